@@ -1,0 +1,78 @@
+/** The `app` object of an image manifest (ACI-29…43). */
+import * as z from "zod";
+import { Isolators } from "./isolators.ts";
+import { nullableList, orEmpty, uniqueBy } from "./lists.ts";
+import { ACName, EnvironmentName } from "./names.ts";
+
+/** An absolute path of the image; `..` is refused because nothing of an image may point out of it (T-R19). */
+export const AbsolutePath = z
+  .string()
+  .max(4095)
+  .regex(/^\/[^\u0000]*$/, "an absolute path")
+  .refine((path) => !path.split("/").includes(".."), "no .. in a path");
+
+const noNul = z.string().regex(/^[^\u0000]*$/, "no NUL byte");
+const Exec = z.array(noNul);
+
+export const EventHandler = z.object({ name: z.enum(["pre-start", "post-stop"]), exec: Exec.min(1) });
+export const EnvironmentVariable = z.object({ name: EnvironmentName, value: noNul });
+export const MountPoint = z.object({ name: ACName, path: AbsolutePath, readOnly: z.boolean().default(false) });
+export type MountPoint = z.infer<typeof MountPoint>;
+
+/** ACI-42: `count` ports from `port` on. */
+export const Port = z
+  .object({
+    name: ACName,
+    protocol: z.string().min(1),
+    port: z.int().min(1).max(65535),
+    count: z
+      .int()
+      .min(0)
+      .default(1)
+      .transform((count) => Math.max(count, 1)),
+    socketActivated: z.boolean().default(false),
+  })
+  .refine((port) => port.port + port.count - 1 <= 65535, {
+    path: ["count"],
+    message: "ACI-42: the range ends at 65535",
+  });
+export type Port = z.infer<typeof Port>;
+
+const appShape = {
+  exec: Exec.nullish().transform((exec) => exec ?? []),
+  user: noNul.min(1, "ACI-32: user is needed"),
+  group: noNul.min(1, "ACI-32: group is needed"),
+  supplementaryGIDs: nullableList(z.int().min(0).max(4294967294)),
+  eventHandlers: orEmpty(
+    z
+      .array(EventHandler)
+      .superRefine((list, context) => uniqueBy(list, (h) => h.name, "ACI-35: duplicate event handler", context)),
+  ),
+  workingDirectory: AbsolutePath.or(z.literal("").transform(() => undefined)).optional(),
+  environment: orEmpty(
+    z
+      .array(EnvironmentVariable)
+      .superRefine((list, context) => uniqueBy(list, (v) => v.name, "ACI-39: duplicate variable", context)),
+  ),
+  isolators: orEmpty(Isolators),
+  mountPoints: orEmpty(
+    z
+      .array(MountPoint)
+      .superRefine((list, context) => uniqueBy(list, (m) => m.name, "ACI-41: duplicate mount point", context)),
+  ),
+  ports: orEmpty(
+    z.array(Port).superRefine((list, context) => uniqueBy(list, (p) => p.name, "ACI-42: duplicate port", context)),
+  ),
+  userAnnotations: z.record(z.string(), z.string()).nullish(),
+  userLabels: z.record(z.string(), z.string()).nullish(),
+};
+
+/** Both spellings of supplementaryGIDs are read (ACI-34). */
+export const App = z.preprocess(
+  (value) =>
+    typeof value === "object" && value !== null && "supplementaryGids" in value && !("supplementaryGIDs" in value)
+      ? { ...value, supplementaryGIDs: value.supplementaryGids }
+      : value,
+  z.object(appShape),
+);
+export type App = z.infer<typeof App>;

@@ -1,0 +1,46 @@
+/** The pod manifest (POD-1…18). */
+import * as z from "zod";
+import { Annotations } from "./annotations.ts";
+import { App } from "./app.ts";
+import { ImageIDPrefix } from "./image-id.ts";
+import { ACVersion } from "./image-manifest.ts";
+import { Isolators } from "./isolators.ts";
+import { Labels } from "./labels.ts";
+import { nullableList, orEmpty, uniqueBy } from "./lists.ts";
+import { ACIdentifier, ACName } from "./names.ts";
+import { Mount, Volume } from "./volume.ts";
+
+export const PodApp = z.object({
+  name: ACName,
+  image: z.object({ id: ImageIDPrefix, name: ACIdentifier.nullish(), labels: orEmpty(Labels) }),
+  app: App.nullish().transform((app) => app ?? undefined),
+  readOnlyRootFS: z.boolean().default(false),
+  mounts: nullableList(Mount),
+  annotations: orEmpty(Annotations),
+});
+export type PodApp = z.infer<typeof PodApp>;
+
+export const ExposedPort = z.object({
+  name: ACName,
+  hostPort: z.int().min(1).max(65535),
+  hostIP: z.string().nullish(),
+});
+
+export const PodManifest = z.object({
+  acKind: z.literal("PodManifest", { error: "POD-4: acKind is PodManifest" }),
+  acVersion: ACVersion,
+  apps: orEmpty(
+    z.array(PodApp).superRefine((apps, context) => uniqueBy(apps, (app) => app.name, "POD-5: duplicate app", context)),
+  ),
+  volumes: orEmpty(
+    z
+      .array(Volume)
+      .superRefine((volumes, context) => uniqueBy(volumes, (v) => v.name, "POD-11: duplicate volume", context)),
+  ),
+  isolators: orEmpty(Isolators),
+  annotations: orEmpty(Annotations),
+  ports: nullableList(ExposedPort),
+  userAnnotations: z.record(z.string(), z.string()).nullish(),
+  userLabels: z.record(z.string(), z.string()).nullish(),
+});
+export type PodManifest = z.infer<typeof PodManifest>;
