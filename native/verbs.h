@@ -1,0 +1,11 @@
+/* Every verb is a file; main.c is the table. A verb gets the arguments after its name and returns the exit status. */
+#ifndef PERIGEE_VERBS_H
+#define PERIGEE_VERBS_H
+
+int verb_run(int argc, char **argv);
+int verb_unpack(int argc, char **argv);
+int verb_pack(int argc, char **argv);
+int verb_remove(int argc, char **argv);
+int verb_probe(int argc, char **argv);
+
+#endif
