@@ -1,0 +1,187 @@
+// Builds native/ and bundles src/ to dist/; with --tests also compiles everything to build/.
+// Runs after setup.mjs, so esbuild and the compiler are there.
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build as bundle, transform } from "esbuild";
+import { inWords } from "./setup.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const target = "node20.19";
+
+/** Loaded from node_modules as they are: openpgp is LGPL and must stay replaceable, koffi holds a native library. */
+const external = ["openpgp", "koffi"];
+
+/** commander loads node:child_process for subcommands that are programs of their own. We have none, and it costs 4 ms at every start. */
+const withoutChildProcess = {
+  name: "commander-without-child-process",
+  setup(builder) {
+    builder.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes("/node_modules/commander/") ? { path: "child_process", namespace: "empty" } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+/**
+ * What is started often lies in two packs, each one file with V8's code cache beside it: one read and no parsing instead of thirty files.
+ * The first is read at every start, the second by the commands about pods.
+ */
+const packs = {
+  "start.js": ["main.ts", "commands/version.ts"],
+  "pods.js": ["commands/run.ts", "commands/list.ts", "commands/status.ts", "commands/stop.ts"],
+};
+
+/**
+ * dist/perigee.cjs (loader.cjs) and one chunk for each `import()` and what they share. esbuild splits only ES modules, whose loading costs
+ * Node 5 ms more, so each chunk is converted to CommonJS.
+ */
+async function bundleProgram() {
+  const { outputFiles, metafile } = await bundle({
+    entryPoints: { main: join(root, "src/cli/main.ts") },
+    outdir: join(root, "dist"),
+    absWorkingDir: root,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target,
+    external,
+    plugins: [withoutChildProcess],
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "none",
+    metafile: true,
+    write: false,
+    logLevel: "warning",
+  });
+  const staging = join(root, "build/dist");
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true });
+  const packOf = assignPacks(metafile);
+  const functions = new Map(Object.keys(packs).map((pack) => [pack, []]));
+  for (const { path, text } of outputFiles) {
+    const name = basename(path).replace(/\.js$/, ".cjs");
+    const code = await toCommonJs(text);
+    const pack = packOf.get(`dist/${basename(path)}`);
+    if (pack === undefined) writeFileSync(join(staging, name), code);
+    else functions.get(pack).push(`"./${name}"(module,exports,require,__dirname,__filename){${code}}`);
+  }
+  for (const [pack, chunks] of functions) writeFileSync(join(staging, pack), `({${chunks.join(",\n")}})`);
+  copyFileSync(join(root, "scripts/loader.cjs"), join(staging, "perigee.cjs"));
+  writeFileSync(join(root, "build/bundle.json"), JSON.stringify(metafile));
+  recordCodeCache(staging);
+  return staging;
+}
+
+/** chunk → pack, for the chunks of each pack's entries and everything these import statically; the first pack that needs one has it. */
+function assignPacks({ outputs }) {
+  const packOf = new Map();
+  for (const [pack, entries] of Object.entries(packs)) {
+    const wanted = entries.map((name) => `src/cli/${name}`);
+    const add = (name) => {
+      if (packOf.has(name)) return;
+      packOf.set(name, pack);
+      for (const { path, kind } of outputs[name].imports) if (kind === "import-statement" && path in outputs) add(path);
+    };
+    for (const [name, { entryPoint }] of Object.entries(outputs)) if (wanted.includes(entryPoint)) add(name);
+  }
+  return packOf;
+}
+
+/**
+ * Runs short commands and keeps what V8 compiled for them, each run adding to the one before. A cache of another Node is refused by V8 and
+ * the program then starts as if there were none.
+ */
+function recordCodeCache(staging) {
+  const scratch = mkdtempSync(join(tmpdir(), "perigee-build-"));
+  try {
+    for (const line of [["version"], ["list", "--dir", scratch], ["run", "--help"]]) {
+      const recorder = join(root, "scripts/record.cjs");
+      const { status, stderr } = spawnSync(process.execPath, [recorder, staging, ...line], { encoding: "utf8" });
+      if (status !== 0) throw new Error(`perigee ${line.join(" ")} failed while it was recorded: ${stderr}`);
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function toCommonJs(text) {
+  // Chunks name each other by "./chunk-X.js"; strings of this form occur nowhere else in them.
+  const renamed = text.replace(/(["'])(\.\/[\w.-]+)\.js\1/g, "$1$2.cjs$1");
+  const usesUrl = renamed.includes("import.meta.url");
+  const { code } = await transform(renamed, {
+    format: "cjs",
+    platform: "node",
+    target,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    define: {
+      "import.meta.url": "importMetaUrl",
+      "import.meta.dirname": "__dirname",
+      "import.meta.filename": "__filename",
+    },
+    banner: usesUrl ? 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' : "",
+    // import() becomes require(), behind a promise.
+    supported: { "dynamic-import": false },
+    logLevel: "error",
+  });
+  return code.replace(builtIn, (whole, name) => (alwaysLoaded.includes(name) ? whole : `=require.later("${name}")`));
+}
+
+/** Loaded by Node itself before the program begins. */
+const alwaysLoaded = ["node:fs", "node:path", "node:events", "node:process"];
+
+/**
+ * What named imports of Node's modules became; each use reads a property of it. Such a module is loaded at its first use: node:crypto,
+ * node:child_process and node:fs/promises together would cost as much as all of our own code.
+ */
+const builtIn = /=require\("(node:[\w/]+)"\)/g;
+
+function make(...args) {
+  const { status } = spawnSync("make", ["--silent", `--jobs=${availableParallelism()}`, ...args], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (status !== 0) throw new Error(`make ${args.join(" ")} failed`);
+}
+
+/** esbuild and tsc take less than a second, so nothing is kept from the last time: no stale chunk, no test of a removed file. */
+export async function build({ tests = false } = {}) {
+  make("-C", "native");
+  make("-C", "native/launcher");
+  if (tests) compileTests();
+  const staging = await bundleProgram();
+  for (const name of ["perigee", "perigee-shim"]) {
+    copyFileSync(join(root, "native/build", name), join(staging, name));
+    chmodSync(join(staging, name), 0o755);
+  }
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  renameSync(staging, join(root, "dist"));
+}
+
+function compileTests() {
+  rmSync(join(root, "build"), { recursive: true, force: true });
+  const compiler = join(root, "node_modules/typescript", binOf("typescript", "tsc"));
+  const { status } = spawnSync(process.execPath, [compiler], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) throw new Error("the TypeScript compiler found mistakes");
+}
+
+function binOf(name, command) {
+  return JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).bin[command];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await inWords(() => build({ tests: process.argv.includes("--tests") }));
+}
