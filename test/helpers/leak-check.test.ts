@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { describe, it } from "node:test";
+import {
+  assertNoLeaks,
+  differences,
+  leakSnapshot,
+  parseAbstractSockets,
+  parseMounts,
+  type Snapshot,
+} from "./leak-check.ts";
+import { makeTemporary } from "./temporary.ts";
+
+/** Only what this process causes: other work on the machine goes on meanwhile. */
+const about = (lines: readonly string[], text: string): readonly string[] =>
+  lines.filter((line) => line.includes(text));
+
+function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
+  const none: ReadonlySet<string> = new Set();
+  return {
+    mounts: none,
+    cgroups: none,
+    "network namespaces": none,
+    links: none,
+    processes: none,
+    "temporary files": none,
+    "abstract sockets": none,
+    "loop devices": none,
+    ...changes,
+  };
+}
+
+describe("the leak check (T-L01)", () => {
+  it("finds a process until it has ended", async () => {
+    const before = leakSnapshot();
+    const child = spawn("sleep", ["8642"], { stdio: "ignore" });
+    await once(child, "spawn");
+    const found = about(differences(before, leakSnapshot()), "sleep 8642");
+    child.kill();
+    await once(child, "exit");
+    assert.equal(found.length, 1);
+    assert.match(found[0] ?? "", /^processes: \+ \d+ \(started \d+\) sleep 8642$/);
+    assert.deepEqual(about(differences(before, leakSnapshot()), "sleep 8642"), []);
+  });
+
+  it("finds a temporary directory until it is removed", async () => {
+    const before = leakSnapshot();
+    const temporary = await makeTemporary();
+    const name = temporary.path.split("/").at(-1) ?? "";
+    const found = about(differences(before, leakSnapshot()), name);
+    await temporary.remove();
+    assert.deepEqual(found, [`temporary files: + ${name}`]);
+    assert.deepEqual(about(differences(before, leakSnapshot()), name), []);
+  });
+
+  it("finds an abstract socket until it is closed", async () => {
+    const before = leakSnapshot();
+    const name = `perigee-leak-check-${process.pid}`;
+    const server = createServer().listen(`\0${name}`);
+    await once(server, "listening");
+    const found = about(differences(before, leakSnapshot()), name);
+    server.close();
+    await once(server, "close");
+    assert.equal(found.length, 1);
+    assert.match(found[0] ?? "", /^abstract sockets: \+ @perigee-leak-check-\d+/);
+    assert.deepEqual(about(differences(before, leakSnapshot()), name), []);
+  });
+
+  it("sees what every machine has", () => {
+    const { mounts, links, "network namespaces": namespaces } = leakSnapshot();
+    assert.ok([...mounts].some((mount) => mount.split(" ")[1] === "/proc"));
+    assert.ok(links.has("lo"));
+    assert.ok(namespaces.size >= 1);
+  });
+
+  it("tells what is new of every kind, and what of the host's own is gone", () => {
+    const before = snapshot({ mounts: new Set(["/ / ext4"]), processes: new Set(["1 init"]), links: new Set(["lo"]) });
+    const after = snapshot({
+      mounts: new Set(["/ /mnt tmpfs"]),
+      cgroups: new Set(["/sys/fs/cgroup/perigee/x"]),
+      "network namespaces": new Set(["net:[2]"]),
+      links: new Set(["lo", "veth0"]),
+      "loop devices": new Set(["loop0 /x"]),
+    });
+    assert.deepEqual(differences(before, after), [
+      "mounts: + / /mnt tmpfs",
+      "mounts: - / / ext4",
+      "cgroups: + /sys/fs/cgroup/perigee/x",
+      "network namespaces: + net:[2]",
+      "links: + veth0",
+      "loop devices: + loop0 /x",
+    ]);
+    assert.throws(() => assertNoLeaks(before, after), /left behind:\nmounts: \+ \/ \/mnt tmpfs\n/);
+    assertNoLeaks(after, after);
+  });
+});
+
+describe("parseMounts", () => {
+  it("reads mount points with blanks, with and without optional fields", () => {
+    const text = [
+      "36 35 98:0 / /mnt/a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue",
+      "37 35 0:4 net:[4026532008] /run/netns/x rw - nsfs nsfs rw",
+      "",
+    ].join("\n");
+    assert.deepEqual(parseMounts(text), [
+      { id: "36", root: "/", point: "/mnt/a b", type: "ext3", source: "/dev/root" },
+      { id: "37", root: "net:[4026532008]", point: "/run/netns/x", type: "nsfs", source: "nsfs" },
+    ]);
+  });
+});
+
+describe("parseAbstractSockets", () => {
+  it("takes names, not paths, nor those the kernel gave", () => {
+    const text = [
+      "Num       RefCount Protocol Flags    Type St Inode Path",
+      "0000000000000000: 00000002 00000000 00010000 0001 01 20001 @ours and more",
+      "0000000000000000: 00000002 00000000 00010000 0001 01 20002 /run/socket",
+      "0000000000000000: 00000002 00000000 00010000 0001 01 20003 @0001f",
+      "0000000000000000: 00000003 00000000 00000000 0001 03 20004",
+    ].join("\n");
+    assert.deepEqual(parseAbstractSockets(text), ["@ours and more"]);
+  });
+});
