@@ -2,13 +2,13 @@
 import * as z from "zod";
 import { Annotations } from "./annotations.ts";
 import { AbsolutePath, App } from "./app.ts";
+import { acVersion } from "./grammar.ts";
 import { ImageIDPrefix } from "./image-id.ts";
 import { Labels } from "./labels.ts";
 import { nullableList, orEmpty } from "./lists.ts";
 import { ACIdentifier } from "./names.ts";
 
-/** The appc version this program writes. */
-export const acVersion = "0.8.11";
+export { acVersion };
 
 /** SemVer 2.0.0, not 0.0.0 (ACI-22, TYPE-5). */
 export const ACVersion = z

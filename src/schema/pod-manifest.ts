@@ -1,7 +1,7 @@
 /** The pod manifest (POD-1…18). */
 import * as z from "zod";
 import { Annotations } from "./annotations.ts";
-import { App } from "./app.ts";
+import { App, Port } from "./app.ts";
 import { ImageIDPrefix } from "./image-id.ts";
 import { ACVersion } from "./image-manifest.ts";
 import { Isolators } from "./isolators.ts";
@@ -20,11 +20,18 @@ export const PodApp = z.object({
 });
 export type PodApp = z.infer<typeof PodApp>;
 
+/** POD-16, POD-17. */
 export const ExposedPort = z.object({
   name: ACName,
   hostPort: z.int().min(1).max(65535),
-  hostIP: z.string().nullish(),
+  hostIP: z
+    .union([z.ipv4(), z.ipv6()], { error: "POD-16: an IP address of the host" })
+    .or(z.literal(""))
+    .nullish()
+    .transform((address) => (address === "" ? undefined : (address ?? undefined))),
+  podPort: Port.nullish().transform((port) => port ?? undefined),
 });
+export type ExposedPort = z.infer<typeof ExposedPort>;
 
 export const PodManifest = z.object({
   acKind: z.literal("PodManifest", { error: "POD-4: acKind is PodManifest" }),

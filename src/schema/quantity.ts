@@ -1,43 +1,8 @@
 /** Resource quantities (TYPE-12, ACE-41): exact integers in base units, never floats. */
 import * as z from "zod";
+import { parseQuantity } from "./grammar.ts";
 
-const factors: ReadonlyMap<string, readonly [bigint, bigint]> = new Map([
-  ["n", [1n, 1_000_000_000n]],
-  ["u", [1n, 1_000_000n]],
-  ["m", [1n, 1000n]],
-  ["", [1n, 1n]],
-  ["k", [10n ** 3n, 1n]],
-  ["K", [10n ** 3n, 1n]],
-  ["M", [10n ** 6n, 1n]],
-  ["G", [10n ** 9n, 1n]],
-  ["T", [10n ** 12n, 1n]],
-  ["P", [10n ** 15n, 1n]],
-  ["E", [10n ** 18n, 1n]],
-  ["Ki", [2n ** 10n, 1n]],
-  ["Mi", [2n ** 20n, 1n]],
-  ["Gi", [2n ** 30n, 1n]],
-  ["Ti", [2n ** 40n, 1n]],
-  ["Pi", [2n ** 50n, 1n]],
-  ["Ei", [2n ** 60n, 1n]],
-]);
-
-const grammar = /^([+-]?)(\d{1,20})(?:\.(\d{1,20}))?(?:(n|u|m|k|K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE]([+-]?\d{1,2}))?$/;
-
-/**
- * `text` in units of 1/`scale` (1n for bytes, 1000n for milli-cores), rounded up as the reference code does;
- * undefined when it is not a quantity. `128974848` = `125952Ki` = `123Mi`.
- */
-export function parseQuantity(text: string, scale = 1n): bigint | undefined {
-  const match = grammar.exec(text);
-  if (match === null) return undefined;
-  const [, sign, whole = "0", fraction = "", suffix = "", exponent = "0"] = match;
-  const power = Number(exponent);
-  const [multiplier, divisor] = factors.get(suffix) ?? [1n, 1n];
-  const numerator = BigInt(whole + fraction) * multiplier * scale * 10n ** BigInt(Math.max(power, 0));
-  const denominator = divisor * 10n ** BigInt(fraction.length) * 10n ** BigInt(Math.max(-power, 0));
-  const value = (numerator + denominator - 1n) / denominator;
-  return sign === "-" ? -value : value;
-}
+export { parseQuantity };
 
 /** A quantity as written; numbers are read too, as JSON writers often drop the quotes. */
 export const Quantity = z

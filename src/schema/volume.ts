@@ -3,15 +3,23 @@ import * as z from "zod";
 import { AbsolutePath } from "./app.ts";
 import { ACName } from "./names.ts";
 
-export const HostVolume = z.strictObject({
+/** A field that belongs to the other kind. Unknown fields are ignored as everywhere, these are a misunderstanding. */
+const misplaced = (message: string) => z.never({ error: message }).optional();
+
+/** POD-12, POD-13. */
+export const HostVolume = z.object({
   name: ACName,
   kind: z.literal("host"),
   source: AbsolutePath,
   readOnly: z.boolean().nullish(),
   recursive: z.boolean().nullish(),
+  mode: misplaced("POD-12: a host volume has no mode"),
+  uid: misplaced("POD-12: a host volume has no uid"),
+  gid: misplaced("POD-12: a host volume has no gid"),
 });
 
-export const EmptyVolume = z.strictObject({
+/** POD-14. */
+export const EmptyVolume = z.object({
   name: ACName,
   kind: z.literal("empty"),
   readOnly: z.boolean().nullish(),
@@ -21,6 +29,8 @@ export const EmptyVolume = z.strictObject({
     .default("0755"),
   uid: z.int().min(0).max(4294967294).default(0),
   gid: z.int().min(0).max(4294967294).default(0),
+  source: misplaced("POD-14: an empty volume has no source"),
+  recursive: misplaced("POD-14: an empty volume has no recursive"),
 });
 
 export const Volume = z.discriminatedUnion("kind", [HostVolume, EmptyVolume]);

@@ -1,0 +1,63 @@
+/** Bytes → strict JSON → schema → value, or one Failure that says where, which field and which rule. */
+import type * as z from "zod";
+import { Failure, printable } from "../base/failure.ts";
+import { type JsonPosition, parseLocatedJson, parseStrictJson } from "./strict-json.ts";
+
+/** Issues shown; a document with thousands of errors is not worth thousands of lines. */
+const shownIssues = 20;
+
+interface Issue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/**
+ * Strict JSON, then the schema; issues become one MANIFEST_INVALID whose cause lists `line:column path: message` of each.
+ * @throws Failure JSON_INVALID, LIMIT_EXCEEDED, MANIFEST_INVALID
+ */
+export function parseDocument<T extends z.ZodType>(schema: T, bytes: Uint8Array, subject: string): z.output<T> {
+  const parsed = schema.safeParse(parseStrictJson(bytes, subject));
+  if (parsed.success) return parsed.data;
+  const { value, locate } = parseLocatedJson(bytes, subject);
+  const issues = parsed.error.issues.flatMap((issue) => leaves(issue, value));
+  const lines = issues.slice(0, shownIssues).map((issue) => line(issue, locate(issue.path)));
+  if (issues.length > shownIssues) lines.push(`and ${issues.length - shownIssues} more`);
+  const count = issues.length === 1 ? "one rule" : `${issues.length} rules`;
+  throw new Failure("MANIFEST_INVALID", `${printable(subject)} breaks ${count} of its schema`, {
+    subject,
+    cause: lines.join("\n"),
+  });
+}
+
+function line({ path, message }: Issue, { line, column }: JsonPosition): string {
+  const place = path.length === 0 ? "" : ` ${printable(fieldPath(path))}`;
+  return `${line}:${column}${place}: ${printable(message)}`;
+}
+
+/** `app.ports[0].name` */
+function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === "number" ? `[${key}]` : `${index === 0 ? "" : "."}${String(key)}`))
+    .join("");
+}
+
+/** The issue itself, or those of the branch of a union that came furthest: "invalid input" helps nobody. */
+function leaves(issue: z.core.$ZodIssue, root: unknown): readonly Issue[] {
+  if (issue.code === "invalid_union") {
+    const branches = issue.errors.filter((branch) => branch.length > 0);
+    const best = branches.find((branch) => branch.every((inner) => inner.code !== "invalid_type")) ?? branches[0];
+    if (best !== undefined) {
+      return best.flatMap((inner) => leaves({ ...inner, path: [...issue.path, ...inner.path] }, root));
+    }
+  }
+  const isMissing = issue.code === "invalid_type" && valueAt(root, issue.path) === undefined;
+  return [{ path: issue.path, message: isMissing ? "this field is needed" : issue.message }];
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === "object" && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined,
+    root,
+  );
+}
