@@ -1,0 +1,55 @@
+/** What a tar entry is, apart from its bytes on the wire. Names and link targets are bytes and survive exactly. */
+import { isUtf8 } from "node:buffer";
+import { printable } from "../base/failure.ts";
+
+export type EntryType = "file" | "hardlink" | "symlink" | "character" | "block" | "directory" | "fifo";
+
+export interface Timestamp {
+  readonly seconds: bigint;
+  readonly nanoseconds: number;
+}
+
+export interface Xattr {
+  readonly name: string;
+  readonly value: Buffer;
+}
+
+export interface TarEntry {
+  /** Relative, without `.` or `..` or empty components or a trailing slash; `.` alone is the root. */
+  readonly path: Buffer;
+  readonly type: EntryType;
+  /** Permission bits, 0–0o7777. */
+  readonly mode: number;
+  /** 0–4294967294. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Timestamp;
+  /** Bytes of the body; 0 unless type is `file`. */
+  readonly size: number;
+  /** Target of a symlink verbatim; of a hard link the path of an earlier entry, in the form of `path`; else empty. */
+  readonly link: Buffer;
+  /** In the order of the archive. */
+  readonly xattrs: readonly Xattr[];
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
+  /** What the archive said about the entry and this form cannot hold, such as ACLs as text; for a warning. */
+  readonly dropped?: readonly string[] | undefined;
+}
+
+/** An entry and its content, which is consumed (or skipped) before the next entry is asked for. */
+export interface TarMember extends TarEntry {
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Headers, and bodies after filling, are multiples of this. */
+export const blockSize = 512;
+
+/** A path as a key: one character a byte, so that two paths have one key only when their bytes are equal. */
+export function pathKey(path: Uint8Array): string {
+  return Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1");
+}
+
+/** A path for messages: harmless for a terminal, and bytes that are no UTF-8 shown as \\xNN (P15, P16). */
+export function showPath(path: Uint8Array): string {
+  if (isUtf8(path)) return printable(Buffer.from(path.buffer, path.byteOffset, path.length).toString("utf8"));
+  return printable(pathKey(path)).replace(/[\u0080-\u00ff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
+}

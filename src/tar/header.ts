@@ -1,0 +1,100 @@
+/** One 512-byte tar header: its fields as they stand, checked for form only. Knows nothing of PAX or of what an entry means. */
+import { Failure } from "../base/failure.ts";
+import { blockSize } from "./entry.ts";
+
+/** [offset, length] of the fields that are read and written. */
+export const fields = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  link: [157, 100],
+  magic: [257, 8],
+  major: [329, 8],
+  minor: [337, 8],
+  prefix: [345, 155],
+} as const;
+
+export type FieldName = keyof typeof fields;
+
+const zeroBlock = Buffer.alloc(blockSize);
+
+export function isZeroBlock(block: Buffer): boolean {
+  return block.equals(zeroBlock);
+}
+
+/** Sum of all bytes with the checksum field as blanks. */
+export function checksumOf(block: Buffer): number {
+  let sum = 8 * 0x20;
+  for (let at = 0; at < 148; at++) sum += block[at] ?? 0;
+  for (let at = 156; at < blockSize; at++) sum += block[at] ?? 0;
+  return sum;
+}
+
+/** Whether the block is a header of one of the known forms with a right checksum (N27, N28). */
+export function isHeader(block: Buffer): boolean {
+  return magicOf(block) !== undefined && numberOf(block, "checksum") === BigInt(checksumOf(block));
+}
+
+type Magic = "ustar" | "gnu" | "old";
+
+function magicOf(block: Buffer): Magic | undefined {
+  const magic = block.toString("latin1", 257, 265);
+  if (magic.startsWith("ustar\0")) return "ustar";
+  if (magic === "ustar  \0") return "gnu";
+  return magic === "\0".repeat(8) ? "old" : undefined;
+}
+
+export function typeOf(block: Buffer): string {
+  return block.toString("latin1", 156, 157);
+}
+
+/** The bytes of a text field up to the first NUL. */
+export function textOf(block: Buffer, field: FieldName): Buffer {
+  const [offset, length] = fields[field];
+  const bytes = block.subarray(offset, offset + length);
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+/** `prefix/name`; GNU headers keep times where ustar has the prefix. */
+export function nameOf(block: Buffer): Buffer {
+  const name = textOf(block, "name");
+  if (magicOf(block) !== "ustar") return name;
+  const prefix = textOf(block, "prefix");
+  return prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from("/"), name]);
+}
+
+/**
+ * A number field: octal digits between blanks and NULs, or base-256; undefined when it is neither, `blank` when it is empty.
+ * A wrong number is never read as 0 (N04, N10).
+ */
+export function numberOf(block: Buffer, field: FieldName, blank?: bigint): bigint | undefined {
+  const [offset, length] = fields[field];
+  const first = block[offset] ?? 0;
+  if (first >= 0x80) return base256(block.subarray(offset, offset + length));
+  const match = /^ *([0-7]*)[ \0]*$/.exec(block.toString("latin1", offset, offset + length));
+  const digits = match?.[1];
+  if (digits === undefined) return undefined;
+  return digits === "" ? blank : BigInt(Number.parseInt(digits, 8));
+}
+
+/** GNU's two's complement with the top bit as a mark: 0x80… is positive, 0xff… negative, other marks are nothing. */
+function base256(bytes: Buffer): bigint | undefined {
+  const mark = bytes[0];
+  if (mark !== 0x80 && mark !== 0xff) return undefined;
+  return BigInt.asIntN(8 * (bytes.length - 1), BigInt(`0x${bytes.toString("hex", 1)}`));
+}
+
+/** Writes `value` in octal with a NUL at the end. @throws Failure INTERNAL when it does not fit: the caller uses PAX then */
+export function putOctal(block: Buffer, field: FieldName, value: number): void {
+  const [offset, length] = fields[field];
+  const digits = value.toString(8).padStart(length - 1, "0");
+  if (value < 0 || digits.length > length - 1)
+    throw new Failure("INTERNAL", `${value} does not fit the field ${field}`);
+  block.write(`${digits}\0`, offset, "latin1");
+}

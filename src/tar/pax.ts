@@ -1,0 +1,68 @@
+/** PAX extended header records, `LENGTH KEY=VALUE\n`, as bytes. Knows nothing of headers or entries. */
+import { isUtf8 } from "node:buffer";
+import { Failure, printable } from "../base/failure.ts";
+
+/** In the order of the archive; a Map, so that no key is special (N21). */
+export type PaxRecords = ReadonlyMap<string, Buffer>;
+
+/**
+ * The records of one header body. A key that stands twice is refused: readers disagree on which one counts (N17).
+ * @throws Failure ARCHIVE_INVALID for a wrong length, a missing newline, a NUL where text is expected (P11, N18…N20)
+ */
+export function parsePax(body: Buffer): PaxRecords {
+  const records = new Map<string, Buffer>();
+  for (let at = 0; at < body.length; ) {
+    const blank = body.indexOf(0x20, at);
+    const digits = blank < 0 || blank - at > 7 ? "" : body.toString("latin1", at, blank);
+    const end = at + (/^[1-9]\d*$/.test(digits) ? Number(digits) : 0);
+    if (end <= blank + 1 || end > body.length || body[end - 1] !== 0x0a) {
+      throw invalidPax("an extended header record has a wrong length");
+    }
+    const equals = body.indexOf(0x3d, blank);
+    if (equals <= blank + 1 || equals >= end) throw invalidPax("an extended header record has no key");
+    const key = keyOf(body.subarray(blank + 1, equals));
+    const value = body.subarray(equals + 1, end - 1);
+    if (records.has(key)) throw invalidPax(`the extended header has ${printable(key)} twice`);
+    if (!key.startsWith("SCHILY.xattr.") && value.includes(0)) {
+      throw invalidPax(`the extended header's ${printable(key)} has a NUL byte`);
+    }
+    records.set(key, value);
+    at = end;
+  }
+  return records;
+}
+
+function keyOf(bytes: Buffer): string {
+  if (!isUtf8(bytes) || bytes.includes(0)) throw invalidPax("a key of the extended header is no text");
+  return bytes.toString("utf8");
+}
+
+/** A decimal without sign or exponent (N05, N07), else undefined. */
+export function paxNumber(value: Buffer): bigint | undefined {
+  const text = value.toString("latin1");
+  return /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
+}
+
+/** Seconds with an optional fraction, which counts upwards from the whole second below; undefined when it is no time (N13). */
+export function paxTime(value: Buffer): { readonly seconds: bigint; readonly nanoseconds: number } | undefined {
+  const match = /^(-?)(\d{1,20})(?:\.(\d*))?$/.exec(value.toString("latin1"));
+  if (match === null) return undefined;
+  const [, sign, whole = "", fraction = ""] = match;
+  const nanoseconds = Number(fraction.slice(0, 9).padEnd(9, "0"));
+  if (sign === "") return { seconds: BigInt(whole), nanoseconds };
+  return nanoseconds === 0
+    ? { seconds: -BigInt(whole), nanoseconds }
+    : { seconds: -BigInt(whole) - 1n, nanoseconds: 1_000_000_000 - nanoseconds };
+}
+
+/** One record; its length counts its own digits. */
+export function encodePaxRecord(key: string, value: Buffer): Buffer {
+  const tail = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from("\n")]);
+  let length = tail.length + 1;
+  while (String(length).length + tail.length !== length) length = String(length).length + tail.length;
+  return Buffer.concat([Buffer.from(String(length)), tail]);
+}
+
+function invalidPax(message: string): Failure {
+  return new Failure("ARCHIVE_INVALID", message);
+}
