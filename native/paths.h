@@ -11,6 +11,9 @@ int open_in_root(int root, const char *path, int flags);
 /* As open_in_root, but no symlink anywhere on the way (RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH). */
 int open_beneath(int root, const char *path, int flags);
 
+/* As open_beneath, but a mount point on the way, the last component included, is EXDEV. */
+int open_same_mount(int root, const char *path, int flags);
+
 /* Makes `path` and its parents as directories where missing (mode for all that are made, owner 0:0 of the current user namespace),
  * following no symlink that leaves root; returns an O_PATH descriptor of the last one, or -errno. */
 int make_directories(int root, const char *path, mode_t mode);

@@ -1,0 +1,116 @@
+#include "cgroups.h"
+
+#include "die.h"
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* Waits of 0.5, 1, 2 … ms: about a second together. */
+enum { MOST_TRIES = 11 };
+
+void cgroups_open(struct cgroup_record *cgroups, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int directory = open(cgroups[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0)
+            die("cgroup", cgroups[i].path, errno);
+        bool is_v2 = is_filesystem(directory, CGROUP2_SUPER_MAGIC);
+        if (!is_v2 && !is_filesystem(directory, CGROUP_SUPER_MAGIC))
+            die_because("cgroup", cgroups[i].path, 0, "not a cgroup");
+        if (is_v2 && cgroups_v2(cgroups, i) >= 0)
+            die_because("cgroup", cgroups[i].path, 0, "a second v2 cgroup");
+        cgroups[i].file = openat(directory, is_v2 ? "cgroup.procs" : "tasks", O_WRONLY | O_CLOEXEC);
+        if (cgroups[i].file < 0)
+            die("cgroup", cgroups[i].path, errno);
+        if (is_v2)
+            cgroups[i].directory = directory;
+        else
+            close(directory);
+    }
+}
+
+int cgroups_v2(const struct cgroup_record *cgroups, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cgroups[i].directory >= 0)
+            return cgroups[i].directory;
+    return -1;
+}
+
+void cgroups_join(const struct cgroup_record *cgroups, size_t count, bool is_in_v2)
+{
+    /* `tasks` of v1 takes one thread without waiting; `cgroup.procs` waits for an RCU grace period, 5 to 17 ms on an idle machine. */
+    for (size_t i = 0; i < count; i++)
+        if (!(cgroups[i].directory >= 0 && is_in_v2) && write(cgroups[i].file, "0", 1) != 1)
+            die("cgroup", cgroups[i].path, errno);
+}
+
+void cgroups_filter_devices(const struct pod_plan *plan)
+{
+    if (plan->filter_cgroup == NULL)
+        return;
+    cleanup_fd int cgroup = open(plan->filter_cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cgroup < 0)
+        die("device-filter", plan->filter_cgroup, errno);
+    union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                           .insns = (uint64_t)(uintptr_t)plan->filter,
+                           .insn_cnt = (uint32_t)(plan->filter_bytes / sizeof(struct bpf_insn)),
+                           .license = (uint64_t)(uintptr_t) "Apache-2.0"};
+    cleanup_fd int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+    if (program < 0)
+        die("device-filter", plan->filter_cgroup, errno);
+    union bpf_attr attach = {.target_fd = (uint32_t)cgroup, .attach_bpf_fd = (uint32_t)program, .attach_type = BPF_CGROUP_DEVICE, .attach_flags = BPF_F_ALLOW_MULTI};
+    if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach) < 0)
+        die("device-filter", plan->filter_cgroup, errno);
+}
+
+static void kill_listed(int cgroup)
+{
+    cleanup_fd int fd = openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+    char text[4096];
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return;
+    text[length] = '\0';
+    char *end;
+    for (char *next = text; *next != '\0'; next = *end == '\n' ? end + 1 : end) {
+        long pid = strtol(next, &end, 10);
+        if (end == next)
+            return;
+        /* 0: a process outside of our pid namespace; 1: never ours. */
+        if (pid > 1 && *end == '\n')
+            kill((pid_t)pid, SIGKILL);
+    }
+}
+
+/* v2 kills a whole subtree at once; on v1, and before Linux 5.14, what is listed is killed, again at every try. */
+static void kill_members(const char *path)
+{
+    cleanup_fd int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cgroup < 0 || (!is_filesystem(cgroup, CGROUP2_SUPER_MAGIC) && !is_filesystem(cgroup, CGROUP_SUPER_MAGIC)))
+        return;
+    cleanup_fd int all = openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    if (all < 0 || write(all, "1", 1) != 1)
+        kill_listed(cgroup);
+}
+
+void cgroups_remove(const struct pod_plan *plan)
+{
+    int tries = 0;
+    for (size_t i = 0; i < plan->removal_count; i++) {
+        while (rmdir(plan->removals[i]) < 0 && errno == EBUSY && tries < MOST_TRIES) {
+            kill_members(plan->removals[i]);
+            nanosleep(&(struct timespec){.tv_nsec = 500000L << tries++}, NULL);
+        }
+    }
+}

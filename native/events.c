@@ -1,0 +1,197 @@
+/* One-line JSON and the report for people. Knows nothing of who listens. */
+#include "events.h"
+
+#include "die.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What every text leaves free for the fields after it, and for the end of the line. */
+enum { RESERVED = 512 };
+
+static void append(struct line *line, const char *text)
+{
+    size_t length = strlen(text), room = sizeof line->text - line->used - 3;
+    if (length > room)
+        length = room;
+    memcpy(line->text + line->used, text, length);
+    line->used += length;
+}
+
+static void append_key(struct line *line, const char *key)
+{
+    append(line, line->used == 1 ? "\"" : ",\"");
+    append(line, key);
+    append(line, "\":");
+}
+
+void line_begin(struct line *line)
+{
+    line->used = 0;
+    append(line, "{");
+}
+
+void line_text(struct line *line, const char *key, const char *value)
+{
+    append_key(line, key);
+    append(line, "\"");
+    size_t limit = line->used < 2048 ? 2560 : sizeof line->text - RESERVED;
+    for (; *value != '\0' && line->used + 8 < limit; value++) {
+        unsigned char c = (unsigned char)*value;
+        char escaped[8] = {(char)c, '\0'};
+        if (c == '"' || c == '\\')
+            snprintf(escaped, sizeof escaped, "\\%c", c);
+        else if (c < 0x20 || c >= 0x7f)
+            snprintf(escaped, sizeof escaped, "\\u%04x", c);
+        append(line, escaped);
+    }
+    append(line, "\"");
+}
+
+void line_number(struct line *line, const char *key, long long value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", value);
+    append_key(line, key);
+    append(line, digits);
+}
+
+void line_boolean(struct line *line, const char *key, bool value)
+{
+    append_key(line, key);
+    append(line, value ? "true" : "false");
+}
+
+void line_send(struct line *line, int fd)
+{
+    struct pollfd writable = {.fd = fd, .events = POLLOUT};
+    append(line, "}");
+    line->text[line->used++] = '\n';
+    if (fd < 0 || poll(&writable, 1, 0) != 1)
+        return;
+    ssize_t ignored = write(fd, line->text, line->used);
+    (void)ignored;
+}
+
+static void begin_event(struct line *line, const char *event)
+{
+    line_begin(line);
+    line_text(line, "event", event);
+}
+
+void event_ready(int fd, int pid)
+{
+    struct line line;
+    begin_event(&line, "ready");
+    line_number(&line, "pid", pid);
+    line_send(&line, fd);
+}
+
+void event_app_started(int fd, const char *app, int pid)
+{
+    struct line line;
+    begin_event(&line, "app-started");
+    line_text(&line, "app", app);
+    line_number(&line, "pid", pid);
+    line_send(&line, fd);
+}
+
+void event_app_exited(int fd, const char *app, int status)
+{
+    struct line line;
+    begin_event(&line, "app-exited");
+    line_text(&line, "app", app);
+    line_number(&line, "status", status);
+    line_send(&line, fd);
+}
+
+void event_failed(int fd, const struct failure *failure)
+{
+    struct line line;
+    begin_event(&line, "failed");
+    line_text(&line, "step", failure->step);
+    line_text(&line, "subject", failure->subject);
+    line_text(&line, "errno", failure->errnum != 0 ? errno_name(failure->errnum) : "");
+    line_text(&line, "message", failure->message);
+    line_send(&line, fd);
+}
+
+void event_exited(int fd, int status)
+{
+    struct line line;
+    begin_event(&line, "exited");
+    line_number(&line, "status", status);
+    line_send(&line, fd);
+}
+
+/* Foreign text for a terminal: what is not printable ASCII is shown as \xNN (T-R47). */
+static void append_printable(struct line *line, const char *text)
+{
+    for (; *text != '\0' && line->used + 8 < sizeof line->text - RESERVED; text++) {
+        unsigned char c = (unsigned char)*text;
+        char shown[8];
+        snprintf(shown, sizeof shown, c >= 0x20 && c < 0x7f ? "%c" : "\\x%02x", c);
+        append(line, shown);
+    }
+}
+
+/* The same answers as in src/shim/events.ts; a test holds them together. */
+static const char *code_of(int status)
+{
+    return status == 126 ? "NOT_EXECUTABLE" : status == 127 ? "EXEC_NOT_FOUND" : "SHIM_FAILED";
+}
+
+static const char *sentence_of(int status)
+{
+    return status == 126   ? "the app's program cannot be executed: "
+           : status == 127 ? "the app's program is not in the image: "
+                           : "the pod could not be run: ";
+}
+
+static const char *hint_of(int status)
+{
+    return status == 126   ? "make it executable in the image, or name another program with --exec"
+           : status == 127 ? "name a program that is in the image with --exec"
+                           : "perigee plan shows every step that is attempted";
+}
+
+static void report_json(const struct failure *failure, const char *message, const char *cause)
+{
+    struct line line;
+    line_begin(&line);
+    append(&line, "\"error\":{");
+    size_t before = line.used;
+    line_text(&line, "code", code_of(failure->status));
+    line.text[before] = ' ';
+    line_text(&line, "message", message);
+    line_text(&line, "cause", cause);
+    line_text(&line, "hint", hint_of(failure->status));
+    append(&line, "}");
+    line_send(&line, STDERR_FILENO);
+}
+
+void report_failure(enum report report, const struct failure *failure)
+{
+    char message[2048], cause[1024];
+    bool has_errno = failure->errnum != 0, is_exec = failure->status != 125;
+    snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure->status), is_exec ? "" : failure->step,
+             is_exec || failure->subject[0] == '\0' ? "" : " ", failure->subject);
+    snprintf(cause, sizeof cause, "%s%s%s", has_errno ? errno_name(failure->errnum) : "", has_errno ? ": " : "", failure->message);
+    if (report == REPORT_JSON)
+        report_json(failure, message, cause);
+    if (report != REPORT_TEXT)
+        return;
+    struct line line = {.used = 0};
+    append(&line, "error[");
+    append(&line, code_of(failure->status));
+    append(&line, "]: ");
+    append_printable(&line, message);
+    append(&line, "\n  cause: ");
+    append_printable(&line, cause);
+    append(&line, "\n  try: ");
+    append(&line, hint_of(failure->status));
+    append(&line, "\n");
+    ssize_t ignored = write(STDERR_FILENO, line.text, line.used);
+    (void)ignored;
+}

@@ -1,0 +1,79 @@
+/* perigee: starts Node with the program beside this file. Knows how to find Node and nothing else.
+ * NODE_EXTRA_CA_CERTS is handed on under another name, because Node would parse every certificate of it at every start. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char program[] = "perigee.cjs";
+/* Where `npm install --global` puts node, seen from its lib/node_modules/perigee/dist. */
+static const char beside_global_modules[] = "../../../../bin/node";
+
+/* dir + "/" + name in `out`; 0 when it does not fit. */
+static int join(char out[PATH_MAX], const char *dir, size_t length, const char *name)
+{
+    int n = snprintf(out, PATH_MAX, "%.*s/%s", (int)length, dir, name);
+    return n > 0 && n < PATH_MAX;
+}
+
+static void try_to_start(const char *node, char **argv)
+{
+    argv[0] = (char *)"node";
+    execv(node, argv);
+}
+
+/* Relative entries of PATH are left out: a root's command must not run what stands in the current directory. */
+static void try_path(char **argv)
+{
+    const char *path = getenv("PATH");
+    char candidate[PATH_MAX];
+    while (path != NULL && *path != '\0') {
+        size_t length = strcspn(path, ":");
+        if (*path == '/' && length < PATH_MAX && join(candidate, path, length, "node"))
+            try_to_start(candidate, argv);
+        path += length;
+        if (*path == ':')
+            path++;
+    }
+}
+
+static int fail(const char *sentence, const char *hint)
+{
+    fprintf(stderr, "error[INTERNAL]: %s\n  cause: %s\n  try: %s\n", sentence, strerror(errno), hint);
+    return 125;
+}
+
+int main(int argc, char **argv)
+{
+    char self[PATH_MAX], script[PATH_MAX], node[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0)
+        return fail("perigee cannot find its own directory", "mount /proc");
+    self[length] = '\0';
+    char *slash = strrchr(self, '/');
+    size_t directory = slash == NULL ? 0 : (size_t)(slash - self);
+    if (!join(script, self, directory, program))
+        return fail("perigee is installed below too long a path", "a shorter one");
+
+    /* The script's path is real already: Node need not look for links in it. */
+    char **line = calloc((size_t)argc + 3, sizeof *line);
+    if (line == NULL)
+        return fail("perigee cannot start", "with more memory");
+    line[1] = (char *)"--preserve-symlinks-main";
+    line[2] = script;
+    for (int i = 1; i < argc; i++)
+        line[i + 2] = argv[i];
+
+    const char *authorities = getenv("NODE_EXTRA_CA_CERTS");
+    if (authorities != NULL && setenv("PERIGEE_EXTRA_CA_CERTS", authorities, 1) == 0)
+        unsetenv("NODE_EXTRA_CA_CERTS");
+
+    try_path(line);
+    if (join(node, self, directory, beside_global_modules))
+        try_to_start(node, line);
+    try_to_start("/usr/local/bin/node", line);
+    try_to_start("/usr/bin/node", line);
+    return fail("perigee cannot start node", "install Node 20.19 or newer, or put it in PATH");
+}

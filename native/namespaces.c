@@ -1,0 +1,107 @@
+#include "namespaces.h"
+
+#include "die.h"
+#include "mounts.h"
+#include "paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+pid_t clone_process(uint64_t flags, int cgroup)
+{
+    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+    if (cgroup >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (unsigned)cgroup;
+    }
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    return pid < 0 ? -errno : (pid_t)pid;
+}
+
+/* The kernel takes a map in one write. */
+static void write_map(int process, const char *name, const struct id_range *ranges, size_t count)
+{
+    char text[4096];
+    size_t used = 0;
+    for (size_t i = 0; i < count && used + 40 < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%u %u %u\n", ranges[i].inside, ranges[i].outside, ranges[i].count);
+    cleanup_fd int fd = openat(process, name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, used) != (ssize_t)used)
+        die("id-map", name, errno);
+}
+
+int namespaces_map_ids(const struct pod_plan *plan, pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    cleanup_fd int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (process < 0 || !is_filesystem(process, PROC_SUPER_MAGIC))
+        die("id-map", path, process < 0 ? errno : 0);
+    write_map(process, "uid_map", plan->uids, plan->uid_count);
+    write_map(process, "gid_map", plan->gids, plan->gid_count);
+    int user_namespace = openat(process, "ns/user", O_RDONLY | O_CLOEXEC);
+    if (user_namespace < 0)
+        die("id-map", "ns/user", errno);
+    return user_namespace;
+}
+
+void namespaces_become_root(void)
+{
+    if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        die("become-root", "", errno);
+}
+
+uint32_t id_outside(const struct id_range *ranges, size_t count, uint32_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id >= ranges[i].inside && id - ranges[i].inside < ranges[i].count)
+            return ranges[i].outside + (id - ranges[i].inside);
+    return count == 0 ? id : UINT32_MAX;
+}
+
+static void bring_loopback_up(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        die("loopback", "lo", errno);
+}
+
+void namespaces_configure(const struct pod_plan *plan)
+{
+    if (plan->hostname != NULL && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
+        die("hostname", plan->hostname, errno);
+    if (plan->has_loopback)
+        bring_loopback_up();
+}
+
+static void write_sysctl(int root, const struct sysctl_record *sysctl)
+{
+    char path[256];
+    if (snprintf(path, sizeof path, "sys/%s", sysctl->key) >= (int)sizeof path)
+        die("sysctl", sysctl->key, ENAMETOOLONG);
+    for (char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot, '.'))
+        *dot = '/';
+    cleanup_fd int fd = open_same_mount(root, path, O_WRONLY);
+    if (fd < 0)
+        die("sysctl", sysctl->key, -fd);
+    size_t length = strlen(sysctl->value);
+    if (!is_filesystem(fd, PROC_SUPER_MAGIC) || write(fd, sysctl->value, length) != (ssize_t)length)
+        die("sysctl", sysctl->key, errno);
+}
+
+void namespaces_write_sysctls(const struct pod_plan *plan, int proc)
+{
+    for (size_t i = 0; i < plan->sysctl_count; i++)
+        write_sysctl(proc, &plan->sysctls[i]);
+}

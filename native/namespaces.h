@@ -1,0 +1,25 @@
+/* Making namespaces and setting what belongs to them. */
+#ifndef PERIGEE_NAMESPACES_H
+#define PERIGEE_NAMESPACES_H
+
+#include "plan.h"
+
+/* As fork, with CLONE_… flags and into a v2 cgroup unless `cgroup` is -1. -errno on failure. */
+pid_t clone_process(uint64_t flags, int cgroup);
+
+/* Writes the id maps of a process that was cloned into a new user namespace; returns a descriptor of that namespace. */
+int namespaces_map_ids(const struct pod_plan *plan, pid_t pid);
+
+/* Becomes root of the user namespace, once its ids are mapped, with no supplementary group. */
+void namespaces_become_root(void);
+
+/* The id outside of the pod that `id` inside of it stands for. */
+uint32_t id_outside(const struct id_range *ranges, size_t count, uint32_t id);
+
+/* Host name and loopback, in the namespaces of the caller. */
+void namespaces_configure(const struct pod_plan *plan);
+
+/* `proc`: the root of a proc mount of the pod's own, that nobody else can mount on. */
+void namespaces_write_sysctls(const struct pod_plan *plan, int proc);
+
+#endif

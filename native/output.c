@@ -1,0 +1,155 @@
+#include "output.h"
+
+#include "die.h"
+#include "paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+enum { CONTROL_D = 4 };
+
+static const char *name_of(const struct log *log)
+{
+    const char *slash = strrchr(log->record->path, '/');
+    return slash != NULL ? slash + 1 : log->record->path;
+}
+
+static void reopen(struct log *log)
+{
+    struct stat status;
+    log->fd = openat(log->directory, name_of(log), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
+    log->size = log->fd >= 0 && fstat(log->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+void log_open(struct log *log, int pod, const struct log_record *record)
+{
+    const char *slash = strrchr(record->path, '/');
+    char *parent = strndup(record->path, slash != NULL ? (size_t)(slash - record->path) : 0);
+    *log = (struct log){.record = record, .directory = -ENOMEM, .fd = -1};
+    if (parent != NULL)
+        log->directory = make_directories(pod, parent, 0750);
+    free(parent);
+    if (log->directory < 0)
+        die("log", record->path, -log->directory);
+    reopen(log);
+    if (log->fd < 0)
+        die("log", record->path, errno);
+}
+
+/* PATH becomes PATH.1, that PATH.2 …; the last one goes. */
+static void rotate(struct log *log)
+{
+    char older[512], newer[512];
+    close(log->fd);
+    for (uint32_t number = log->record->files - 1; number > 0; number--) {
+        snprintf(older, sizeof older, "%s.%u", name_of(log), number);
+        snprintf(newer, sizeof newer, number > 1 ? "%s.%u" : "%s", name_of(log), number - 1);
+        (void)!renameat(log->directory, newer, log->directory, older);
+    }
+    if (log->record->files == 1)
+        (void)!unlinkat(log->directory, name_of(log), 0);
+    reopen(log);
+}
+
+static void log_write(struct log *log, const char *bytes, size_t length)
+{
+    if (log->fd >= 0 && log->size > 0 && log->size + length > log->record->bytes)
+        rotate(log);
+    ssize_t written = log->fd >= 0 ? write(log->fd, bytes, length) : 0;
+    log->size += written > 0 ? (uint64_t)written : 0;
+}
+
+void stream_open(struct stream *stream, int from, int to, struct log *log, enum stream_end at_end)
+{
+    struct stat status;
+    *stream = (struct stream){.from = from, .to = to, .log = log, .at_end = at_end};
+    stream->is_to_socket = to >= 0 && fstat(to, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+struct pollfd stream_wanted(const struct stream *stream)
+{
+    if (stream->used > 0)
+        return (struct pollfd){.fd = stream->to, .events = POLLOUT};
+    return (struct pollfd){.fd = stream->from, .events = POLLIN};
+}
+
+static void close_source(struct stream *stream)
+{
+    if (stream->from >= 0)
+        close(stream->from);
+    stream->from = -1;
+}
+
+/* Nobody receives any more. What an app writes is still read, and logged: it must not be killed by that (nor wait for ever). */
+static void lose_receiver(struct stream *stream)
+{
+    stream->used = 0;
+    if (stream->at_end != END_LEAVE) {
+        close(stream->to);
+        close_source(stream);
+    }
+    stream->to = -1;
+}
+
+/* Called when the receiver can take something. A pipe that says so takes PIPE_BUF bytes, which is STREAM_BYTES, without waiting; a
+ * socket might take less. O_NONBLOCK is not ours to set: the caller's descriptors are shared with others. */
+static void send_held(struct stream *stream)
+{
+    const char *bytes = stream->bytes + stream->sent;
+    size_t length = stream->used - stream->sent;
+    ssize_t sent = stream->is_to_socket ? send(stream->to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) : write(stream->to, bytes, length);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        lose_receiver(stream);
+    if (sent > 0)
+        stream->sent += (size_t)sent;
+    if (stream->sent == stream->used)
+        stream->used = stream->sent = 0;
+}
+
+static void end_source(struct stream *stream)
+{
+    static const char eof = CONTROL_D;
+    close_source(stream);
+    if (stream->at_end == END_LEAVE || stream->to < 0)
+        return;
+    if (stream->at_end == END_SEND_EOF)
+        (void)!write(stream->to, &eof, 1);
+    close(stream->to);
+    stream->to = -1;
+}
+
+static void read_source(struct stream *stream)
+{
+    ssize_t length = read(stream->from, stream->bytes, sizeof stream->bytes);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (length <= 0) {
+        end_source(stream);
+        return;
+    }
+    if (stream->log != NULL)
+        log_write(stream->log, stream->bytes, (size_t)length);
+    stream->used = stream->to >= 0 ? (size_t)length : 0;
+    stream->sent = 0;
+}
+
+void stream_move(struct stream *stream)
+{
+    struct pollfd receiver;
+    if (stream->used == 0 && stream->from >= 0)
+        read_source(stream);
+    receiver = stream_wanted(stream);
+    if (stream->used > 0 && poll(&receiver, 1, 0) == 1)
+        send_held(stream);
+}
+
+void stream_abandon(struct stream *stream)
+{
+    stream->used = 0;
+    close_source(stream);
+}

@@ -1,0 +1,47 @@
+/* Copying between the caller, the apps and their logs, without ever waiting for one of them. */
+#ifndef PERIGEE_OUTPUT_H
+#define PERIGEE_OUTPUT_H
+
+#include "plan.h"
+
+#include <poll.h>
+
+/* A bounded file that is rotated. What cannot be written is lost; the app goes on. */
+struct log {
+    const struct log_record *record;
+    /* The directory, and the file or -1. */
+    int directory, fd;
+    uint64_t size;
+};
+
+/* What happens to the receiver at the end of the source. The caller's is left alone; an app's is closed, a terminal's after ^D. */
+enum stream_end { END_LEAVE, END_CLOSE, END_SEND_EOF };
+
+enum { STREAM_BYTES = 4096 };
+
+/* One direction: at most STREAM_BYTES are held, and nothing is read while they wait (back-pressure). */
+struct stream {
+    /* -1: ended, or none. */
+    int from, to;
+    struct log *log;
+    enum stream_end at_end;
+    bool is_to_socket;
+    size_t used, sent;
+    char bytes[STREAM_BYTES];
+};
+
+/* Opens a log below the pod directory. */
+void log_open(struct log *log, int pod, const struct log_record *record);
+
+void stream_open(struct stream *stream, int from, int to, struct log *log, enum stream_end at_end);
+
+/* What to wait for; `fd` is -1 when there is nothing to do. */
+struct pollfd stream_wanted(const struct stream *stream);
+
+/* Moves what can be moved, once that came true. */
+void stream_move(struct stream *stream);
+
+/* Ends it without its last words. */
+void stream_abandon(struct stream *stream);
+
+#endif

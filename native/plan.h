@@ -1,0 +1,165 @@
+/* The plan of one pod (spec/shim.md): what stage0 decided, read into one buffer that the structs point into. Nothing is ever freed. */
+#ifndef PERIGEE_PLAN_H
+#define PERIGEE_PLAN_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+struct id_range {
+    uint32_t inside, outside, count;
+};
+
+/* A cgroup to join. Once opened: its directory (v2 only, else -1), and the file to write to (`tasks`, or `cgroup.procs` on v2). */
+struct cgroup_record {
+    const char *path;
+    int directory, file;
+};
+
+struct sysctl_record {
+    const char *key, *value;
+};
+
+struct teardown_record {
+    const char *program, *input;
+};
+
+enum mount_type { MOUNT_BIND, MOUNT_PROC, MOUNT_SYSFS, MOUNT_TMPFS, MOUNT_DEVPTS, MOUNT_MQUEUE, MOUNT_CGROUP, MOUNT_CGROUP2 };
+enum mount_flag { FLAG_RO = 1, FLAG_NOSUID = 2, FLAG_NODEV = 4, FLAG_NOEXEC = 8, FLAG_REC = 16, FLAG_IDMAP = 32, FLAG_FILE = 64, FLAG_VOLATILE = 128 };
+
+/* `fd`: the detached mount, once somebody made it. */
+struct mount_record {
+    const char *source, *target, *data;
+    enum mount_type type;
+    unsigned flags;
+    int fd;
+};
+
+struct device_record {
+    const char *name;
+    unsigned major, minor;
+    int fd;
+};
+
+struct symlink_record {
+    const char *target, *path;
+};
+
+struct rlimit_record {
+    int resource;
+    struct rlimit limit;
+};
+
+struct layer_record {
+    const char *path;
+    int fd;
+};
+
+struct log_record {
+    const char *path;
+    uint64_t bytes;
+    uint32_t files;
+};
+
+struct app_plan {
+    const char *name;
+    struct layer_record *lowers;
+    size_t lower_count;
+    const char *upper, *work;
+    const char *root;
+    /* FLAG_IDMAP, FLAG_VOLATILE */
+    unsigned root_flags;
+    /* Detached: the directory that holds upper and work, or the root; then the two in it. */
+    int tree_fd, upper_fd, work_fd;
+    bool is_root_readonly;
+    struct mount_record *mounts;
+    size_t mount_count;
+    struct device_record *devices;
+    size_t device_count;
+    struct symlink_record *symlinks;
+    size_t symlink_count;
+    const char **masks;
+    size_t mask_count;
+    const char **readonlys;
+    size_t readonly_count;
+    struct cgroup_record *cgroups;
+    size_t cgroup_count;
+    const char *cwd;
+    uint32_t uid, gid;
+    gid_t *groups;
+    size_t group_count;
+    /* Both end with NULL, which the count leaves out. */
+    char **environment;
+    size_t environment_count;
+    char **arguments;
+    size_t argument_count;
+    /* Bit N: capability N. */
+    uint64_t capabilities;
+    struct rlimit_record *rlimits;
+    size_t rlimit_count;
+    mode_t umask;
+    bool no_new_privileges;
+    struct sock_filter *seccomp;
+    size_t seccomp_bytes;
+    bool has_oom_score;
+    int oom_score;
+    bool has_terminal;
+    /* path NULL: no log. */
+    struct log_record log;
+    /* What the app gets as 0, 1, 2, unless it has a terminal. */
+    int standard[3];
+};
+
+struct pod_plan {
+    const char *uuid, *hostname;
+    /* CLONE_NEW… bits */
+    uint64_t namespaces;
+    struct id_range *uids, *gids;
+    size_t uid_count, gid_count;
+    struct cgroup_record *cgroups;
+    size_t cgroup_count;
+    const char *filter_cgroup;
+    void *filter;
+    size_t filter_bytes;
+    const char **removals;
+    size_t removal_count;
+    struct sysctl_record *sysctls;
+    size_t sysctl_count;
+    bool has_loopback, is_foreground;
+    struct teardown_record *teardowns;
+    size_t teardown_count;
+    struct app_plan *apps;
+    size_t app_count;
+};
+
+/* Reads and checks the whole plan; every defect is a failure of step `plan` naming the record. */
+struct pod_plan *plan_read(int fd);
+
+/* What no single record can show to be wrong; plan_read calls it at the end. */
+void plan_check(struct pod_plan *plan);
+
+/* One more element, zeroed, at the end of an array. */
+void *plan_grow(void *array, size_t *count, size_t size);
+
+/* Fields of records. A defect is a failure of step `plan` with `keyword` as subject. */
+uint64_t field_number(const char *keyword, const char *text, uint64_t limit);
+int field_oom_score(const char *keyword, const char *text);
+mode_t field_octal(const char *keyword, const char *text);
+unsigned field_flags(const char *keyword, char *text, unsigned allowed);
+enum mount_type field_mount_type(const char *keyword, const char *text);
+uint64_t field_namespace(const char *keyword, const char *text);
+int field_capability(const char *keyword, const char *text);
+struct rlimit_record field_rlimit(const char *keyword, char **fields);
+/* Decodes in place; the bytes are as aligned as an allocation. */
+void *field_hex(const char *keyword, const char *text, size_t unit, size_t *bytes);
+/* Absolute, without empty, `.` or `..` components, or `/` itself. */
+const char *field_inside_path(const char *keyword, const char *text);
+/* A path of the host: not empty. */
+const char *field_path(const char *keyword, const char *text);
+/* One component of a path. */
+const char *field_name(const char *keyword, const char *text);
+
+#endif

@@ -1,0 +1,127 @@
+/* What no single record of a plan can show to be wrong. Policy is stage0's; refused here is what could not work, or what would give
+ * a pod something of the host through a mistake of stage0 (T-R42, T-R54). */
+#include "die.h"
+#include "plan.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LOWERS = 400 };
+
+static bool has(const struct pod_plan *plan, uint64_t kind)
+{
+    return (plan->namespaces & kind) != 0;
+}
+
+static void require(bool is_right, const char *subject, const char *message)
+{
+    if (!is_right)
+        die_because("plan", subject, 0, message);
+}
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Only what belongs to a namespace of the pod's own; everything else is the host's. */
+static void check_sysctl(const struct pod_plan *plan, const struct sysctl_record *sysctl)
+{
+    static const struct {
+        const char *prefix;
+        uint64_t kind;
+    } owned[] = {
+        {"net.", CLONE_NEWNET},       {"kernel.shm", CLONE_NEWIPC}, {"kernel.msg", CLONE_NEWIPC},
+        {"kernel.sem", CLONE_NEWIPC}, {"fs.mqueue.", CLONE_NEWIPC}, {"kernel.domainname", CLONE_NEWUTS},
+    };
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    bool is_owned = false;
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        is_owned |= begins_with(sysctl->key, owned[i].prefix) && has(plan, owned[i].kind);
+    require(is_owned, sysctl->key, "not a setting of the pod's own namespaces");
+    require(strspn(sysctl->key, allowed) == strlen(sysctl->key) && strstr(sysctl->key, "..") == NULL, sysctl->key, "not the name of a setting");
+    require(strpbrk(sysctl->value, "\n\r") == NULL, sysctl->key, "a value of more than one line");
+}
+
+static void check_ranges(const struct pod_plan *plan)
+{
+    bool has_user = has(plan, CLONE_NEWUSER);
+    require(has_user == (plan->uid_count > 0) && has_user == (plan->gid_count > 0), "uidmap", "there with a user namespace, and only then");
+    for (size_t i = 0; i < plan->uid_count; i++)
+        require(plan->uids[i].outside != 0, "uidmap", "the host's root is never mapped");
+    for (size_t i = 0; i < plan->gid_count; i++)
+        require(plan->gids[i].outside != 0, "gidmap", "the host's root is never mapped");
+}
+
+static void check_pod(const struct pod_plan *plan)
+{
+    require(plan->uuid != NULL, "uuid", "missing");
+    require(has(plan, CLONE_NEWNS) && has(plan, CLONE_NEWPID), "namespace", "mount and pid are needed");
+    require(plan->hostname == NULL || has(plan, CLONE_NEWUTS), "hostname", "needs a uts namespace");
+    require(!plan->has_loopback || has(plan, CLONE_NEWNET), "loopback", "needs a net namespace");
+    check_ranges(plan);
+    for (size_t i = 0; i < plan->sysctl_count; i++)
+        check_sysctl(plan, &plan->sysctls[i]);
+}
+
+/* The directory part of both must be the same, because the kernel wants them on one mount and one mount is made for it. */
+static bool are_siblings(const char *upper, const char *work)
+{
+    const char *a = strrchr(upper, '/'), *b = strrchr(work, '/');
+    if (a == NULL || b == NULL)
+        return a == b;
+    return a[1] != '\0' && b[1] != '\0' && a - upper == b - work && strncmp(upper, work, (size_t)(a - upper)) == 0;
+}
+
+static void check_root(const struct pod_plan *plan, const struct app_plan *app)
+{
+    bool is_overlay = app->upper != NULL;
+    require(is_overlay != (app->root != NULL), app->name, "needs one of overlay and root");
+    require(is_overlay == (app->lower_count > 0) && app->lower_count <= MOST_LOWERS, app->name, "lower directories are for an overlay, 1 to 400");
+    require(!is_overlay || are_siblings(app->upper, app->work), app->name, "upper and work must be in the same directory");
+    require((app->root_flags & FLAG_IDMAP) == 0 || has(plan, CLONE_NEWUSER), app->name, "idmap needs a user namespace");
+}
+
+static void check_mount(const struct pod_plan *plan, const struct mount_record *mount)
+{
+    bool has_user = has(plan, CLONE_NEWUSER);
+    require((mount->flags & FLAG_IDMAP) == 0 || has_user, mount->target, "idmap needs a user namespace");
+    require(mount->target[1] != '\0' && strcmp(mount->target, "/dev") != 0, mount->target, "is mounted by the shim itself");
+    /* The kernel would say EPERM much later. */
+    require(mount->type != MOUNT_SYSFS || !has_user || has(plan, CLONE_NEWNET), mount->target, "sysfs in a user namespace needs a net namespace: bind the host's read-only");
+    require(mount->type != MOUNT_MQUEUE || !has_user || has(plan, CLONE_NEWIPC), mount->target, "mqueue in a user namespace needs an ipc namespace");
+}
+
+static void check_app(struct pod_plan *plan, struct app_plan *app)
+{
+    check_root(plan, app);
+    for (size_t i = 0; i < app->mount_count; i++)
+        check_mount(plan, &app->mounts[i]);
+    for (size_t i = 0; i < app->device_count; i++)
+        require(app->devices[i].name[0] != '/' && strstr(app->devices[i].name, "..") == NULL, app->devices[i].name, "not a name below /dev");
+    for (size_t i = 0; i < app->symlink_count; i++)
+        require(begins_with(app->symlinks[i].path, "/dev/"), app->symlinks[i].path, "symlinks are made below /dev only");
+    require(app->argument_count > 0 && app->arguments[0][0] != '\0', app->name, "has no command");
+    require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");
+    require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 4096), app->name, "a log needs a path in the pod directory, 4096 bytes and one file");
+    app->environment = plan_grow(app->environment, &app->environment_count, sizeof *app->environment);
+    app->environment_count--;
+    app->arguments = plan_grow(app->arguments, &app->argument_count, sizeof *app->arguments);
+    app->argument_count--;
+}
+
+void plan_check(struct pod_plan *plan)
+{
+    size_t terminals = 0;
+    check_pod(plan);
+    require(plan->app_count > 0, "app", "missing");
+    for (size_t i = 0; i < plan->app_count; i++) {
+        check_app(plan, &plan->apps[i]);
+        terminals += plan->apps[i].has_terminal;
+        for (size_t j = 0; j < i; j++)
+            require(strcmp(plan->apps[i].name, plan->apps[j].name) != 0, plan->apps[i].name, "two apps of one name");
+    }
+    require(terminals <= 1, "terminal", "one app at most can have the terminal");
+}

@@ -1,0 +1,187 @@
+#include "standard.h"
+
+#include "die.h"
+#include "namespaces.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+size_t standard_most(const struct pod_plan *plan)
+{
+    return plan->app_count * 2 + 2;
+}
+
+static int open_null(void)
+{
+    struct stat status;
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        die("standard", "/dev/null", errno);
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))
+        die_because("standard", "/dev/null", 0, "not the null device");
+    return fd;
+}
+
+/* A pipe whose supervisor's end does not block, owned by the app's user: many programs open /dev/stdout by its path. */
+static void open_pipe(const struct pod_plan *plan, const struct app_plan *app, bool is_output, int *ours, int *theirs)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        die("standard", app->name, errno);
+    *ours = ends[is_output ? 0 : 1];
+    *theirs = ends[is_output ? 1 : 0];
+    uid_t uid = id_outside(plan->uids, plan->uid_count, app->uid);
+    gid_t gid = id_outside(plan->gids, plan->gid_count, app->gid);
+    if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 || fchown(*theirs, uid, gid) < 0)
+        die("standard", app->name, errno);
+}
+
+static struct stream *add(struct standard *standard)
+{
+    return &standard->streams[standard->count++];
+}
+
+/* The caller's own pipe or socket can be handed on: the app takes from it exactly what it reads. A terminal is never handed on (TIOCSTI,
+ * T-R06), nor a file: root of a pod without a user namespace could open it again for writing. Those are copied. */
+static bool can_hand_on(void)
+{
+    struct stat status;
+    if (fstat(STDIN_FILENO, &status) < 0)
+        return false;
+    return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3));
+}
+
+static bool can_copy(void)
+{
+    struct stat status;
+    return fstat(STDIN_FILENO, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+static int must_duplicate(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0)
+        die("standard", "", errno);
+    return copy;
+}
+
+static void open_input(struct standard *standard, struct app_plan *app, bool is_for_caller)
+{
+    int ours;
+    if (is_for_caller && can_hand_on()) {
+        app->standard[0] = must_duplicate(STDIN_FILENO);
+    } else if (is_for_caller && can_copy()) {
+        open_pipe(standard->plan, app, false, &ours, &app->standard[0]);
+        stream_open(add(standard), must_duplicate(STDIN_FILENO), ours, NULL, END_CLOSE);
+    } else {
+        app->standard[0] = open_null();
+    }
+}
+
+static void open_output(struct standard *standard, struct app_plan *app, struct log *log, int number)
+{
+    int ours;
+    if (log == NULL && !standard->plan->is_foreground) {
+        app->standard[number] = open_null();
+        return;
+    }
+    open_pipe(standard->plan, app, true, &ours, &app->standard[number]);
+    stream_open(add(standard), ours, standard->plan->is_foreground ? number : -1, log, END_LEAVE);
+}
+
+void standard_open(struct standard *standard, struct pod_plan *plan, int pod)
+{
+    bool has_terminal = false, has_input = plan->is_foreground;
+    *standard = (struct standard){.plan = plan, .master = -1};
+    standard->streams = must_allocate(standard_most(plan) * sizeof *standard->streams);
+    standard->logs = must_allocate(plan->app_count * sizeof *standard->logs);
+    for (size_t i = 0; i < plan->app_count; i++)
+        has_terminal |= plan->apps[i].has_terminal;
+    for (size_t i = 0; i < plan->app_count; i++) {
+        struct app_plan *app = &plan->apps[i];
+        if (app->has_terminal)
+            continue;
+        /* The caller's input goes to the app with the terminal, else to the first. */
+        open_input(standard, app, has_input && !has_terminal && i == 0);
+        struct log *log = app->log.path != NULL ? &standard->logs[i] : NULL;
+        if (log != NULL)
+            log_open(log, pod, &app->log);
+        open_output(standard, app, log, STDOUT_FILENO);
+        open_output(standard, app, log, STDERR_FILENO);
+    }
+}
+
+void standard_add_terminal(struct standard *standard, int master)
+{
+    if (master < 0 || standard->master >= 0)
+        return;
+    standard->master = master;
+    (void)!fcntl(master, F_SETFL, O_NONBLOCK);
+    stream_open(add(standard), must_duplicate(master), standard->plan->is_foreground ? STDOUT_FILENO : -1, NULL, END_LEAVE);
+    if (!standard->plan->is_foreground)
+        return;
+    terminal_copy_size(master);
+    terminal_make_raw();
+    stream_open(add(standard), must_duplicate(STDIN_FILENO), must_duplicate(master), NULL, END_SEND_EOF);
+}
+
+void standard_resize(const struct standard *standard)
+{
+    if (standard->master >= 0 && standard->plan->is_foreground)
+        terminal_copy_size(standard->master);
+}
+
+size_t standard_wanted(const struct standard *standard, struct pollfd *wanted)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        wanted[i] = stream_wanted(&standard->streams[i]);
+    return standard->count;
+}
+
+void standard_move(struct standard *standard, const struct pollfd *polled)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (polled[i].revents != 0)
+            stream_move(&standard->streams[i]);
+}
+
+void standard_end_input(struct standard *standard)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (standard->streams[i].at_end != END_LEAVE)
+            stream_abandon(&standard->streams[i]);
+}
+
+bool standard_are_open(const struct standard *standard)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (standard->streams[i].from >= 0 || standard->streams[i].used > 0)
+            return true;
+    return false;
+}
+
+bool standard_are_held(const struct standard *standard)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (standard->streams[i].used > 0)
+            return true;
+    return false;
+}
+
+void standard_close(const struct standard *standard)
+{
+    for (size_t i = 0; i < standard->count; i++) {
+        const struct stream *stream = &standard->streams[i];
+        close(stream->from);
+        if (stream->at_end != END_LEAVE)
+            close(stream->to);
+        if (stream->log != NULL) {
+            close(stream->log->fd);
+            close(stream->log->directory);
+        }
+    }
+}

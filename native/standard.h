@@ -1,0 +1,40 @@
+/* What the apps have as standard input, output and error, and which of the caller's descriptors is copied to and from which app. */
+#ifndef PERIGEE_STANDARD_H
+#define PERIGEE_STANDARD_H
+
+#include "output.h"
+
+struct standard {
+    const struct pod_plan *plan;
+    struct stream *streams;
+    struct log *logs;
+    size_t count;
+    /* The master of the one terminal, or -1. */
+    int master;
+};
+
+/* How many there can be. */
+size_t standard_most(const struct pod_plan *plan);
+
+/* Opens logs and pipes; the apps' ends go into the plan. */
+void standard_open(struct standard *standard, struct pod_plan *plan, int pod);
+
+/* Connects the terminal of an app; in the foreground the caller's becomes raw. */
+void standard_add_terminal(struct standard *standard, int master);
+void standard_resize(const struct standard *standard);
+
+/* Fills `wanted` and returns how many; then the same array, polled, is handed back. */
+size_t standard_wanted(const struct standard *standard, struct pollfd *wanted);
+void standard_move(struct standard *standard, const struct pollfd *polled);
+
+/* Nothing is read from the caller any more. */
+void standard_end_input(struct standard *standard);
+
+/* Whether output may still come, and whether some waits for the caller to take it. */
+bool standard_are_open(const struct standard *standard);
+bool standard_are_held(const struct standard *standard);
+
+/* In a process that has no business with them: closes the supervisor's ends. */
+void standard_close(const struct standard *standard);
+
+#endif

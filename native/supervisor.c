@@ -1,0 +1,273 @@
+/* Everything it needs of the host it opens before there is a pod. From then on it only copies bytes, writes small files and waits.
+ * It alone holds the pod's lock: when it is gone, the lock is free, and init, whose channel it held, ends the pod. */
+#include "supervisor.h"
+
+#include "cgroups.h"
+#include "die.h"
+#include "init.h"
+#include "messages.h"
+#include "namespaces.h"
+#include "output.h"
+#include "sources.h"
+#include "state.h"
+#include "standard.h"
+#include "teardown.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+enum { PERIGEE_FAILED = 125, KILLED = 128 + SIGKILL };
+
+struct app_state {
+    pid_t pid;
+    bool is_executed, has_exited;
+};
+
+struct supervisor {
+    struct pod_plan *plan;
+    int pod, events, channel, signals;
+    enum report report;
+    /* 0 before it is there and after it has ended. */
+    pid_t init;
+    struct app_state *apps;
+    size_t executed;
+    /* Of the first app that failed, or of the start. */
+    int status;
+    bool has_failed;
+    struct standard standard;
+    struct pollfd *watched;
+};
+
+/* For the one function that die() calls without an argument. */
+static struct supervisor *current;
+
+static void report(struct supervisor *supervisor, const struct failure *failure)
+{
+    supervisor->has_failed = true;
+    supervisor->status = failure->status;
+    terminal_restore();
+    event_failed(supervisor->events, failure);
+    report_failure(supervisor->report, failure);
+}
+
+static void finish(struct supervisor *supervisor)
+{
+    terminal_restore();
+    teardown_run(supervisor->plan, supervisor->pod);
+    cgroups_remove(supervisor->plan);
+    event_exited(supervisor->events, supervisor->status);
+}
+
+/* A failure of the supervisor itself, during the start: what was begun is undone. */
+static void abort_start(const struct failure *failure)
+{
+    report(current, failure);
+    if (current->init > 0) {
+        kill(current->init, SIGKILL);
+        waitpid(current->init, NULL, 0);
+    }
+    finish(current);
+}
+
+static int open_signals(void)
+{
+    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+        sigaddset(&set, watched[i]);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        die("signals", "", errno);
+    return fd;
+}
+
+/* In init's process: what is the supervisor's alone, the lock first of all. */
+static void close_private(struct supervisor *supervisor)
+{
+    close(supervisor->pod);
+    close(supervisor->events);
+    close(supervisor->channel);
+    close(supervisor->signals);
+    standard_close(&supervisor->standard);
+}
+
+static void start_init(struct supervisor *supervisor)
+{
+    struct pod_plan *plan = supervisor->plan;
+    int ends[2];
+    messages_open(ends);
+    supervisor->channel = ends[0];
+    /* The cgroup namespace must begin where init is once it has joined its cgroups, so init makes it. */
+    pid_t pid = clone_process(plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP, cgroups_v2(plan->cgroups, plan->cgroup_count));
+    if (pid == 0) {
+        close_private(supervisor);
+        init_run(plan, ends[1]);
+    }
+    if (pid < 0)
+        die("clone", "", -pid);
+    supervisor->init = pid;
+    close(ends[1]);
+    if ((plan->namespaces & CLONE_NEWUSER) != 0) {
+        cleanup_fd int user_namespace = namespaces_map_ids(plan, pid);
+        sources_idmap(plan, user_namespace);
+    }
+    message_send(supervisor->channel, MESSAGE_RELEASE, 0, 0, -1);
+    state_write_pid(supervisor->pod, pid);
+    for (size_t i = 0; i < plan->app_count; i++)
+        sources_close(&plan->apps[i]);
+    for (size_t i = 0; i < plan->cgroup_count; i++) {
+        close_fd(&plan->cgroups[i].directory);
+        close_fd(&plan->cgroups[i].file);
+    }
+}
+
+static void note_exit(struct supervisor *supervisor, uint32_t index, int status)
+{
+    const char *name = supervisor->plan->apps[index].name;
+    if (!supervisor->apps[index].is_executed)
+        return;
+    supervisor->apps[index].has_exited = true;
+    if (supervisor->status == 0)
+        supervisor->status = status;
+    state_write_status(supervisor->pod, name, status);
+    event_app_exited(supervisor->events, name, status);
+}
+
+static void note_executed(struct supervisor *supervisor, uint32_t index)
+{
+    struct app_state *app = &supervisor->apps[index];
+    /* What failed in the app's own process has been heard before this. */
+    if (supervisor->has_failed)
+        return;
+    app->is_executed = true;
+    supervisor->executed++;
+    event_app_started(supervisor->events, supervisor->plan->apps[index].name, app->pid);
+    if (supervisor->executed == supervisor->plan->app_count)
+        event_ready(supervisor->events, supervisor->init);
+}
+
+static void note_failure(struct supervisor *supervisor, const struct message *message)
+{
+    struct failure failure = {.step = message->step, .subject = message->subject, .errnum = message->errnum, .message = message->text, .status = message->value};
+    if (!supervisor->has_failed)
+        report(supervisor, &failure);
+    if (supervisor->init > 0)
+        kill(supervisor->init, SIGKILL);
+}
+
+static void handle(struct supervisor *supervisor, const struct message *message, pid_t sender, int terminal)
+{
+    if (message->app >= supervisor->plan->app_count)
+        return;
+    switch (message->kind) {
+    case MESSAGE_STARTING: supervisor->apps[message->app].pid = sender; break;
+    case MESSAGE_TERMINAL: standard_add_terminal(&supervisor->standard, terminal); break;
+    case MESSAGE_EXECUTED: note_executed(supervisor, message->app); break;
+    case MESSAGE_EXITED: note_exit(supervisor, message->app, WIFSIGNALED(message->value) ? 128 + WTERMSIG(message->value) : WEXITSTATUS(message->value)); break;
+    case MESSAGE_FAILED: note_failure(supervisor, message); break;
+    case MESSAGE_RELEASE:
+    case MESSAGE_SIGNAL: break;
+    }
+}
+
+static void read_channel(struct supervisor *supervisor)
+{
+    struct message message;
+    pid_t sender = 0;
+    int terminal = -1, result;
+    while ((result = message_receive(supervisor->channel, &message, &sender, &terminal, false)) == 1)
+        handle(supervisor, &message, sender, terminal);
+    /* Closed by its end: init is about to be reaped, and must not be waited for by polling what is always ready. */
+    if (result == 0) {
+        close(supervisor->channel);
+        supervisor->channel = -1;
+    }
+}
+
+/* The kernel killed every app that init did not see end. */
+static void note_init_exit(struct supervisor *supervisor)
+{
+    supervisor->init = 0;
+    if (supervisor->channel >= 0)
+        read_channel(supervisor);
+    if (supervisor->executed == 0 && !supervisor->has_failed)
+        report(supervisor, &(struct failure){.step = "init", .subject = "", .message = "killed before any app had started", .status = PERIGEE_FAILED});
+    for (uint32_t i = 0; i < supervisor->plan->app_count; i++)
+        if (supervisor->apps[i].is_executed && !supervisor->apps[i].has_exited)
+            note_exit(supervisor, i, KILLED);
+}
+
+/* True when the caller wants an end. */
+static bool read_signals(struct supervisor *supervisor)
+{
+    struct signalfd_siginfo info;
+    bool is_ending = false;
+    while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        int number = (int)info.ssi_signo;
+        is_ending |= number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGHUP;
+        if (number == SIGWINCH)
+            standard_resize(&supervisor->standard);
+        /* A caller that went away takes a pod in the foreground along, as a shell does; others have nothing to do with it. */
+        bool is_for_apps = number != SIGCHLD && (number != SIGHUP || supervisor->plan->is_foreground);
+        if (is_for_apps)
+            message_send(supervisor->channel, MESSAGE_SIGNAL, 0, number, -1);
+    }
+    if (supervisor->init > 0 && waitpid(supervisor->init, NULL, WNOHANG) == supervisor->init)
+        note_init_exit(supervisor);
+    return is_ending;
+}
+
+/* One turn: waits until something can be moved or has happened. False if nothing came in time. */
+static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
+{
+    size_t count = standard_wanted(&supervisor->standard, supervisor->watched + 2);
+    supervisor->watched[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    supervisor->watched[1] = (struct pollfd){.fd = supervisor->channel, .events = POLLIN};
+    if (poll(supervisor->watched, (nfds_t)(count + 2), timeout) <= 0)
+        return false;
+    standard_move(&supervisor->standard, supervisor->watched + 2);
+    if (supervisor->watched[1].revents != 0)
+        read_channel(supervisor);
+    if (supervisor->watched[0].revents != 0)
+        *is_ending |= read_signals(supervisor);
+    return true;
+}
+
+/* All writers are dead: what is still in the pipes is passed on, for as long as the caller takes it and does not ask for the end. */
+static void drain(struct supervisor *supervisor)
+{
+    bool is_ending = false;
+    standard_end_input(&supervisor->standard);
+    while (standard_are_open(&supervisor->standard) && !is_ending)
+        if (!turn(supervisor, standard_are_held(&supervisor->standard) ? -1 : 0, &is_ending))
+            break;
+}
+
+int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
+{
+    struct supervisor supervisor = {.plan = plan, .pod = pod, .events = events, .channel = -1, .signals = -1, .report = report_to};
+    bool is_ending = false;
+    current = &supervisor;
+    die_through(abort_start, PERIGEE_FAILED);
+    supervisor.apps = must_allocate(plan->app_count * sizeof *supervisor.apps);
+    supervisor.watched = must_allocate((standard_most(plan) + 2) * sizeof *supervisor.watched);
+    supervisor.signals = open_signals();
+    sources_open(plan);
+    cgroups_filter_devices(plan);
+    standard_open(&supervisor.standard, plan, pod);
+    start_init(&supervisor);
+    while (supervisor.init > 0)
+        turn(&supervisor, -1, &is_ending);
+    drain(&supervisor);
+    finish(&supervisor);
+    return supervisor.status;
+}

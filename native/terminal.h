@@ -1,0 +1,20 @@
+/* Terminals: the app's side, made within its own devpts, and the caller's, which is raw while the two are connected. */
+#ifndef PERIGEE_TERMINAL_H
+#define PERIGEE_TERMINAL_H
+
+#include <stdint.h>
+
+/* In the process of an app: a new terminal of the devpts below `dev`, owned by `uid`, also bound to `dev`/console. Returns the master. */
+int terminal_open(int dev, uint32_t uid, int *slave);
+
+/* In the process of an app, leader of a new session: makes `slave` its controlling terminal. */
+void terminal_control(int slave);
+
+/* In the supervisor. Makes the caller's terminal, if standard input is one, raw until terminal_restore, which may always be called. */
+void terminal_make_raw(void);
+void terminal_restore(void);
+
+/* Gives the master the size of the caller's terminal. */
+void terminal_copy_size(int master);
+
+#endif

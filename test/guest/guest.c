@@ -1,0 +1,305 @@
+/* The program that tests run inside of pods: it reports what it finds there (reports.c), does what it is told, and tries to break out
+ * (attempts.c, abis.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`. */
+#include "guest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int list_directory(char **arguments)
+{
+    for (; *arguments != NULL; arguments++) {
+        DIR *list = opendir(*arguments);
+        if (list == NULL)
+            printf("list.%s=%s\n", *arguments, strerrorname_np(errno));
+        for (const struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;)
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                printf("list.%s=%s\n", *arguments, entry->d_name);
+        if (list != NULL)
+            closedir(list);
+    }
+    return 0;
+}
+
+/* type, mode, owner, device of each path, without following a last link; `link=` where it leads. */
+static int show_paths(char **arguments)
+{
+    for (; *arguments != NULL; arguments++) {
+        struct stat status;
+        char target[4096] = "";
+        if (lstat(*arguments, &status) < 0) {
+            printf("path.%s=%s\n", *arguments, strerrorname_np(errno));
+            continue;
+        }
+        if (S_ISLNK(status.st_mode))
+            (void)!readlink(*arguments, target, sizeof target - 1);
+        printf("path.%s=%06o,%u,%u,%llu,%s\n", *arguments, status.st_mode, status.st_uid, status.st_gid, (unsigned long long)status.st_rdev, target);
+    }
+    return 0;
+}
+
+/* Whether each path can be opened for reading, how many bytes it gives, and whether it can be opened for writing. */
+static int open_paths(char **arguments)
+{
+    for (; *arguments != NULL; arguments++) {
+        char bytes[4096];
+        int reading = open(*arguments, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        ssize_t length = reading < 0 ? -1 : read(reading, bytes, sizeof bytes);
+        int error = errno;
+        int writing = open(*arguments, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+        printf("open.%s=%s,%s\n", *arguments, length < 0 ? strerrorname_np(error) : length == 0 ? "empty" : "content", writing < 0 ? strerrorname_np(errno) : "writable");
+        close(reading);
+        close(writing);
+    }
+    return 0;
+}
+
+static int write_file(char **arguments)
+{
+    int fd = open(arguments[0], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool is_done = fd >= 0 && write(fd, arguments[1], strlen(arguments[1])) == (ssize_t)strlen(arguments[1]);
+    printf("write.%s=%s\n", arguments[0], is_done ? "ok" : strerrorname_np(errno));
+    return 0;
+}
+
+static int print_file(char **arguments)
+{
+    char bytes[65536];
+    int fd = arguments[0] != NULL ? open(arguments[0], O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    ssize_t length;
+    while ((length = read(fd, bytes, sizeof bytes)) > 0)
+        if (write(STDOUT_FILENO, bytes, (size_t)length) != length)
+            return 1;
+    return length < 0;
+}
+
+static int print_words(char **arguments)
+{
+    for (; *arguments != NULL; arguments++)
+        printf("%s%s", *arguments, arguments[1] != NULL ? " " : "\n");
+    return 0;
+}
+
+static int print_error(char **arguments)
+{
+    fprintf(stderr, "%s\n", arguments[0]);
+    return 0;
+}
+
+/* BYTES of output, of all byte values. */
+static int print_many(char **arguments)
+{
+    unsigned char bytes[4096];
+    unsigned long long left = strtoull(arguments[0], NULL, 10);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)i;
+    while (left > 0) {
+        size_t length = left < sizeof bytes ? (size_t)left : sizeof bytes;
+        ssize_t written = write(STDOUT_FILENO, bytes, length);
+        if (written <= 0)
+            return 1;
+        left -= (unsigned long long)written;
+    }
+    return 0;
+}
+
+static int exit_with(char **arguments)
+{
+    return atoi(arguments[0]);
+}
+
+static int signal_self(char **arguments)
+{
+    raise(atoi(arguments[0]));
+    return 0;
+}
+
+/* Says `waiting`, then each signal it is sent, and ends with the status 40 at SIGTERM, or after SECONDS. */
+static int wait_for_signals(char **arguments)
+{
+    static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+    struct timespec limit = {.tv_sec = arguments[0] != NULL ? atoi(arguments[0]) : 60};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+        sigaddset(&set, watched[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    printf("waiting\n");
+    for (int number; (number = sigtimedwait(&set, NULL, &limit)) > 0;) {
+        printf("signal=%s\n", sigabbrev_np(number));
+        if (number == SIGWINCH)
+            show_size();
+        if (number == SIGTERM)
+            return 40;
+    }
+    return 0;
+}
+
+static int ignore_termination(char **arguments)
+{
+    signal(SIGTERM, SIG_IGN);
+    printf("waiting\n");
+    sleep((unsigned)atoi(arguments[0]));
+    return 0;
+}
+
+static int sleep_for(char **arguments)
+{
+    sleep((unsigned)atoi(arguments[0]));
+    return 0;
+}
+
+/* Leaves COUNT orphans that end at once, for init to reap, and one that sleeps. */
+static int leave_orphans(char **arguments)
+{
+    int count = atoi(arguments[0]);
+    for (int i = 0; i <= count; i++) {
+        pid_t pid = fork();
+        if (pid == 0 && fork() == 0) {
+            sleep(i == count ? 600 : 0);
+            _exit(0);
+        }
+        if (pid == 0)
+            _exit(0);
+        waitpid(pid, NULL, 0);
+    }
+    return 0;
+}
+
+static int count_processes(char **arguments)
+{
+    int count = 0, zombies = 0;
+    (void)arguments;
+    DIR *list = opendir("/proc");
+    for (const struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+        char path[300], text[512] = "";
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+            continue;
+        snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file != NULL && fgets(text, sizeof text, file) != NULL) {
+            const char *end = strrchr(text, ')');
+            zombies += end != NULL && end[2] == 'Z';
+        }
+        if (file != NULL)
+            fclose(file);
+        count++;
+    }
+    printf("processes=%d\nzombies=%d\n", count, zombies);
+    return 0;
+}
+
+static int allocate(char **arguments)
+{
+    size_t bytes = strtoull(arguments[0], NULL, 10);
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return 1;
+    memset(memory, 1, bytes);
+    printf("allocated=%zu\n", bytes);
+    return 0;
+}
+
+static int fork_many(char **arguments)
+{
+    int limit = atoi(arguments[0]), count = 0;
+    while (count < limit) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            pause();
+            _exit(0);
+        }
+        if (pid < 0)
+            break;
+        count++;
+    }
+    printf("forked=%d,%s\n", count, count < limit ? strerrorname_np(errno) : "ok");
+    return 0;
+}
+
+/* FILE: works until the processor's time that the kernel keeps from us is counted there (cpu.stat), at most for ten seconds of it. */
+static int work_until_throttled(char **arguments)
+{
+    while (clock() < 10 * CLOCKS_PER_SEC) {
+        char line[128];
+        FILE *file = fopen(arguments[0], "re");
+        unsigned long count = 0;
+        while (file != NULL && fgets(line, sizeof line, file) != NULL)
+            sscanf(line, "nr_throttled %lu", &count);
+        if (file != NULL)
+            fclose(file);
+        if (count > 0) {
+            printf("throttled\n");
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static const struct {
+    const char *name;
+    int least;
+    int (*run)(char **arguments);
+    bool is_for_pods_only;
+} verbs[] = {
+    {"env", 0, show_environment, false},
+    {"cwd", 0, show_directory, false},
+    {"ids", 0, show_ids, false},
+    {"privileges", 0, show_privileges, false},
+    {"mounts", 0, show_mounts, false},
+    {"cgroups", 0, show_cgroups, false},
+    {"namespaces", 0, show_namespaces, false},
+    {"limits", 0, show_limits, false},
+    {"fds", 0, show_descriptors, false},
+    {"tty", 0, show_terminal, false},
+    {"all", 0, show_all, false},
+    {"list", 1, list_directory, false},
+    {"stat", 1, show_paths, false},
+    {"open", 1, open_paths, true},
+    {"write", 2, write_file, true},
+    {"cat", 0, print_file, false},
+    {"echo", 0, print_words, false},
+    {"error", 1, print_error, false},
+    {"print", 1, print_many, false},
+    {"exit", 1, exit_with, false},
+    {"signal", 1, signal_self, false},
+    {"wait", 0, wait_for_signals, false},
+    {"stubborn", 1, ignore_termination, false},
+    {"sleep", 1, sleep_for, false},
+    {"orphans", 1, leave_orphans, true},
+    {"processes", 0, count_processes, false},
+    {"alloc", 1, allocate, false},
+    {"fork", 1, fork_many, true},
+    {"try", 0, try_everything, true},
+    {"walk", 1, find_writable, true},
+    {"sweep", 0, sweep_calls, true},
+    {"abis", 0, try_abis, true},
+    {"overwrite", 0, overwrite_programs, true},
+    {"throttled", 1, work_until_throttled, false},
+    {"pty", 3, run_on_terminal, false},
+    {"with-key", 1, run_with_key, false},
+};
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(argv[1], verbs[i].name) != 0 || argc - 2 < verbs[i].least)
+            continue;
+        if (!verbs[i].is_for_pods_only || is_in_pod())
+            return verbs[i].run(argv + 2);
+        fprintf(stderr, "guest: %s is done in a pod only\n", argv[1]);
+        return 2;
+    }
+    fprintf(stderr, "usage: guest VERB [ARGUMENT…]\n");
+    return 2;
+}

@@ -1,0 +1,43 @@
+/* The verbs of the guest that are not in guest.c. All get the arguments after their name and return the exit status. */
+#ifndef PERIGEE_GUEST_H
+#define PERIGEE_GUEST_H
+
+#include <stdbool.h>
+
+/* Whether process 1 is init of a pod. Without that nothing of what follows is done: on a host it would do harm. */
+bool is_in_pod(void);
+
+int show_environment(char **arguments);
+int show_directory(char **arguments);
+int show_ids(char **arguments);
+int show_privileges(char **arguments);
+int show_mounts(char **arguments);
+int show_cgroups(char **arguments);
+int show_namespaces(char **arguments);
+int show_limits(char **arguments);
+int show_descriptors(char **arguments);
+int show_terminal(char **arguments);
+/* Of the terminal at standard input. */
+void show_size(void);
+int show_all(char **arguments);
+
+/* `try.NAME=ok` or the errno, for everything that a pod must not be able to do. */
+int try_everything(char **arguments);
+
+/* `writable=PATH` for every file below the arguments that can be opened for writing, `visited=N` at the end. */
+int find_writable(char **arguments);
+
+/* `call.NUMBER=…` for system calls 0 to 469, each in a process of its own, with arguments that can do no harm. */
+int sweep_calls(char **arguments);
+
+/* `exe.init=` and `exe.app=`: whether the file of each process's program can be opened for writing, directly and by a handle. */
+int overwrite_programs(char **arguments);
+
+/* Calls by the other entries of the kernel: `i386.NAME=ok`, the errno, or the signal; `x32.getpid=`. */
+int try_abis(char **arguments);
+
+/* On the host: a terminal, and a key, for the program that the arguments name. */
+int run_on_terminal(char **arguments);
+int run_with_key(char **arguments);
+
+#endif
