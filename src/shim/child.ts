@@ -1,0 +1,86 @@
+/** Runs a verb of perigee-shim to its end and turns its failure line into a Failure. Knows nothing of what the verbs do. */
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { Failure, printable } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
+import { shimPath } from "./binary.ts";
+
+/** More than this of standard error is not kept: the shim writes one line. */
+const longestReport = 64 * 1024;
+
+export interface Verb {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** Resolves when the shim ended with 0. @throws Failure SHIM_FAILED, DISK_FULL, INTERRUPTED, IO_FAILED */
+  readonly done: Promise<void>;
+}
+
+/** Starts `perigee-shim verb args…` in `directory`, with an empty environment. Ended when `signal` says so. */
+export function startVerb(verb: string, args: readonly string[], directory: string, signal?: AbortSignal): Verb {
+  if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
+  const child = spawn(shimPath(), [verb, ...args], { cwd: directory, env: {}, stdio: "pipe" });
+  const kill = (): void => void child.kill("SIGKILL");
+  signal?.addEventListener("abort", kill, { once: true });
+  const done = outcome(child, verb, directory, signal).finally(() => signal?.removeEventListener("abort", kill));
+  done.catch(() => {}); // it is awaited later, after the streams
+  return { child, done };
+}
+
+/** All of standard output, as text; the verbs that answer with one line. */
+export async function answerOf({ child, done }: Verb): Promise<string> {
+  const parts: Buffer[] = [];
+  child.stdout.on("data", (part: Buffer) => parts.push(part));
+  await done;
+  return Buffer.concat(parts).toString("latin1");
+}
+
+async function outcome(child: ChildProcess, verb: string, directory: string, signal?: AbortSignal): Promise<void> {
+  let report = "";
+  child.stderr?.setEncoding("latin1").on("data", (part: string) => {
+    if (report.length < longestReport) report += part;
+  });
+  const [status, killedBy] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.on("error", (error) => reject(ioFailure(error, `cannot work in ${printable(directory)}`, directory)));
+    child.on("close", (code, name) => resolve([code, name]));
+  });
+  if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
+  if (status !== 0) throw shimFailure(verb, report, killedBy ?? `exit status ${status}`);
+}
+
+/** The Failure that the last line of `report` tells; `ending` is all there is to say when it tells nothing. */
+export function shimFailure(verb: string, report: string, ending: string): Failure {
+  const event = parseLine(report.trimEnd().split("\n").at(-1) ?? "");
+  const field = (name: string): string => bytesToText(event?.[name]);
+  if (field("event") !== "failed") {
+    return new Failure("SHIM_FAILED", `perigee-shim ${verb} ended with ${ending}`, {
+      cause: printable(report.trim()) || undefined,
+    });
+  }
+  const errno = field("errno");
+  const subject = field("subject");
+  const shown = printable(subject);
+  // A large extended attribute that the file system has no room for is no full disk.
+  if ((errno === "ENOSPC" || errno === "EDQUOT") && field("step") !== "setxattr") {
+    return new Failure("DISK_FULL", `cannot write ${shown}: the disk is full`, {
+      subject,
+      hint: "free some space, for example with perigee gc",
+    });
+  }
+  const cause = `step ${field("step")}${errno === "" ? "" : `, ${errno}`}`;
+  return new Failure("SHIM_FAILED", shown === "" ? field("message") : `${shown}: ${field("message")}`, {
+    subject,
+    cause,
+  });
+}
+
+function parseLine(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The shim escapes bytes, not characters: each is one code point below 256. */
+export function bytesToText(value: unknown): string {
+  return typeof value === "string" ? Buffer.from(value, "latin1").toString("utf8") : "";
+}

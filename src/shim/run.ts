@@ -1,0 +1,124 @@
+/**
+ * Starting a pod: the shim as a child, for the library and for pods in the background, or in place of this process, for the command in the
+ * foreground. Knows nothing of what is in the plan.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { constants as os } from "node:os";
+import { Readable } from "node:stream";
+import { Failure } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
+import { shimPath } from "./binary.ts";
+import { parseEvents, type ShimEvent } from "./events.ts";
+import { clearCloexec, execve } from "./libc.ts";
+
+export interface RunOptions {
+  /** The pod directory, locked exclusively by this process: `lock` is the locked descriptor, whose lock the shim keeps. */
+  readonly directory: string;
+  readonly lock: number;
+  /** The file with the encoded plan. */
+  readonly plan: string;
+}
+
+/** What the apps' standard descriptors are for the shim; `ignore` is /dev/null. */
+export type StandardStream = "inherit" | "pipe" | "ignore" | number;
+
+export interface SpawnOptions extends RunOptions {
+  /** Standard input, output and error; only a plan with `foreground` uses them. */
+  readonly stdio?: readonly [StandardStream, StandardStream, StandardStream];
+  /** The pod goes on when this process ends; `events` may then be left before their end. */
+  readonly detached?: boolean;
+}
+
+export interface RunHandle {
+  /** The supervisor's. */
+  readonly pid: number;
+  /** Ends with the pod; can be iterated once. @throws Failure SHIM_FAILED for a line that is no event */
+  readonly events: AsyncIterable<ShimEvent>;
+  /** The exit status of the shim; 128+N if it was killed by signal N. */
+  readonly exited: Promise<number>;
+  /** The other ends of those descriptors that are `pipe`. */
+  readonly stdin: NodeJS.WritableStream | null;
+  readonly stdout: NodeJS.ReadableStream | null;
+  readonly stderr: NodeJS.ReadableStream | null;
+  /** Forwarded to the apps by the supervisor. False if it has ended. */
+  signal(number: number): boolean;
+}
+
+/** The numbers that the shim finds its descriptors at, as child_process arranges them. */
+const passed = ["3", "4", "5"] as const;
+
+/**
+ * Runs a pod as a child process with an empty environment. The lock is shared with the shim; closing `lock` here leaves it the shim's.
+ * @throws Failure SHIM_MISSING, IO_FAILED, NOT_FOUND
+ */
+export function spawnRun(options: SpawnOptions): RunHandle {
+  const [stdin, stdout, stderr] = options.stdio ?? ["ignore", "ignore", "ignore"];
+  const plan = openForReading(options.plan);
+  try {
+    const child = spawn(shimPath(), ["run", ...passed], {
+      cwd: "/",
+      env: {},
+      detached: options.detached ?? false,
+      stdio: [stdin, stdout, stderr, plan, "pipe", options.lock],
+    });
+    return handleOf(child, options.detached ?? false);
+  } finally {
+    closeSync(plan);
+  }
+}
+
+function handleOf(child: ChildProcess, detached: boolean): RunHandle {
+  const exited = new Promise<number>((resolve, reject) => {
+    child.on("error", (error) => reject(ioFailure(error, "cannot start perigee-shim", shimPath())));
+    child.on("exit", (status, signal) => resolve(status ?? 128 + (signal === null ? 0 : os.signals[signal])));
+  });
+  exited.catch(() => {}); // whoever waits for it is told; nobody has to
+  const source = child.stdio[4];
+  if (child.pid === undefined || !(source instanceof Readable)) {
+    throw new Failure("SHIM_FAILED", "perigee-shim could not be started", { subject: shimPath() });
+  }
+  if (detached) child.unref();
+  return {
+    pid: child.pid,
+    events: parseEvents(source),
+    exited,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    signal: (number) => child.kill(number),
+  };
+}
+
+export interface ReplaceOptions extends RunOptions {
+  /** A file that events are appended to; made if missing. */
+  readonly events: string;
+  /** How the shim itself tells of a failure on standard error: nobody else is left to do it. */
+  readonly report: "text" | "json";
+}
+
+/**
+ * This process becomes the shim. Neither process.stdin nor process.stdout may have been touched: libuv would have made what they are shared
+ * with non-blocking.
+ * @throws Failure if that was not possible; returns in no other way
+ */
+export function replaceWithRun(options: ReplaceOptions): never {
+  const plan = openForReading(options.plan);
+  const events = openSync(
+    options.events,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW,
+    0o640,
+  );
+  const numbers = [plan, events, options.lock];
+  for (const fd of [0, 1, 2, ...numbers]) clearCloexec(fd);
+  const path = shimPath();
+  execve(path, ["perigee-shim", "run", ...numbers.map(String), "--report", options.report], []);
+}
+
+function openForReading(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw ioFailure(error, `cannot read ${path}`, path);
+  }
+}

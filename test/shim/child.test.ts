@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Failure } from "../../src/base/failure.ts";
+import { answerOf, shimFailure, startVerb } from "../../src/shim/child.ts";
+import "../helpers/shim.ts";
+
+const line = (fields: object): string =>
+  `${JSON.stringify({ event: "failed", step: "s", subject: "", errno: "", message: "m", ...fields })}\n`;
+
+describe("shimFailure", () => {
+  it("says subject, message, step and errno", () => {
+    const failure = shimFailure(
+      "unpack",
+      line({ step: "link", subject: "a/b", errno: "ENOENT", message: "No such file" }),
+      "",
+    );
+    assert.deepEqual(
+      [failure.code, failure.message, failure.subject, failure.cause],
+      ["SHIM_FAILED", "a/b: No such file", "a/b", "step link, ENOENT"],
+    );
+  });
+
+  it("a full disk is DISK_FULL, an attribute too large for the file system is not", () => {
+    assert.equal(shimFailure("unpack", line({ errno: "ENOSPC", subject: "f" }), "").code, "DISK_FULL");
+    assert.equal(shimFailure("unpack", line({ errno: "EDQUOT" }), "").code, "DISK_FULL");
+    assert.equal(shimFailure("unpack", line({ errno: "ENOSPC", step: "setxattr" }), "").code, "SHIM_FAILED");
+  });
+
+  it("foreign names are shown escaped, and are UTF-8 where they can be", () => {
+    const subject = Buffer.from("ü\u001b[2J").toString("latin1");
+    assert.equal(shimFailure("pack", line({ subject }), "").message, "ü\\x1b[2J: m");
+  });
+
+  it("what is no failure line is kept as the cause", () => {
+    for (const report of ["", "Segmentation fault\n", '{"event":"ready"}', "[]", "null"]) {
+      const failure = shimFailure("remove", report, "SIGSEGV");
+      assert.equal(failure.message, "perigee-shim remove ended with SIGSEGV");
+      assert.equal(failure.cause, report.trim() === "" ? undefined : report.trim());
+    }
+  });
+});
+
+describe("startVerb", () => {
+  it("a directory that is not there is named", async () => {
+    await assert.rejects(
+      answerOf(startVerb("remove", [], "/nowhere/at/all")),
+      (error) => error instanceof Failure && error.code === "NOT_FOUND" && error.subject === "/nowhere/at/all",
+    );
+  });
+
+  it("does not start when told so before", () => {
+    assert.throws(
+      () => startVerb("remove", [], "/", AbortSignal.abort()),
+      (error) => error instanceof Failure && error.code === "INTERRUPTED",
+    );
+  });
+});
