@@ -1,0 +1,149 @@
+/** Reads an image in one pass: decompress, image ID, layout, manifest. What is done with the files is the visitor's affair. */
+import { createHash } from "node:crypto";
+import { Failure } from "../base/failure.ts";
+import { type ImageID, imageID } from "../schema/image-id.ts";
+import { ImageManifest } from "../schema/image-manifest.ts";
+import { parseDocument } from "../schema/validate.ts";
+import type { TarMember } from "../tar/entry.ts";
+import { defaultTarLimits, type TarLimits } from "../tar/limits.ts";
+import { readTar } from "../tar/read.ts";
+import { type Compression, defaultDecompressionLimits, openCompressed } from "./compression.ts";
+import { belowRootfs, type LayoutChecker, layoutChecker } from "./layout.ts";
+
+export interface ArchiveSummary {
+  readonly id: ImageID;
+  readonly manifest: ImageManifest;
+  /** The bytes of the file `manifest`, as they are. */
+  readonly manifestBytes: Buffer;
+  readonly compression: Compression;
+  /** Bytes of the uncompressed tar. */
+  readonly tarSize: number;
+  /** Entries below rootfs, and their bytes. */
+  readonly entries: number;
+  readonly fileBytes: number;
+}
+
+export interface ArchiveOptions {
+  readonly limits?: TarLimits | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one pass has gathered so far. */
+interface Pass {
+  readonly layout: LayoutChecker;
+  manifestBytes: Buffer | undefined;
+  entries: number;
+  fileBytes: number;
+  tarSize: number;
+}
+
+/**
+ * One pass over an .aci: decompress, image ID, layout rules (ACI-1…3, A01…A08), manifest schema. `visit` gets the members below rootfs with
+ * their paths relative to it (`.` for rootfs itself); what it does not consume is skipped.
+ * @throws Failure ARCHIVE_INVALID, IMAGE_INVALID, MANIFEST_INVALID, JSON_INVALID, LIMIT_EXCEEDED, UNSUPPORTED, INTERRUPTED
+ */
+export async function readArchive(
+  source: AsyncIterable<Uint8Array>,
+  visit?: (members: AsyncIterable<TarMember>) => Promise<void>,
+  options: ArchiveOptions = {},
+): Promise<ArchiveSummary> {
+  const pass: Pass = { layout: layoutChecker(), manifestBytes: undefined, entries: 0, fileBytes: 0, tarSize: 0 };
+  const hash = createHash("sha512");
+  const { compression, tar, close } = await open(source, options);
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of tar) {
+      hash.update(chunk);
+      pass.tarSize += chunk.length;
+      yield chunk;
+    }
+  }
+  try {
+    await visitMembers(readTar(hashed(), options.limits), pass, visit);
+  } finally {
+    await close();
+  }
+  pass.layout.finish();
+  const { manifestBytes, entries, fileBytes, tarSize } = pass;
+  if (manifestBytes === undefined) throw new Failure("INTERNAL", "the manifest was placed but not read");
+  const manifest = parseDocument(ImageManifest, manifestBytes, "manifest");
+  return { id: imageID(hash.digest("hex")), manifest, manifestBytes, compression, tarSize, entries, fileBytes };
+}
+
+/**
+ * Only the manifest, as early as it is found; for a look at an image that is not verified yet. Bounded like readArchive.
+ * @throws Failure as readArchive
+ */
+export async function peekManifest(
+  source: AsyncIterable<Uint8Array>,
+  options: ArchiveOptions = {},
+): Promise<{ manifest: ImageManifest; manifestBytes: Buffer }> {
+  const layout = layoutChecker();
+  const { tar } = await open(source, options);
+  for await (const member of readTar(tar, options.limits)) {
+    if (layout.place(member) !== "manifest") continue;
+    const manifestBytes = await collect(member);
+    return { manifest: parseDocument(ImageManifest, manifestBytes, "manifest"), manifestBytes };
+  }
+  layout.finish();
+  throw new Failure("INTERNAL", "the manifest was placed but not read");
+}
+
+function open(source: AsyncIterable<Uint8Array>, { limits = defaultTarLimits, signal }: ArchiveOptions) {
+  const bounds = { ...defaultDecompressionLimits, totalSize: limits.totalSize };
+  return openCompressed(signal === undefined ? source : interruptible(source, signal), bounds);
+}
+
+/**
+ * Hands the members below rootfs to `visit` and reads on to the end when it stops early. The iterable has no `return`,
+ * so that leaving its loop leaves the archive open. A damaged archive is reported as that, not as what it did to the visitor.
+ */
+async function visitMembers(
+  members: AsyncGenerator<TarMember>,
+  pass: Pass,
+  visit: ((members: AsyncIterable<TarMember>) => Promise<void>) | undefined,
+): Promise<void> {
+  let damage: { readonly error: unknown } | undefined;
+  const next = async (): Promise<IteratorResult<TarMember, undefined>> => {
+    try {
+      const member = await nextBelowRootfs(members, pass);
+      return member === undefined ? { done: true, value: undefined } : { done: false, value: member };
+    } catch (error) {
+      damage = { error };
+      throw error;
+    }
+  };
+  try {
+    await visit?.({ [Symbol.asyncIterator]: () => ({ next }) });
+    while ((await next()).done !== true);
+  } catch (error) {
+    throw damage === undefined ? error : damage.error;
+  } finally {
+    await members.return(undefined);
+  }
+}
+
+async function nextBelowRootfs(members: AsyncGenerator<TarMember>, pass: Pass): Promise<TarMember | undefined> {
+  for (;;) {
+    const { done, value: member } = await members.next();
+    if (done === true) return undefined;
+    const place = pass.layout.place(member);
+    if (place === "manifest") pass.manifestBytes = await collect(member);
+    if (place !== "rootfs") continue;
+    pass.entries++;
+    pass.fileBytes += member.size;
+    return belowRootfs(member);
+  }
+}
+
+async function collect(member: TarMember): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of member.body) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+async function* interruptible(source: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    if (signal.aborted) throw new Failure("INTERRUPTED", "interrupted", { cause: signal.reason });
+    yield chunk;
+  }
+}

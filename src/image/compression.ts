@@ -1,0 +1,148 @@
+/** The compression around an image's tar (ACI-5). Knows nothing of tar; a consumer sees plain chunks. */
+import { pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { errnoOf, Failure } from "../base/failure.ts";
+
+export type Compression = "gzip" | "none";
+
+export interface DecompressionLimits {
+  /** Bytes that come out. */
+  readonly totalSize: number;
+  /** Out : in, counted once more than 64 MiB came out; gzip itself cannot pass 1032. */
+  readonly ratio: number;
+}
+
+export const defaultDecompressionLimits: DecompressionLimits = { totalSize: 64 * 1024 ** 3, ratio: 200 };
+
+const ratioCountsFrom = 64 * 1024 * 1024;
+/** Output chunks: each is a trip to the thread pool and back, so not small; in flight are a few of them. */
+const chunkSize = 256 * 1024;
+
+const magics: readonly (readonly ["gzip" | "bzip2" | "xz" | "zstd", readonly number[]])[] = [
+  ["gzip", [0x1f, 0x8b]],
+  ["bzip2", [0x42, 0x5a, 0x68]],
+  ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
+];
+const longestMagic = 6;
+
+/** By magic (ACI-5), never by file name. */
+export function sniffCompression(head: Uint8Array): "gzip" | "bzip2" | "xz" | "zstd" | "none" {
+  return magics.find(([, magic]) => magic.every((byte, index) => head[index] === byte))?.[0] ?? "none";
+}
+
+export interface Opened {
+  readonly compression: Compression;
+  readonly tar: AsyncIterable<Uint8Array>;
+  /** Ends the source, also when nothing of `tar` was read: a generator that never began cannot. */
+  close(): Promise<void>;
+}
+
+/**
+ * Looks at the first bytes and opens what they announce.
+ * @throws Failure UNSUPPORTED for a compression that is known but not read
+ */
+export async function openCompressed(
+  source: AsyncIterable<Uint8Array>,
+  limits: DecompressionLimits = defaultDecompressionLimits,
+): Promise<Opened> {
+  const iterator = source[Symbol.asyncIterator]();
+  const { head, bytes } = await readHead(iterator);
+  const compression = sniffCompression(head);
+  if (compression !== "gzip" && compression !== "none") {
+    await iterator.return?.();
+    throw new Failure("UNSUPPORTED", `the image is compressed with ${compression}, which is not read`, {
+      hint: `${decompressor(compression)} and use the uncompressed file: the image ID is the same`,
+    });
+  }
+  const whole = continued(bytes, iterator);
+  const close = async (): Promise<void> => void (await iterator.return?.());
+  return { compression, tar: compression === "gzip" ? gunzip(whole, limits) : whole, close };
+}
+
+/** The tar inside, bounded: output ≤ limits.totalSize, ratio ≤ limits.ratio once past 64 MiB (Z01…Z06). */
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  limits: DecompressionLimits = defaultDecompressionLimits,
+): AsyncGenerator<Uint8Array> {
+  yield* (await openCompressed(source, limits)).tar;
+}
+
+function decompressor(compression: "bzip2" | "xz" | "zstd"): string {
+  return { bzip2: "bunzip2 -k it", xz: "unxz -k it", zstd: "unzstd it" }[compression];
+}
+
+async function readHead(iterator: AsyncIterator<Uint8Array>) {
+  const bytes: Uint8Array[] = [];
+  let head: Uint8Array = new Uint8Array();
+  while (head.length < longestMagic) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    bytes.push(next.value);
+    head = bytes.length === 1 ? next.value : Buffer.concat(bytes);
+  }
+  return { head, bytes };
+}
+
+/** The chunks read already, then the rest; ending early ends the source. */
+async function* continued(
+  bytes: readonly Uint8Array[],
+  iterator: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/**
+ * zlib checks the CRC and the length of each member. It overlooks zeros after the last one, so its count of bytes is
+ * compared with ours: a file has one reading (Z02).
+ */
+async function* gunzip(source: AsyncIterable<Uint8Array>, limits: DecompressionLimits): AsyncGenerator<Uint8Array> {
+  // Room for several chunks keeps the thread pool busy while the consumer hashes and parses.
+  const options = { chunkSize, highWaterMark: 4 * chunkSize };
+  const engine = createGunzip(options);
+  let given = 0;
+  let isWhole = false;
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      given += chunk.length;
+      yield chunk;
+    }
+    isWhole = true;
+  }
+  // The error, ours or the source's, comes out of the iteration below; this only keeps it from being unhandled.
+  pipeline(counted(), engine, () => {});
+  let produced = 0;
+  try {
+    for await (const chunk of engine) {
+      produced += chunk.length;
+      if (produced > limits.totalSize || (produced > ratioCountsFrom && produced > given * limits.ratio)) {
+        throw bomb(produced, given);
+      }
+      yield chunk;
+    }
+  } catch (error) {
+    throw gzipFailure(error);
+  }
+  if (!isWhole || engine.bytesWritten !== given) {
+    throw new Failure("ARCHIVE_INVALID", "something follows the end of the gzip data");
+  }
+}
+
+function bomb(produced: number, given: number): Failure {
+  return new Failure("LIMIT_EXCEEDED", `the image unpacks to more than allowed: ${produced} bytes from ${given}`);
+}
+
+/** zlib's own errors in our words; those of the source pass. */
+function gzipFailure(error: unknown): unknown {
+  if (!(errnoOf(error) ?? "").startsWith("Z_")) return error;
+  const isCut = errnoOf(error) === "Z_BUF_ERROR";
+  return new Failure("ARCHIVE_INVALID", isCut ? "the gzip data is cut off" : "the gzip data is damaged", {
+    cause: error,
+    hint: "fetch or build it again",
+  });
+}

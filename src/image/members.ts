@@ -1,0 +1,93 @@
+/** The members of an image in their canonical order: `manifest` first, so that a reader of a stream meets it early, then the tree. */
+import type { Log } from "../base/log.ts";
+import type { PackEntry } from "../shim/pack.ts";
+import type { TarMember, Timestamp, Xattr } from "../tar/entry.ts";
+import { defaultTarLimits } from "../tar/limits.ts";
+import { joinPath, normalisePath } from "../tar/path.ts";
+import { layoutChecker } from "./layout.ts";
+import { isImageXattr } from "./xattrs.ts";
+
+export interface MemberOptions {
+  readonly manifest: Buffer;
+  readonly ownerRoot: boolean;
+  readonly sourceDateEpoch?: number | undefined;
+  readonly log: Log;
+}
+
+const manifestPath = Buffer.from("manifest");
+const rootfsPath = Buffer.from("rootfs");
+const none = Buffer.alloc(0);
+
+/**
+ * `entries` as members below `rootfs/`, behind the manifest; what the reader would refuse is refused here already.
+ * @throws Failure IMAGE_INVALID, LIMIT_EXCEEDED
+ */
+export async function* imageMembers(
+  entries: AsyncIterable<PackEntry>,
+  options: MemberOptions,
+): AsyncGenerator<TarMember> {
+  const layout = layoutChecker();
+  const leftOut = new Map<string, number>();
+  const first = manifestMember(options);
+  layout.place(first);
+  yield first;
+  for await (const entry of entries) {
+    const member = rootfsMember(entry, options, leftOut);
+    layout.place(member);
+    yield member;
+  }
+  layout.finish();
+  for (const [name, count] of leftOut) options.log.warn(`left out the attribute ${name} of ${count} files`);
+}
+
+function manifestMember({ manifest, sourceDateEpoch = 0 }: MemberOptions): TarMember {
+  return {
+    path: manifestPath,
+    type: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: BigInt(sourceDateEpoch), nanoseconds: 0 },
+    size: manifest.length,
+    link: none,
+    xattrs: [],
+    body: once(manifest),
+  };
+}
+
+function rootfsMember(entry: PackEntry, options: MemberOptions, leftOut: Map<string, number>): TarMember {
+  return {
+    path: inRootfs(entry.path),
+    type: entry.type,
+    mode: entry.mode,
+    uid: options.ownerRoot ? 0 : entry.uid,
+    gid: options.ownerRoot ? 0 : entry.gid,
+    mtime: clamped(entry.mtime, options.sourceDateEpoch),
+    size: Number(entry.size),
+    link: entry.type === "hardlink" ? inRootfs(entry.link) : entry.link,
+    xattrs: entry.xattrs.filter((xattr) => isKept(xattr, leftOut)),
+    device: entry.device,
+    body: entry.body,
+  };
+}
+
+function isKept({ name }: Xattr, leftOut: Map<string, number>): boolean {
+  const isImage = isImageXattr(name);
+  if (!isImage) leftOut.set(name, (leftOut.get(name) ?? 0) + 1);
+  return isImage;
+}
+
+function inRootfs(path: Buffer): Buffer {
+  return path.equals(Buffer.from(".")) ? rootfsPath : normalisePath(joinPath([rootfsPath, path]), defaultTarLimits);
+}
+
+/** SOURCE_DATE_EPOCH is the latest time an image may show: what was touched by the build itself gets it. */
+function clamped(time: Timestamp, epoch: number | undefined): Timestamp {
+  if (epoch === undefined) return time;
+  const latest = BigInt(epoch);
+  return time.seconds >= latest ? { seconds: latest, nanoseconds: 0 } : time;
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
