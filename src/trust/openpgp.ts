@@ -1,0 +1,42 @@
+/** The one door to the OpenPGP library: loaded when first needed, always with our configuration. */
+import type * as library from "openpgp";
+
+export type OpenPGP = typeof library;
+
+export async function loadOpenpgp(): Promise<OpenPGP> {
+  return await import("openpgp");
+}
+
+/** For judging keys: SHA-1 certifies nothing, not even a key's own identities (T-S06). Which key algorithms count is policy.ts's. */
+export function strictConfig({ config, enums }: OpenPGP): library.Config {
+  const refused = new Set([enums.hash.md5, enums.hash.ripemd, enums.hash.sha1]);
+  return {
+    ...config,
+    minRSABits: 0,
+    rejectPublicKeyAlgorithms: new Set(),
+    rejectCurves: new Set(),
+    rejectHashAlgorithms: refused,
+    rejectMessageHashAlgorithms: refused,
+  };
+}
+
+/** For believing revocations: an owner's warning counts however weak its digest is. */
+export function lenientConfig({ config }: OpenPGP): library.Config {
+  return { ...config, rejectHashAlgorithms: new Set(), rejectMessageHashAlgorithms: new Set() };
+}
+
+/**
+ * For making keys and signatures that gpg 2.2 reads: version 4, SHA-512, protected with iterated and salted S2K and AES-256 in CFB mode
+ * (gpg 2.2 knows neither AEAD-protected keys nor Argon2), the same bytes for the same input.
+ */
+export function makerConfig({ config, enums }: OpenPGP): library.Config {
+  return {
+    ...config,
+    v6Keys: false,
+    aeadProtect: false,
+    s2kType: enums.s2k.iterated,
+    preferredSymmetricAlgorithm: enums.symmetric.aes256,
+    preferredHashAlgorithm: enums.hash.sha512,
+    nonDeterministicSignaturesViaNotation: false,
+  };
+}

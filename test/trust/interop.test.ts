@@ -1,0 +1,157 @@
+/** Both ways with gpg 2.2 and gpgv: signatures and keys, protected and not. */
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { before, describe, it } from "node:test";
+import { describeKeys, generateKey, readKeyFile, unlockKey } from "../../src/trust/keys.ts";
+import { storeTrustedKey } from "../../src/trust/keystore.ts";
+import { signStream } from "../../src/trust/sign.ts";
+import { failure, privateGpg, temporary, verify } from "../helpers/trust.ts";
+
+const content = Buffer.from("the bytes of an archive");
+async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+describe("gpg", () => {
+  const path = temporary();
+  const { gpg, gpgv } = privateGpg(() => path("gnupg"));
+  before(() => {
+    mkdirSync(path("gnupg"), { mode: 0o700 });
+    writeFileSync(path("image.aci"), content);
+  });
+  const passphrase = "correct horse";
+  const withPassphrase = ["--passphrase", passphrase];
+  const unprotected = ["--passphrase", ""];
+
+  for (const type of ["ed25519", "rsa4096"] as const) {
+    it(`verifies our ${type} signatures, and so does gpgv`, async () => {
+      const { secretArmored, publicArmored, info } = await generateKey({
+        name: "Ours",
+        email: `${type}@example.com`,
+        type,
+        now: new Date(),
+      });
+      const signature = await signStream(once(content), [await unlockKey(Buffer.from(secretArmored))], new Date());
+      writeFileSync(path(`${type}.asc`), signature);
+      writeFileSync(path(`${type}.pub`), publicArmored);
+      gpg("--import", path(`${type}.pub`));
+      gpg("--output", path(`${type}.gpg`), "--export", info.fingerprint);
+      gpg("--verify", path(`${type}.asc`), path("image.aci"));
+      const status = gpgv("--keyring", path(`${type}.gpg`), path(`${type}.asc`), path("image.aci"));
+      assert.match(
+        status,
+        new RegExp(`VALIDSIG ${info.fingerprint.toUpperCase()} .* 10 00 ${info.fingerprint.toUpperCase()}`),
+      );
+    });
+  }
+
+  for (const [id, type] of [
+    ["T-S01", "rsa3072"],
+    ["T-S02", "ed25519"],
+    ["T-S01", "nistp256"],
+    ["T-S01", "nistp384"],
+  ] as const) {
+    it(`${id}: we verify its ${type} signatures`, async () => {
+      const user = `theirs-${type}@example.com`;
+      gpg(...unprotected, "--quick-gen-key", user, type, "sign", "never");
+      const armored = gpg("--armor", "--export", user);
+      const [key] = await readKeyFile(armored);
+      assert.ok(key !== undefined);
+      assert.equal(key.info.algorithm, type);
+      await storeTrustedKey(path(type), { prefix: "example.com" }, key.armored);
+      const signature = gpg("--local-user", user, "--armor", "--output", "-", "--detach-sign", path("image.aci"));
+      const [signer] = await verify({ directory: path(type), signature, content, now: new Date() });
+      assert.equal(signer?.fingerprint, key.info.fingerprint);
+      const changed = Buffer.concat([content, Buffer.from("!")]);
+      await assert.rejects(
+        verify({ directory: path(type), signature, content: changed, now: new Date() }),
+        failure("SIGNATURE_BAD", /./),
+      );
+    });
+  }
+
+  it("imports our protected keys and signs with them", async () => {
+    const { secretArmored, info } = await generateKey({
+      name: "Protected",
+      email: "p@example.com",
+      type: "ed25519",
+      passphrase,
+      now: new Date(),
+    });
+    writeFileSync(path("ours.asc"), secretArmored);
+    gpg(...withPassphrase, "--import", path("ours.asc"));
+    const sign = ["--local-user", info.fingerprint, "--armor", "--output", "-", "--detach-sign", path("image.aci")];
+    assert.throws(() => gpg("--passphrase", "wrong", ...sign));
+    const signature = gpg(...withPassphrase, ...sign);
+    const [key] = await readKeyFile(gpg("--armor", "--export", info.fingerprint));
+    assert.ok(key !== undefined);
+    await storeTrustedKey(path("ours"), "root", key.armored);
+    assert.equal(
+      (await verify({ directory: path("ours"), signature, content, now: new Date() }))[0]?.fingerprint,
+      info.fingerprint,
+    );
+  });
+
+  for (const type of ["ed25519", "rsa3072"]) {
+    it(`exports protected ${type} keys that we sign with`, async () => {
+      const user = `export-${type}@example.com`;
+      gpg(...withPassphrase, "--quick-gen-key", user, type, "sign", "never");
+      const secret = gpg(...withPassphrase, "--armor", "--export-secret-keys", user);
+      const [info] = await describeKeys(secret);
+      assert.equal(info?.isProtected, true);
+      await assert.rejects(unlockKey(secret, "wrong"), failure("PASSPHRASE_WRONG", /./));
+      writeFileSync(
+        path("back.asc"),
+        await signStream(once(content), [await unlockKey(secret, passphrase)], new Date()),
+      );
+      gpg("--verify", path("back.asc"), path("image.aci"));
+    });
+  }
+
+  it("T-S09: its revocation certificate takes a key back", async () => {
+    gpg(...unprotected, "--quick-gen-key", "revoked@example.com", "ed25519", "sign", "never");
+    const signature = gpg(
+      "--local-user",
+      "revoked@example.com",
+      "--armor",
+      "--output",
+      "-",
+      "--detach-sign",
+      path("image.aci"),
+    );
+    const [before] = await readKeyFile(gpg("--armor", "--export", "revoked@example.com"));
+    assert.ok(before !== undefined);
+    const certificate = path("gnupg", "openpgp-revocs.d", `${before.info.fingerprint.toUpperCase()}.rev`);
+    // gpg disarms the certificate it keeps with a colon, so that nobody imports it by mistake.
+    writeFileSync(path("revoke.asc"), readFileSync(certificate, "utf8").replace(":-----BEGIN", "-----BEGIN"));
+    gpg("--import", path("revoke.asc"));
+    const [revoked] = await readKeyFile(gpg("--armor", "--export", "revoked@example.com"));
+    assert.equal(revoked?.info.problem, "it is revoked");
+    await storeTrustedKey(path("revoked"), "root", revoked.armored);
+    await assert.rejects(
+      verify({ directory: path("revoked"), signature, content, now: new Date() }),
+      failure("SIGNATURE_INVALID", /revoked/),
+    );
+  });
+
+  it("T-S06, T-S18: its binary signatures count, with SHA-1 they do not", async () => {
+    const user = "theirs-rsa3072@example.com";
+    const sign = (...options: string[]) =>
+      gpg("--local-user", user, ...options, "--output", "-", "--detach-sign", path("image.aci"));
+    assert.equal((await verify({ directory: path("rsa3072"), signature: sign(), content, now: new Date() })).length, 1);
+    const weak = sign("--digest-algo", "SHA1");
+    await assert.rejects(
+      verify({ directory: path("rsa3072"), signature: weak, content, now: new Date() }),
+      failure("SIGNATURE_INVALID", /SHA-1/),
+    );
+  });
+
+  it("T-S22: its text signatures do not count", async () => {
+    const user = "theirs-ed25519@example.com";
+    const signature = gpg("--local-user", user, "--textmode", "--output", "-", "--detach-sign", path("image.aci"));
+    await assert.rejects(
+      verify({ directory: path("ed25519"), signature, content, now: new Date() }),
+      failure("SIGNATURE_INVALID", /binary/),
+    );
+  });
+});
