@@ -1,0 +1,178 @@
+/**
+ * Imports: bytes that were verified elsewhere become an image of the store, in an order that leaves a whole store behind
+ * whenever it is cut short. What a signature is, or where bytes come from, is not known here.
+ */
+import { constants, type FileHandle, link, mkdir, open, rename, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { sha512 } from "../base/digest.ts";
+import { errnoOf, Failure } from "../base/failure.ts";
+import { ioFailure, syncDirectory } from "../base/files.ts";
+import { FileLock } from "../shim/flock.ts";
+import { blobPath, blobsOf, indexOf, lockOf, manifestPath, recordPath, type Store, signaturePath } from "./layout.ts";
+import { readRecordSync, renderFacts } from "./lookup.ts";
+import { encodeSelfChecking, type ImageRecord, mergeRecords, type StoredRecord } from "./records.ts";
+import { makeStaging, type StagingDirectory } from "./staging.ts";
+import { publishTree } from "./trees.ts";
+
+/** An import under way: a flocked temporary directory of the store that any process can tell live from dead. */
+export interface Staging {
+  /** The archive being written; every later pass reads this descriptor (T-S29). */
+  readonly archive: FileHandle;
+  readonly archivePath: string;
+  /** An empty directory for the unpacked rootfs. */
+  readonly rootfs: string;
+  /**
+   * Durable when resolved, in the order of security-and-reliability.md 5.2b; the rootfs must be synced already. A second import
+   * of the same image is success and keeps the first one's blob.
+   * @param parts.signature the detached signature's bytes, kept beside
+   * @throws Failure DIGEST_MISMATCH when the archive is not as long as the record says, DISK_FULL, IO_FAILED
+   */
+  commit(record: Omit<ImageRecord, "importedAt">, parts: ImportParts): Promise<ImageRecord>;
+  /** Removes everything; never throws. */
+  abandon(): Promise<void>;
+}
+
+export interface ImportParts {
+  readonly manifest: Buffer;
+  readonly signature?: Buffer | undefined;
+}
+
+/** Called after every change to the disk, with what was done: where a test ends the process. */
+export type OnStep = (step: string) => void;
+
+export async function beginImport(store: Store, onStep: OnStep = () => {}): Promise<Staging> {
+  const staging = await makeStaging(store);
+  onStep("staging made");
+  const archivePath = join(staging.path, "archive");
+  const archive = await createFile(archivePath).catch(async (error: unknown) => {
+    await staging.discard().catch(() => {});
+    throw ioFailure(error, `cannot write ${archivePath}`, archivePath);
+  });
+  onStep("archive made");
+  const end = async (): Promise<void> => {
+    await archive.close().catch(() => {});
+    // What cannot be removed now is removed by the next sweep, since nobody holds its lock any more.
+    await staging.discard().catch(() => {});
+  };
+  return {
+    archive,
+    archivePath,
+    rootfs: staging.rootfs,
+    commit: async (record, parts) => {
+      const importing: Import = { store, staging, archive, archivePath, onStep };
+      const stored = await commit(importing, record, parts);
+      await end();
+      return stored;
+    },
+    abandon: end,
+  };
+}
+
+interface Import {
+  readonly store: Store;
+  readonly staging: StagingDirectory;
+  readonly archive: FileHandle;
+  readonly archivePath: string;
+  readonly onStep: OnStep;
+}
+
+/**
+ * Blob, signature, manifest, tree, then the record: an image is listed only when all of it is there (I1), and a blob has its
+ * final name only when its bytes are on the disk (I2).
+ */
+async function commit(
+  importing: Import,
+  record: Omit<ImageRecord, "importedAt">,
+  parts: ImportParts,
+): Promise<ImageRecord> {
+  const { store, staging, onStep } = importing;
+  await syncArchive(importing, record.archive.size);
+  const manifest = await stage(importing, "manifest", parts.manifest);
+  const signature = parts.signature && (await stage(importing, "signature", parts.signature));
+  // Nothing is removed from the store while it is held shared; the index is held so that two imports see each other's record.
+  const lock = await FileLock.acquire(lockOf(store), "shared");
+  try {
+    const index = await FileLock.acquire(indexOf(store), "exclusive");
+    try {
+      const fresh: StoredRecord = {
+        ...record,
+        importedAt: new Date().toISOString(),
+        manifest: { sha512: sha512(parts.manifest) },
+      };
+      const next = mergeRecords(readRecordSync(store, record.id), fresh);
+      if (next.archive.sha512 === record.archive.sha512) await placeBlob(importing, record.archive, signature);
+      await place(importing, manifest, manifestPath(store, record.id));
+      if (isWholeTree(parts.manifest, record)) await publishTree(store, staging, record.id, [record.id], onStep);
+      const staged = await stage(importing, "record", Buffer.from(encodeSelfChecking(next)));
+      await place(importing, staged, recordPath(store, record.id));
+      return next;
+    } finally {
+      index.release();
+    }
+  } catch (error) {
+    throw ioFailure(error, `cannot store ${record.name}`, store.root);
+  } finally {
+    lock.release();
+  }
+}
+
+/** An image's own rootfs is its tree only when nothing is laid below it and nothing is left out of it (ACI-49). */
+function isWholeTree(manifest: Buffer, record: Omit<ImageRecord, "importedAt">): boolean {
+  return !record.hasDependencies && renderFacts(manifest, record.name).whitelist.length === 0;
+}
+
+async function syncArchive({ archive, onStep }: Import, expected: number): Promise<void> {
+  const { size } = await archive.stat();
+  if (size !== expected) {
+    throw new Failure("DIGEST_MISMATCH", `the archive has ${size} bytes after it was verified with ${expected}`);
+  }
+  await archive.sync();
+  onStep("archive synced");
+}
+
+async function placeBlob(importing: Import, blob: ImageRecord["archive"], signature?: string): Promise<void> {
+  const { store, archivePath, onStep } = importing;
+  const path = blobPath(store, blob.sha512);
+  const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  if (made !== undefined) onStep("blob directory made");
+  await syncDirectory(blobsOf(store));
+  try {
+    await link(archivePath, path);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+    // Another import of the same bytes was faster. Another length means a rotten file, which the verified one replaces.
+    if ((await stat(path)).size !== blob.size) await rename(archivePath, path);
+  }
+  onStep("blob linked");
+  if (signature !== undefined) await rename(signature, signaturePath(store, blob.sha512));
+  await syncDirectory(dirname(path));
+  onStep("blob directory synced");
+}
+
+/** Bytes in a file of the working directory, on the disk. @returns its path */
+async function stage({ staging, onStep }: Import, name: string, bytes: Buffer): Promise<string> {
+  const path = join(staging.path, name);
+  const handle = await createFile(path);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } catch (error) {
+    throw ioFailure(error, `cannot write ${path}`, path);
+  } finally {
+    await handle.close();
+  }
+  onStep(`${name} staged`);
+  return path;
+}
+
+async function place({ onStep }: Import, staged: string, path: string): Promise<void> {
+  await rename(staged, path);
+  onStep(`${path} placed`);
+  await syncDirectory(dirname(path));
+  onStep(`${path} synced`);
+}
+
+/** Created exclusively, so that nothing planted is opened; for the owner alone. */
+function createFile(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+}

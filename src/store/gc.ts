@@ -1,0 +1,92 @@
+/** The sweep: what nobody can need any more leaves the store. Which pods there are is not known here; the caller brings their trees. */
+import { join } from "node:path";
+import { Failure, printable } from "../base/failure.ts";
+import { type Log, silentLog } from "../base/log.ts";
+import { FileLock } from "../shim/flock.ts";
+import { treeIdOfSync } from "./layers.ts";
+import { blobsOf, indexOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
+import { listIdsSync, listNames, listRecordsSync, readRecordSync } from "./lookup.ts";
+import type { StoredRecord } from "./records.ts";
+import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
+
+export interface Swept {
+  readonly trees: readonly string[];
+  readonly staging: number;
+  /** SHA-512 of archives that no image has. */
+  readonly blobs: readonly string[];
+}
+
+/** Shared for users of trees, exclusive for whoever removes. Release with `release()`. */
+export async function lockStore(
+  store: Store,
+  mode: "shared" | "exclusive",
+  options: { readonly signal?: AbortSignal | undefined; readonly log?: Log | undefined } = {},
+): Promise<{ release(): void }> {
+  return FileLock.acquire(lockOf(store), mode, {
+    signal: options.signal,
+    onWait: () => options.log?.info("waiting for other users of the store"),
+  });
+}
+
+/**
+ * Removes trees no pod needs and no image gives, dead staging, and what a crash left of imports and removals. The caller holds
+ * the store's exclusive lock since before it gathered `roots`, the tree ids that pods recorded. Broken records are mended from
+ * their archives first, so that nothing is lost with them.
+ */
+export async function sweepStore(
+  store: Store,
+  roots: ReadonlySet<string>,
+  options: { readonly log?: Log | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Swept> {
+  const log = options.log ?? silentLog;
+  const broken = listIdsSync(store).filter((id) => readRecordSync(store, id) === undefined);
+  if (broken.length > 0) {
+    const { mendIndex } = await import("./mend.ts");
+    await mendIndex(store, broken, log, options.signal);
+  }
+  const records = listRecordsSync(store);
+  const needed = new Set([...roots, ...records.flatMap((record) => treesOfRecord(store, record))]);
+  const trees = await sweepDirectory(store, treesOf(store), needed);
+  const blobs = await sweepBlobs(store, new Set(records.map((record) => record.archive.sha512)));
+  const ids = records.map((record) => record.id);
+  await sweepDirectory(store, manifestsOf(store), new Set(ids));
+  await sweepDirectory(store, indexOf(store), new Set(ids.map((id) => `${id}.json`)));
+  const staging = await sweepStaging(store);
+  await emptyTrash(store);
+  return { trees, staging, blobs };
+}
+
+/** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */
+function treesOfRecord(store: Store, record: StoredRecord): readonly string[] {
+  try {
+    return [treeIdOfSync(store, record.id)];
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
+  }
+}
+
+/** @returns digests of the archives removed; a signature goes with its archive */
+async function sweepBlobs(store: Store, kept: ReadonlySet<string>): Promise<readonly string[]> {
+  const removed: string[] = [];
+  for (const shelf of listNames(blobsOf(store))) {
+    const directory = join(blobsOf(store), shelf);
+    for (const name of listNames(directory)) {
+      const digest = name.endsWith(".asc") ? name.slice(0, -".asc".length) : name;
+      if (kept.has(digest)) continue;
+      await throwAway(store, [join(directory, name)]);
+      if (name === digest) removed.push(printable(digest));
+    }
+  }
+  return removed;
+}
+
+/** Throws away what is not in `kept`. @returns the names */
+async function sweepDirectory(store: Store, directory: string, kept: ReadonlySet<string>): Promise<readonly string[]> {
+  const unused = listNames(directory).filter((name) => !kept.has(name));
+  await throwAway(
+    store,
+    unused.map((name) => join(directory, name)),
+  );
+  return unused.map(printable);
+}

@@ -1,0 +1,218 @@
+/**
+ * Reading the index: synchronous, without schemas and without locks, because `run` waits for it and readers never wait for
+ * writers. A broken record is passed over with a warning; it never breaks a listing.
+ */
+import { closeSync, constants, openSync, readdirSync, readSync } from "node:fs";
+import { sha512 } from "../base/digest.ts";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
+import { type Log, silentLog } from "../base/log.ts";
+import type { ImageID } from "../schema/image-id.ts";
+import { indexOf, manifestPath, recordPath, type Store } from "./layout.ts";
+import { decodeRecord, isImageID, isLabel, isObject, isText, type StoredRecord } from "./records.ts";
+
+type Labels = readonly { readonly name: string; readonly value: string }[];
+
+/** The record of an image; undefined when there is none, or none that is whole. */
+export function readRecordSync(store: Store, id: ImageID, log: Log = silentLog): StoredRecord | undefined {
+  const bytes = readIfThere(recordPath(store, id));
+  if (bytes === undefined) return undefined;
+  const record = decodeRecord(bytes, id);
+  if (record === undefined) {
+    log.warn(`the index entry of ${id} is broken and left out; perigee gc mends it, or fetch the image again`);
+  }
+  return record;
+}
+
+/** IDs that the index has a file for, whole or not, sorted. */
+export function listIdsSync(store: Store): readonly ImageID[] {
+  return listNames(indexOf(store))
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => name.slice(0, -".json".length))
+    .filter(isImageID)
+    .sort();
+}
+
+/** Every whole record, by ID. */
+export function listRecordsSync(store: Store, log: Log = silentLog): readonly StoredRecord[] {
+  return listIdsSync(store)
+    .map((id) => readRecordSync(store, id, log))
+    .filter((record) => record !== undefined);
+}
+
+/**
+ * Full ID for `sha512-` and ≥ 8 hex digits, or the digits alone (T-D13).
+ * @throws Failure NOT_FOUND, AMBIGUOUS (listing), USAGE
+ */
+export function resolveImageIdSync(store: Store, prefix: string): ImageID {
+  const digits = prefix.replace(/^sha512-/, "");
+  if (!/^[0-9a-f]{8,128}$/.test(digits)) {
+    throw new Failure("USAGE", `${printable(prefix)} is no image ID: sha512- and 8 to 128 hex digits`, {
+      subject: prefix,
+      hint: "perigee image list",
+    });
+  }
+  const matches = listIdsSync(store).filter(
+    (id) => id.slice("sha512-".length, "sha512-".length + digits.length) === digits,
+  );
+  const [first, second] = matches;
+  if (first === undefined) throw notStored(prefix);
+  if (second !== undefined) throw ambiguous(store, prefix, matches);
+  return first;
+}
+
+/** Every image with that name and at least those labels, the one meant first (see findImageSync). */
+export function matchingRecordsSync(store: Store, name: string, labels: Labels): readonly StoredRecord[] {
+  const mark = Buffer.from(JSON.stringify(name));
+  const matches: StoredRecord[] = [];
+  for (const id of listIdsSync(store)) {
+    const bytes = readIfThere(recordPath(store, id));
+    // A look for the name spares hashing and parsing all the others.
+    if (bytes === undefined || !bytes.includes(mark)) continue;
+    const record = decodeRecord(bytes, id);
+    if (record !== undefined && record.name === name && hasLabels(record.labels, labels)) matches.push(record);
+  }
+  const anyVersion = !labels.some((label) => label.name === "version");
+  return matches.sort((a, b) => (anyVersion ? Number(b.latest) - Number(a.latest) : 0) || newestFirst(a, b));
+}
+
+/** The image with that name and at least those labels; without a version label `latest` ones win, then the newest import. */
+export function findImageSync(store: Store, name: string, labels: Labels): StoredRecord | undefined {
+  return matchingRecordsSync(store, name, labels)[0];
+}
+
+/**
+ * The raw manifest bytes as they were in the archive; they say what is executed, so their digest is compared first.
+ * @throws Failure NOT_FOUND, DIGEST_MISMATCH
+ */
+export function readManifestSync(store: Store, id: ImageID): Buffer {
+  const record = readRecordSync(store, id);
+  const bytes = record && readIfThere(manifestPath(store, id));
+  if (record === undefined || bytes === undefined) throw notStored(id);
+  if (sha512(bytes) !== record.manifest.sha512) {
+    throw new Failure("DIGEST_MISMATCH", `the stored manifest of ${printable(record.name)} was changed`, {
+      subject: manifestPath(store, id),
+      hint: `perigee image rm ${id.slice(0, 19)}, then fetch it again`,
+    });
+  }
+  return bytes;
+}
+
+export interface StoredDependency {
+  readonly name: string;
+  readonly labels: Labels;
+  /** `sha512-` and 8 to 128 digits. */
+  readonly idPrefix: string | undefined;
+}
+
+/** What rendering asks of a manifest. It was validated whole at import, so absent and null are all that is left to tell apart. */
+export interface RenderFacts {
+  readonly dependencies: readonly StoredDependency[];
+  /** Empty: everything is kept (ACI-49). */
+  readonly whitelist: readonly string[];
+}
+
+/** @throws Failure MANIFEST_INVALID for bytes that never were a validated manifest */
+export function renderFacts(manifest: Buffer, subject: string): RenderFacts {
+  const value: unknown = JSON.parse(manifest.toString("utf8"));
+  if (!isObject(value)) throw unreadable(subject);
+  return {
+    dependencies: list(value["dependencies"]).map((item) => dependencyOf(item, subject)),
+    whitelist: list(value["pathWhitelist"]).filter(isText),
+  };
+}
+
+function dependencyOf(item: unknown, subject: string): StoredDependency {
+  if (!isObject(item) || !isText(item["imageName"])) throw unreadable(subject);
+  const id = item["imageID"];
+  return {
+    name: item["imageName"],
+    labels: list(item["labels"]).filter(isLabel),
+    idPrefix: isText(id) && id !== "" ? id : undefined,
+  };
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function unreadable(subject: string): Failure {
+  return new Failure("MANIFEST_INVALID", `the stored manifest of ${subject} is none`, { subject });
+}
+
+export function hasLabels(labels: Labels, wanted: Labels): boolean {
+  return wanted.every((want) => labels.some((label) => label.name === want.name && label.value === want.value));
+}
+
+/** The failure for an image that is not in the store. */
+export function notStored(reference: string): Failure {
+  return new Failure("NOT_FOUND", `no stored image is ${printable(reference)}`, {
+    subject: reference,
+    hint: "perigee image list shows what there is, perigee fetch gets more",
+  });
+}
+
+/** The failure for a reference that means several images, naming each. */
+export function ambiguous(store: Store, reference: string, ids: readonly ImageID[]): Failure {
+  const lines = ids.map((id) => `${id.slice(0, 27)} ${describe(readRecordSync(store, id))}`);
+  return new Failure("AMBIGUOUS", `${ids.length} stored images are ${printable(reference)}: ${lines.join(", ")}`, {
+    subject: reference,
+    hint: "give more digits of the image ID",
+  });
+}
+
+function describe(record: StoredRecord | undefined): string {
+  if (record === undefined) return "(broken)";
+  const version = record.labels.find((label) => label.name === "version");
+  return printable(version === undefined ? record.name : `${record.name}:${version.value}`);
+}
+
+function newestFirst(a: StoredRecord, b: StoredRecord): number {
+  return Date.parse(b.importedAt) - Date.parse(a.importedAt);
+}
+
+/**
+ * The bytes of a regular file; undefined when there is none. A FIFO, directory or link that somebody put there neither hangs
+ * nor leads us away: it reads as empty, which no digest fits.
+ */
+function readIfThere(path: string): Buffer | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT") return undefined;
+    if (errno === "ELOOP" || errno === "ENXIO") return Buffer.alloc(0);
+    throw ioFailure(error, `cannot read ${path}`, path);
+  }
+  try {
+    return readWhole(descriptor);
+  } catch (error) {
+    if (errnoOf(error) === "EISDIR" || errnoOf(error) === "EAGAIN") return Buffer.alloc(0);
+    throw ioFailure(error, `cannot read ${path}`, path);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Larger than any usual record or manifest, so that a look at one file is open, read, close and nothing more. */
+const scratch = Buffer.allocUnsafeSlow(16 * 1024);
+
+function readWhole(descriptor: number): Buffer {
+  const parts: Buffer[] = [];
+  for (;;) {
+    const length = readSync(descriptor, scratch, 0, scratch.length, null);
+    parts.push(Buffer.from(scratch.subarray(0, length)));
+    if (length < scratch.length) return Buffer.concat(parts);
+  }
+}
+
+/** Names in a directory of the store, none when there is no such directory. */
+export function listNames(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
+    throw ioFailure(error, `cannot list ${directory}`, directory);
+  }
+}

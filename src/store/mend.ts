@@ -1,0 +1,89 @@
+/**
+ * Makes broken records of the index whole again from the archives, which are the truth. Who vouched for an image is not in its
+ * archive, so a mended image counts as unsigned until it is fetched again.
+ */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { sha512 } from "../base/digest.ts";
+import { Failure } from "../base/failure.ts";
+import { writeAtomic } from "../base/files.ts";
+import type { Log } from "../base/log.ts";
+import { type ArchiveSummary, readArchive } from "../image/archive.ts";
+import type { ImageID } from "../schema/image-id.ts";
+import { readArchiveBlob } from "./images.ts";
+import { blobPath, blobsOf, manifestPath, recordPath, type Store } from "./layout.ts";
+import { listNames, listRecordsSync } from "./lookup.ts";
+import { encodeSelfChecking, type StoredRecord } from "./records.ts";
+import { throwAway } from "./staging.ts";
+
+/**
+ * Mends or removes the records `ids`, which are broken; with the store's exclusive lock. One without an archive is removed:
+ * there is nothing left to list.
+ */
+export async function mendIndex(
+  store: Store,
+  ids: readonly ImageID[],
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const broken = new Set(ids);
+  const owned = new Set(listRecordsSync(store).map((record) => record.archive.sha512));
+  for (const digest of archiveDigests(store)) {
+    if (owned.has(digest) || broken.size === 0) continue;
+    const id = await mendFrom(store, digest, broken, log, signal);
+    if (id === undefined) continue;
+    broken.delete(id);
+    log.warn(`the index entry of ${id} was broken and is mended; it counts as unsigned until it is fetched again`);
+  }
+  for (const id of broken) {
+    log.warn(`the index entry of ${id} was broken and its archive is not there; it is removed`);
+    await throwAway(store, [recordPath(store, id)]);
+  }
+}
+
+function archiveDigests(store: Store): readonly string[] {
+  return listNames(blobsOf(store))
+    .flatMap((shelf) => listNames(join(blobsOf(store), shelf)))
+    .filter((name) => /^[0-9a-f]{128}$/.test(name));
+}
+
+/** Writes the record of the image in one archive, if that is among `broken`. @returns its ID */
+async function mendFrom(
+  store: Store,
+  digest: string,
+  broken: ReadonlySet<ImageID>,
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<ImageID | undefined> {
+  const file = await stat(blobPath(store, digest));
+  const archive = { sha512: digest, size: file.size };
+  let summary: ArchiveSummary;
+  try {
+    summary = await readArchive(readArchiveBlob(store, { name: digest, archive }), undefined, { signal });
+  } catch (error) {
+    if (!(error instanceof Failure) || signal?.aborted) throw error;
+    log.warn(`an archive of the store is broken and is removed: ${error.message}`);
+    return undefined;
+  }
+  if (!broken.has(summary.id)) return undefined;
+  await writeAtomic(manifestPath(store, summary.id), summary.manifestBytes, 0o600);
+  const record = mendedRecord(summary, archive, file.mtime);
+  await writeAtomic(recordPath(store, summary.id), encodeSelfChecking(record), 0o600);
+  return summary.id;
+}
+
+function mendedRecord(summary: ArchiveSummary, archive: StoredRecord["archive"], importedAt: Date): StoredRecord {
+  return {
+    id: summary.id,
+    name: summary.manifest.name,
+    labels: summary.manifest.labels,
+    archive,
+    tarSize: summary.tarSize,
+    importedAt: importedAt.toISOString(),
+    signers: [],
+    source: "the archive in the store",
+    latest: false,
+    hasDependencies: summary.manifest.dependencies.length > 0,
+    manifest: { sha512: sha512(summary.manifestBytes) },
+  };
+}

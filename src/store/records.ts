@@ -1,0 +1,140 @@
+/**
+ * A record on disk: JSON that carries the digest of its own bytes, so that a torn, rotten or foreign file is recognised
+ * without anything else. Pure; shapes are checked by hand because the hot path of `run` loads no schema library.
+ */
+import { sha512 } from "../base/digest.ts";
+import type { ImageID } from "../schema/image-id.ts";
+
+export interface Vouching {
+  readonly fingerprint: string;
+  readonly keyDigest: string;
+  /** RFC 3339. */
+  readonly signedAt: string;
+}
+
+/** A small self-checking file of the index, made at import; rebuildable from the blobs. */
+export interface ImageRecord {
+  readonly id: ImageID;
+  readonly name: string;
+  readonly labels: readonly { readonly name: string; readonly value: string }[];
+  readonly archive: { readonly sha512: string; readonly size: number };
+  readonly tarSize: number;
+  readonly importedAt: string;
+  /** Empty: stored without a verified signature; run asks for --insecure-options=image. */
+  readonly signers: readonly Vouching[];
+  /** Where it came from: a URL without credentials, or a path. */
+  readonly source: string;
+  /** Asked for without a version. */
+  readonly latest: boolean;
+  readonly hasDependencies: boolean;
+}
+
+/** What the index keeps: the record, and the digest of the manifest's bytes, which say what will be executed. */
+export interface StoredRecord extends ImageRecord {
+  readonly manifest: { readonly sha512: string };
+}
+
+const head = '{"sha512":"';
+const middle = '","record":';
+const tail = "}\n";
+const bodyStart = head.length + 128 + middle.length;
+
+/** `value` with the digest of its JSON text in front; the whole is JSON too. */
+export function encodeSelfChecking(value: unknown): string {
+  const body = JSON.stringify(value);
+  return `${head}${sha512(body)}${middle}${body}${tail}`;
+}
+
+/** The value inside; undefined when a single byte is not as it was written. */
+export function decodeSelfChecking(bytes: Buffer): unknown {
+  const digest = bytes.toString("latin1", head.length, head.length + 128);
+  const body = bytes.subarray(bodyStart, -tail.length);
+  const expected = Buffer.concat([Buffer.from(`${head}${digest}${middle}`, "latin1"), body, Buffer.from(tail)]);
+  if (!expected.equals(bytes) || sha512(body) !== digest) return undefined;
+  return JSON.parse(body.toString("utf8"));
+}
+
+/** The image record in a file of the index that is named after `id`; undefined when it is torn, foreign or another image's. */
+export function decodeRecord(bytes: Buffer, id: ImageID): StoredRecord | undefined {
+  const value = decodeSelfChecking(bytes);
+  return isRecord(value) && value.id === id ? value : undefined;
+}
+
+/**
+ * The record after an image that may be stored already was imported again. What was vouched for stays vouched for: the image
+ * ID is that of the same tar, so an import without signers keeps the archive the signers signed. An image that was last asked
+ * for without a version keeps its place among those when it is then fetched by version.
+ */
+export function mergeRecords(previous: StoredRecord | undefined, next: StoredRecord): StoredRecord {
+  if (previous === undefined) return next;
+  const keepsPlace = previous.latest && !next.latest;
+  const place = {
+    latest: previous.latest || next.latest,
+    importedAt: keepsPlace ? previous.importedAt : next.importedAt,
+  };
+  if (next.signers.length === 0 && previous.signers.length > 0) return { ...previous, ...place };
+  if (next.archive.sha512 !== previous.archive.sha512) return { ...next, ...place };
+  const again = new Set(next.signers.map((signer) => signer.fingerprint));
+  const earlier = previous.signers.filter((signer) => !again.has(signer.fingerprint));
+  return { ...next, ...place, signers: [...next.signers, ...earlier] };
+}
+
+/** A whole image ID (TYPE-6), and nothing else: it becomes a file name. */
+export function isImageID(text: string): text is ImageID {
+  return /^sha512-[0-9a-f]{128}$/.test(text);
+}
+
+function isRecord(value: unknown): value is StoredRecord {
+  return (
+    isObject(value) &&
+    isText(value["id"]) &&
+    isText(value["name"]) &&
+    isListOf(value["labels"], isLabel) &&
+    isObject(value["archive"]) &&
+    isDigest(value["archive"]["sha512"]) &&
+    isSize(value["archive"]["size"]) &&
+    isSize(value["tarSize"]) &&
+    isTime(value["importedAt"]) &&
+    isListOf(value["signers"], isVouching) &&
+    isText(value["source"]) &&
+    typeof value["latest"] === "boolean" &&
+    typeof value["hasDependencies"] === "boolean" &&
+    isObject(value["manifest"]) &&
+    isDigest(value["manifest"]["sha512"])
+  );
+}
+
+type Shape = { readonly [key: string]: unknown };
+
+export function isObject(value: unknown): value is Shape {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+export function isLabel(value: unknown): value is { readonly name: string; readonly value: string } {
+  return isObject(value) && isText(value["name"]) && isText(value["value"]);
+}
+
+function isVouching(value: unknown): boolean {
+  return isObject(value) && isText(value["fingerprint"]) && isDigest(value["keyDigest"]) && isTime(value["signedAt"]);
+}
+
+/** The digest becomes a path, so nothing but hex gets through. */
+function isDigest(value: unknown): value is string {
+  return isText(value) && /^[0-9a-f]{128}$/.test(value);
+}
+
+function isSize(value: unknown): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isTime(value: unknown): boolean {
+  return isText(value) && !Number.isNaN(Date.parse(value));
+}

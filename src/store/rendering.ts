@@ -1,0 +1,158 @@
+/**
+ * Lets the bytes of stored archives flow into one directory, as render.ts decides. Every archive is hashed while it is read;
+ * a wrong one is noticed before the tree gets its name.
+ */
+import { Failure, printable } from "../base/failure.ts";
+import type { Log } from "../base/log.ts";
+import { type ArchiveSummary, readArchive } from "../image/archive.ts";
+import { unpackMembers } from "../image/extract.ts";
+import { readArchiveBlob } from "./images.ts";
+import type { FilteredLayer } from "./layers.ts";
+import type { Store } from "./layout.ts";
+import { notStored, readRecordSync } from "./lookup.ts";
+import type { StoredRecord } from "./records.ts";
+import {
+  compileWhitelist,
+  type EntryName,
+  emptyGround,
+  type Ground,
+  type Placement,
+  placeEntries,
+  type Whitelist,
+} from "./render.ts";
+
+type Members = Parameters<NonNullable<Parameters<typeof readArchive>[1]>>[0];
+type Member = Members extends AsyncIterable<infer M> ? M : never;
+
+interface RenderOptions {
+  readonly log: Log;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Lays `layers`, lowest first, into the empty directory `rootfs`; on the disk at return. Owners are kept when we are root. */
+export async function renderLayersInto(
+  store: Store,
+  layers: readonly FilteredLayer[],
+  rootfs: string,
+  options: RenderOptions,
+): Promise<void> {
+  const { skipped } = await unpackMembers(laidMembers(store, layers, options), rootfs, {
+    owner: process.geteuid?.() === 0,
+    sync: true,
+    signal: options.signal,
+  });
+  if (skipped.length > 0) options.log.warn(`left out of the tree: ${skipped.map(printable).join(", ")}`);
+}
+
+async function* laidMembers(
+  store: Store,
+  layers: readonly FilteredLayer[],
+  { signal }: RenderOptions,
+): AsyncGenerator<Member> {
+  const ground = emptyGround();
+  for (const layer of layers) {
+    const record = readRecordSync(store, layer.id);
+    if (record === undefined) throw notStored(layer.id);
+    const whitelists = layer.whitelists.map(compileWhitelist).filter((list) => list !== undefined);
+    const placements = whitelists.length > 0 ? await choosePlacements(store, record, whitelists, signal) : undefined;
+    for await (const member of membersOf(store, record, signal)) yield* lay(member, placements, ground);
+  }
+}
+
+/** A look at all names first: which name of a file stays may be known only after its content has gone by. */
+async function choosePlacements(
+  store: Store,
+  record: StoredRecord,
+  whitelists: readonly Whitelist[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, Placement>> {
+  const names: EntryName[] = [];
+  for await (const member of membersOf(store, record, signal)) names.push(nameOf(member));
+  return placeEntries(names, whitelists);
+}
+
+function nameOf(member: Member): EntryName {
+  return { path: member.path.toString("latin1"), type: member.type, link: member.link.toString("latin1") };
+}
+
+function* lay(
+  member: Member,
+  placements: ReadonlyMap<string, Placement> | undefined,
+  ground: Ground,
+): Generator<Member> {
+  const name = nameOf(member);
+  const placement = placements === undefined ? name : placements.get(name.path);
+  if (placement === undefined) return;
+  for (const parent of ground.lay(placement.path, member.type === "directory")) yield plainDirectory(parent);
+  yield {
+    ...member,
+    path: Buffer.from(placement.path, "latin1"),
+    link: Buffer.from(placement.link, "latin1"),
+  };
+}
+
+/** What a directory gets that no archive describes (ACE-10). */
+function plainDirectory(path: string): Member {
+  return {
+    path: Buffer.from(path, "latin1"),
+    type: "directory",
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: 0n, nanoseconds: 0 },
+    size: 0,
+    link: Buffer.alloc(0),
+    xattrs: [],
+    body: noBytes(),
+  };
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {}
+
+/**
+ * The members of a stored archive as a stream that can be joined with others. readArchive hands its members to a visitor;
+ * here the visitor waits until they were taken.
+ */
+async function* membersOf(store: Store, record: StoredRecord, signal: AbortSignal | undefined): AsyncGenerator<Member> {
+  const offered = deferred<Members | undefined>();
+  const taken = deferred<void>();
+  const reading = readArchive(
+    readArchiveBlob(store, record),
+    (members) => {
+      offered.resolve(members);
+      return taken.promise;
+    },
+    { signal },
+  );
+  // An archive refused before its members came has none to offer; the refusal itself is thrown below.
+  reading.catch(() => offered.resolve(undefined));
+  try {
+    const members = await offered.promise;
+    if (members !== undefined) yield* members;
+    taken.resolve();
+    requireSameImage(await reading, record);
+  } finally {
+    taken.reject(new Failure("INTERRUPTED", "the archive was not read to its end"));
+    await reading.catch(() => {});
+  }
+}
+
+function requireSameImage(summary: ArchiveSummary, record: StoredRecord): void {
+  if (summary.id === record.id) return;
+  throw new Failure("DIGEST_MISMATCH", `the stored archive of ${printable(record.name)} is another image`, {
+    subject: record.id,
+    cause: `it is ${summary.id}`,
+  });
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: Error) => void } {
+  let resolve: (value: T) => void = () => {};
+  let reject: (reason: Error) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Whoever waits for it sees the reason; nobody waiting is no crash.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,129 @@
+/**
+ * Trees: the files of an image with everything it depends on, ready to run. A tree has its final name only when it is whole
+ * and on the disk; one without its mark does not exist.
+ */
+import { existsSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { ioFailure, syncDirectory } from "../base/files.ts";
+import type { Log } from "../base/log.ts";
+import type { ImageID } from "../schema/image-id.ts";
+import { FileLock } from "../shim/flock.ts";
+import { planTree, treeIdOfSync } from "./layers.ts";
+import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
+import { notStored } from "./lookup.ts";
+import { encodeSelfChecking } from "./records.ts";
+import { makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
+
+export interface Tree {
+  /** `deps-sha512-…` over the image IDs in render order; for an image without dependencies the image ID itself. */
+  readonly id: string;
+  /** Absolute path of the rootfs. */
+  readonly rootfs: string;
+}
+
+/** Id of the tree an image renders to; cheap, reads records and manifests only. */
+export async function treeIdOf(store: Store, id: ImageID): Promise<string> {
+  return treeIdOfSync(store, id);
+}
+
+/** The tree if it is rendered: for run's hot path, one system call. */
+export function findTree(store: Store, treeId: string): Tree | undefined {
+  const tree = treePath(store, treeId);
+  return existsSync(treeMarkOf(tree)) ? { id: treeId, rootfs: rootfsOf(tree) } : undefined;
+}
+
+/**
+ * The rendered tree, rendering it when it is missing; holds the store's shared lock meanwhile. Two processes may render the
+ * same tree: the first to finish gives it its name.
+ * @throws Failure NOT_FOUND for an image or dependency that is not stored, DIGEST_MISMATCH for an archive that has changed
+ */
+export async function ensureTree(
+  store: Store,
+  id: ImageID,
+  options: { readonly log: Log; readonly signal?: AbortSignal | undefined },
+): Promise<Tree> {
+  const lock = await FileLock.acquire(lockOf(store), "shared", { signal: options.signal });
+  try {
+    const rendered = findTree(store, treeIdOfSync(store, id));
+    return rendered ?? (await render(store, id, options));
+  } finally {
+    lock.release();
+  }
+}
+
+async function render(
+  store: Store,
+  id: ImageID,
+  { log, signal }: { readonly log: Log; readonly signal?: AbortSignal | undefined },
+): Promise<Tree> {
+  const { treeId, layers } = planTree(store, id);
+  const staging = await makeStaging(store);
+  try {
+    log.debug(`rendering ${printable(treeId)} of ${layers.length} layers`);
+    // Loaded here: it brings the reading of archives along, and run looks for its tree without.
+    const { renderLayersInto } = await import("./rendering.ts");
+    await renderLayersInto(store, layers, staging.rootfs, { log, signal });
+    await publishTree(
+      store,
+      staging,
+      treeId,
+      layers.map((layer) => layer.id),
+    );
+  } finally {
+    await staging.discard().catch((error: unknown) => log.warn(`left for perigee gc: ${String(error)}`));
+  }
+  const tree = findTree(store, treeId);
+  if (tree === undefined) throw notStored(treeId);
+  return tree;
+}
+
+/**
+ * Gives the synced rootfs of a working directory its mark and its name. That another process was faster is success; what has
+ * the name but no mark was never a tree, and makes room.
+ */
+export async function publishTree(
+  store: Store,
+  staging: StagingDirectory,
+  treeId: string,
+  images: readonly ImageID[],
+  onStep: (step: string) => void = () => {},
+): Promise<void> {
+  const path = treePath(store, treeId);
+  if (findTree(store, treeId) === undefined) {
+    await writeMark(treeMarkOf(staging.tree), encodeSelfChecking({ tree: treeId, images }));
+    await syncDirectory(staging.tree);
+    onStep("tree marked");
+    await moveTree(store, staging.tree, path);
+    onStep("tree named");
+  }
+  await syncDirectory(treesOf(store));
+  onStep("trees synced");
+}
+
+async function moveTree(store: Store, from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await rename(from, to);
+      return;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== "ENOTEMPTY" && errno !== "EEXIST") throw ioFailure(error, `cannot name the tree ${to}`, to);
+      if (existsSync(treeMarkOf(to))) return;
+      if (attempt > 3) throw new Failure("WRONG_STATE", `${to} is in the way of a tree`, { subject: to, cause: error });
+      await throwAway(store, [to]);
+    }
+  }
+}
+
+async function writeMark(path: string, text: string): Promise<void> {
+  const handle = await open(path, "wx", 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } catch (error) {
+    throw ioFailure(error, `cannot write ${path}`, path);
+  } finally {
+    await handle.close();
+  }
+}
