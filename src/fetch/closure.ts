@@ -1,0 +1,231 @@
+/**
+ * Images with all they depend on: from the store where the pull policy allows, else imported. The store changes only when a
+ * reference and everything below it is there and verified, lowest first, so that a listed image always has its dependencies.
+ */
+import { Failure, printable } from "../base/failure.ts";
+import type { Log } from "../base/log.ts";
+import type { HttpClient } from "../http/client.ts";
+import type { ImageID } from "../schema/image-id.ts";
+import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
+import { parseDocument } from "../schema/validate.ts";
+import { renderOrder } from "../store/dependencies.ts";
+import type { ImageRecord } from "../store/images.ts";
+import { listRecords, readManifest, readRecord, resolveImageId, touchImage } from "../store/images.ts";
+import type { Store } from "../store/layout.ts";
+import { matchingRecordsSync } from "../store/lookup.ts";
+import type { Keystore } from "../trust/keystore.ts";
+import { importImage, type PendingImage } from "./import.ts";
+import { locate, withHostLabels } from "./locate.ts";
+import { hasPinnedId, requirePinned } from "./match.ts";
+import type { Reference } from "./reference.ts";
+
+/** `new`: what is stored, else fetched. `never`: only what is stored. `update`: fetched, whatever is stored. */
+export type PullPolicy = "new" | "never" | "update";
+
+export interface FetchContext {
+  readonly store: Store;
+  /** Made on first use: nothing is loaded for an image that is stored. */
+  readonly http: () => Promise<HttpClient>;
+  readonly keystore: Keystore;
+  /** --insecure-options=image, http, pubkey */
+  readonly insecure: { readonly image: boolean; readonly http: boolean };
+  readonly now: () => Date;
+  /** uid 0: owners are kept in trees. */
+  readonly keepOwners: boolean;
+  readonly log: Log;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FetchRequest {
+  readonly reference: Reference;
+  /** Path of a detached signature, for files and URLs. */
+  readonly signature?: string | undefined;
+}
+
+type Labels = readonly { readonly name: string; readonly value: string }[];
+type Sought = Exclude<Reference, { readonly kind: "id" }>;
+
+/** Levels of dependencies below an image. */
+const maxDepth = 64;
+/** Images that one reference may bring (A10). */
+const maxImages = 256;
+
+/** An image of a closure: stored already, or pending. */
+interface Member {
+  readonly record: Omit<ImageRecord, "importedAt">;
+  readonly pending?: PendingImage | undefined;
+  readonly stored?: ImageRecord | undefined;
+  readonly dependencies: readonly Dependency[];
+  readonly depth: number;
+}
+
+/**
+ * Fetches, verifies, stores and renders every request and what it depends on; returns the records of the requests in order.
+ * Each request is stored whole or not at all. The policy is for what is asked for; of dependencies, what is stored is taken.
+ * @throws Failure NOT_FOUND, DISCOVERY_FAILED, SIGNATURE_MISSING, KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID, NAME_MISMATCH,
+ * DIGEST_MISMATCH, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH, LIMIT_EXCEEDED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED …
+ */
+export async function fetchClosure(
+  context: FetchContext,
+  requests: readonly FetchRequest[],
+  pullPolicy: PullPolicy,
+): Promise<readonly ImageRecord[]> {
+  const records: ImageRecord[] = [];
+  for (const request of requests) records.push(await fetchOne(context, request, pullPolicy));
+  return records;
+}
+
+async function fetchOne(context: FetchContext, request: FetchRequest, policy: PullPolicy): Promise<ImageRecord> {
+  const members: Member[] = [];
+  try {
+    members.push(await resolveRequest(context, request, policy));
+    await collectDependencies(context, members, policy);
+    return await commitAll(context, members);
+  } catch (error) {
+    for (const member of members) await member.pending?.abandon();
+    throw error;
+  }
+}
+
+async function resolveRequest(context: FetchContext, request: FetchRequest, policy: PullPolicy): Promise<Member> {
+  const { reference, signature } = request;
+  const stored = await lookUp(context.store, reference, policy);
+  if (stored !== undefined) return await storedMember(context.store, stored, 0);
+  if (policy === "never" || reference.kind === "id") throw notStored(describe(reference));
+  return await importMember(context, reference, signature, 0);
+}
+
+/** What of the store answers the reference under this policy. Files are read anew unless nothing may be fetched. */
+async function lookUp(store: Store, reference: Reference, policy: PullPolicy): Promise<ImageRecord | undefined> {
+  if (reference.kind === "id") return await readRecord(store, await resolveImageId(store, reference.prefix));
+  if (policy === "update" || (policy === "new" && reference.kind === "file")) return undefined;
+  if (reference.kind === "name") return findNamed(store, reference.name, reference.labels);
+  const source = reference.kind === "url" ? reference.url : reference.path;
+  return (await listRecords(store)).find((record) => record.source === source);
+}
+
+/** The first image with these labels that is for this host, or for any. */
+function findNamed(store: Store, name: string, labels: Labels): ImageRecord | undefined {
+  const host = hostLabels(labels);
+  return matchingRecordsSync(store, name, labels).find((record) =>
+    host.every((want) => record.labels.every((has) => has.name !== want.name || has.value === want.value)),
+  );
+}
+
+async function importMember(
+  context: FetchContext,
+  reference: Sought,
+  signature: string | undefined,
+  depth: number,
+): Promise<Member> {
+  const { insecure, signal } = context;
+  const options = { ...context, insecureHttp: insecure.http, insecureImage: insecure.image };
+  const location = await locate(reference, { http: context.http, insecureHttp: insecure.http, signature, signal });
+  const named = reference.kind === "name" ? { ...reference, hostLabels: hostLabels(reference.labels) } : undefined;
+  const pending = await importImage({ location, named }, options);
+  return { record: pending.record, pending, dependencies: pending.manifest.dependencies, depth };
+}
+
+function hostLabels(labels: Labels): Labels {
+  return withHostLabels(labels).filter((label) => !labels.includes(label));
+}
+
+async function storedMember(store: Store, stored: ImageRecord, depth: number): Promise<Member> {
+  const dependencies = stored.hasDependencies
+    ? parseDocument(ImageManifest, await readManifest(store, stored.id), `the manifest of ${stored.name}`).dependencies
+    : [];
+  return { record: stored, stored, dependencies, depth };
+}
+
+/** Breadth first; what is there already is not fetched again, so a graph with loops ends, and is then refused. */
+async function collectDependencies(context: FetchContext, members: Member[], policy: PullPolicy): Promise<void> {
+  const edges = new Map<ImageID, readonly ImageID[]>();
+  for (const member of members) {
+    const below: ImageID[] = [];
+    for (const dependency of member.dependencies) {
+      const found = members.find((candidate) => satisfies(candidate, dependency));
+      const image = found ?? (await resolveDependency(context, dependency, member, policy));
+      if (found === undefined) members.push(image);
+      requirePinned(dependency, image.record, member.record.name);
+      below.push(image.record.id);
+      requireBounded(members);
+    }
+    edges.set(member.record.id, below);
+  }
+  const [root] = members;
+  if (root !== undefined) renderOrder(root.record.id, (id) => edges.get(id) ?? [], maxDepth);
+}
+
+function satisfies({ record }: Member, dependency: Dependency): boolean {
+  return (
+    record.name === dependency.imageName &&
+    hasPinnedId(dependency, record.id) &&
+    dependency.labels.every((want) => record.labels.some((has) => has.name === want.name && has.value === want.value))
+  );
+}
+
+async function resolveDependency(
+  context: FetchContext,
+  dependency: Dependency,
+  dependant: Member,
+  policy: PullPolicy,
+): Promise<Member> {
+  const depth = dependant.depth + 1;
+  if (depth > maxDepth) {
+    throw new Failure("DEPENDENCY_DEPTH", `dependencies go deeper than ${maxDepth} levels`, {
+      subject: dependant.record.name,
+    });
+  }
+  if (context.signal?.aborted) throw new Failure("INTERRUPTED", `interrupted before ${dependency.imageName}`);
+  const { imageName: name, labels } = dependency;
+  const stored = await findDependency(context, dependency);
+  if (stored !== undefined) return await storedMember(context.store, stored, depth);
+  if (policy === "never") throw notStored(`${name}, which ${dependant.record.name} depends on,`);
+  context.log.info(`${dependant.record.name} depends on ${name}`);
+  // T-D16: trusted by its own name, not by that of the image which asks for it.
+  return await importMember(context, { kind: "name", name, labels }, undefined, depth);
+}
+
+/** A stored image for the dependency: the one pinned, else the one a lookup by name gives. One that nobody vouched for does not count. */
+async function findDependency(context: FetchContext, dependency: Dependency): Promise<ImageRecord | undefined> {
+  const { store, insecure } = context;
+  const { imageName, labels } = dependency;
+  const candidates =
+    dependency.imageID === undefined
+      ? [findNamed(store, imageName, labels)]
+      : (await listRecords(store)).filter((record) => satisfies({ record, dependencies: [], depth: 0 }, dependency));
+  return candidates.find((record) => record !== undefined && (insecure.image || record.signers.length > 0));
+}
+
+function requireBounded(members: readonly Member[]): void {
+  if (members.length <= maxImages) return;
+  throw new Failure("LIMIT_EXCEEDED", `${members[0]?.record.name} depends on more than ${maxImages - 1} images`, {
+    subject: members[0]?.record.name,
+  });
+}
+
+/** @returns the record of the first member, whose turn is last */
+async function commitAll({ store }: FetchContext, members: readonly Member[]): Promise<ImageRecord> {
+  let last: ImageRecord | undefined;
+  for (const { pending, stored } of members.toReversed()) {
+    if (stored !== undefined) await touchImage(store, stored.id);
+    last = stored ?? (await pending?.commit());
+  }
+  if (last === undefined) throw new Failure("INTERNAL", "a closure without its image");
+  return last;
+}
+
+function notStored(what: string): Failure {
+  return new Failure("NOT_FOUND", `${what} is not in the store`, {
+    subject: what,
+    hint: "perigee image list shows what is; perigee fetch brings more",
+  });
+}
+
+function describe(reference: Reference): string {
+  if (reference.kind === "id") return reference.prefix;
+  if (reference.kind === "url") return printable(reference.url);
+  if (reference.kind === "file") return printable(reference.path);
+  const labels = reference.labels.map(({ name, value }) => `,${name}=${value}`).join("");
+  return printable(`${reference.name}${labels}`);
+}

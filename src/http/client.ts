@@ -1,0 +1,229 @@
+/** The one HTTP client. GET and HEAD only; https unless told; redirects, limits, deadlines, --ca-file, --connect-to. */
+import { X509Certificate } from "node:crypto";
+import { Readable } from "node:stream";
+import type * as nodeFetch from "node-fetch";
+import { errnoOf, Failure } from "../base/failure.ts";
+import { readIfExists } from "../base/files.ts";
+import type { Log } from "../base/log.ts";
+import { type Agents, createAgents } from "./agent.ts";
+import { readBody, wholeBody } from "./body.ts";
+import { interrupted, requestFailure, timeout } from "./errors.ts";
+import { redirectTarget, requestUrl } from "./url.ts";
+
+export interface ConnectTo {
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Milliseconds. */
+export interface Deadlines {
+  /** Name look-up, TCP and TLS. */
+  readonly connect: number;
+  /** From the connection to the headers, and for every KiB of a body. */
+  readonly idle: number;
+  /** For a whole document (`bytes`). */
+  readonly document: number;
+}
+
+export interface HttpOptions {
+  readonly caFiles: readonly string[];
+  /** As caFiles, but a file that cannot be read is only warned about (NODE_EXTRA_CA_CERTS). */
+  readonly extraCaFiles?: readonly string[] | undefined;
+  readonly connectTo: readonly ConnectTo[];
+  readonly insecureTls: boolean;
+  readonly insecureHttp: boolean;
+  /** `perigee/VERSION`. */
+  readonly userAgent?: string | undefined;
+  readonly deadlines?: Deadlines | undefined;
+  readonly log: Log;
+}
+
+export interface HttpRequest {
+  readonly method?: "GET" | "HEAD" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** For this request instead of the client's. */
+  readonly insecureHttp?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** After redirects, without credentials. */
+  readonly url: string;
+  header(name: string): string | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Reads the whole body. @throws Failure LIMIT_EXCEEDED */
+  bytes(limit: number): Promise<Buffer>;
+  discard(): void;
+}
+
+export interface HttpClient {
+  /** Any status is a response; connection, TLS, time-out and redirect problems are Failures HTTP_FAILED, TLS_FAILED, TIMED_OUT. */
+  get(url: string, options?: HttpRequest): Promise<HttpResponse>;
+}
+
+const defaultDeadlines: Deadlines = { connect: 20_000, idle: 60_000, document: 120_000 };
+const maxRedirects = 10;
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+interface Connections {
+  readonly fetch: typeof nodeFetch.default;
+  readonly agents: Agents;
+  readonly options: HttpOptions;
+  readonly deadlines: Deadlines;
+  /** Origins asked before: a connection to them may be a kept one that the server has closed meanwhile. */
+  readonly asked: Set<string>;
+}
+
+/** A client; its files are read and its packages loaded at the first request. */
+export function createHttpClient(options: HttpOptions): HttpClient {
+  let connections: Promise<Connections> | undefined;
+  const connected = () => {
+    connections ??= open(options);
+    return connections;
+  };
+  return { get: async (url, request = {}) => follow(await connected(), url, request) };
+}
+
+/** `HOST:ADDR:PORT`, IPv6 addresses in brackets. @throws Failure USAGE */
+export function parseConnectTo(text: string): ConnectTo {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(text);
+  const [, host, address, port] = match ?? [];
+  if (host === undefined || address === undefined || port === undefined || Number(port) < 1 || Number(port) > 65_535) {
+    throw new Failure("USAGE", `--connect-to ${text} is not HOST:ADDR:PORT`, {
+      hint: "for example --connect-to example.com:127.0.0.1:8443, an IPv6 address in brackets",
+    });
+  }
+  return { host: bare(host), address: bare(address), port: Number(port) };
+}
+
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, "").toLowerCase();
+}
+
+async function open(options: HttpOptions): Promise<Connections> {
+  const deadlines = options.deadlines ?? defaultDeadlines;
+  const agents = createAgents({
+    route: (host) => options.connectTo.find((entry) => entry.host === bare(host)),
+    authorities: await readAuthorities(options),
+    insecureTls: options.insecureTls,
+    connectMs: deadlines.connect,
+  });
+  const { default: fetch } = await import("node-fetch");
+  return { fetch, agents, options, deadlines, asked: new Set() };
+}
+
+async function readAuthorities({ caFiles, extraCaFiles = [], log }: HttpOptions): Promise<readonly string[]> {
+  const authorities: string[] = [];
+  for (const path of caFiles) authorities.push(...(await readCertificates(path)));
+  for (const path of extraCaFiles) {
+    try {
+      authorities.push(...(await readCertificates(path)));
+    } catch (error) {
+      log.warn(`certificates ignored: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return authorities;
+}
+
+async function readCertificates(path: string): Promise<readonly string[]> {
+  const bytes = await readIfExists(path);
+  if (bytes === undefined) throw new Failure("NOT_FOUND", `the CA file ${path} is not there`, { subject: path });
+  const certificates = bytes.toString("latin1").match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+  const isValid = (pem: string) => {
+    try {
+      return new X509Certificate(pem).raw.length > 0;
+    } catch {
+      return false;
+    }
+  };
+  if (certificates === null || !certificates.every(isValid)) {
+    throw new Failure("CONFIG_INVALID", `${path} holds no valid PEM certificate`, {
+      subject: path,
+      hint: "a CA file starts with -----BEGIN CERTIFICATE-----",
+    });
+  }
+  return certificates;
+}
+
+/** At most ten redirects, no place twice, each as strictly checked as the first (T-D02). */
+async function follow(connections: Connections, start: string, request: HttpRequest): Promise<HttpResponse> {
+  const { options } = connections;
+  const policy = { insecureHttp: request.insecureHttp ?? options.insecureHttp };
+  const visited = new Set<string>();
+  let url = requestUrl(start, policy);
+  for (;;) {
+    visited.add(url.href);
+    const response = await send(connections, url, request);
+    options.log.debug(`${request.method ?? "GET"} ${url.href} → ${response.status}`);
+    if (!redirectStatuses.has(response.status)) return response;
+    response.discard();
+    url = redirectTarget(url, response.header("location"), policy);
+    if (visited.has(url.href)) {
+      throw new Failure("HTTP_FAILED", `${start} redirects in a circle, back to ${url.href}`, { subject: start });
+    }
+    if (visited.size > maxRedirects) {
+      throw new Failure("HTTP_FAILED", `${start} redirects more than ${maxRedirects} times`, { subject: start });
+    }
+  }
+}
+
+async function send(connections: Connections, url: URL, request: HttpRequest): Promise<HttpResponse> {
+  const mayBeStale = connections.asked.has(url.origin);
+  connections.asked.add(url.origin);
+  try {
+    return await exchange(connections, url, request);
+  } catch (error) {
+    // A kept connection that the server closed just now is no failure of the server: once more, on a new one.
+    const broken = error instanceof Failure && ["ECONNRESET", "EPIPE"].includes(errnoOf(error.cause) ?? "");
+    if (!mayBeStale || !broken) throw error;
+    return exchange(connections, url, request);
+  }
+}
+
+async function exchange(connections: Connections, url: URL, request: HttpRequest): Promise<HttpResponse> {
+  const { agents, deadlines, options } = connections;
+  if (request.signal?.aborted) throw interrupted(url.href);
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), deadlines.connect + deadlines.idle);
+  try {
+    const response = await connections.fetch(url.href, {
+      method: request.method ?? "GET",
+      headers: { ...request.headers, "User-Agent": options.userAgent ?? "perigee", "Accept-Encoding": "identity" },
+      // What was signed are the bytes as sent: nothing is decompressed on the way (also T-D07, bombs).
+      compress: false,
+      redirect: "manual",
+      agent: url.protocol === "https:" ? agents.https : agents.http,
+      signal: request.signal === undefined ? patience.signal : AbortSignal.any([patience.signal, request.signal]),
+    });
+    return responseOf(response, url, request, deadlines);
+  } catch (error) {
+    if (request.signal?.aborted) throw interrupted(url.href);
+    if (patience.signal.aborted) throw timeout(url.href, "the server did not answer in time");
+    throw requestFailure(error, url.href);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function responseOf(response: nodeFetch.Response, url: URL, request: HttpRequest, deadlines: Deadlines): HttpResponse {
+  const source = response.body instanceof Readable ? response.body : Readable.from([]);
+  const header = (name: string) => response.headers.get(name) ?? undefined;
+  const expected = request.method === "HEAD" ? undefined : contentLength(header("content-length"));
+  const body = readBody(source, { url: url.href, idleMs: deadlines.idle, expected, signal: request.signal });
+  return {
+    status: response.status,
+    url: url.href,
+    header,
+    body,
+    bytes: (limit) => wholeBody(body, { url: url.href, limit, ms: deadlines.document, expected }, source),
+    discard: () => {
+      source.destroy();
+    },
+  };
+}
+
+function contentLength(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d+$/.test(header) ? Number(header) : undefined;
+}

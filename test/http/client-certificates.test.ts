@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { silentLog } from "../../src/base/log.ts";
+import { createHttpClient, type HttpOptions } from "../../src/http/client.ts";
+import { fails } from "../helpers/failures.ts";
+import { type Authority, createAuthority, type ScriptedServer, startServer } from "../helpers/https-server.ts";
+
+const host = "example.com";
+const patient = { connect: 5000, idle: 5000, document: 5000 };
+
+let authority: Authority;
+let server: ScriptedServer;
+
+before(async () => {
+  authority = createAuthority();
+  server = await startServer(authority.issue([host, "cdn.example.net", "127.0.0.1"]));
+  server.on("/hello", { body: "hello" });
+});
+after(async () => {
+  await server.close();
+  authority.remove();
+});
+
+function client(options: Partial<HttpOptions> & { readonly port?: number } = {}) {
+  const { port = server.port, ...rest } = options;
+  const connectTo = [host, "cdn.example.net"].map((name) => ({ host: name, address: "127.0.0.1", port }));
+  const fallback = { caFiles: [authority.caFile], connectTo, insecureTls: false, insecureHttp: false };
+  return createHttpClient({ ...fallback, deadlines: patient, log: silentLog, ...rest });
+}
+
+async function withServer(tls: Parameters<typeof startServer>[0], use: (port: number) => Promise<void>): Promise<void> {
+  const other = await startServer(tls);
+  try {
+    await use(other.port);
+  } finally {
+    await other.close();
+  }
+}
+
+describe("createHttpClient: certificates (T-D09)", () => {
+  const refused = async (
+    tls: Parameters<typeof startServer>[0],
+    words: RegExp,
+    options: Partial<HttpOptions> = {},
+    hint = /./,
+  ) =>
+    withServer(tls, async (port) => {
+      await assert.rejects(
+        client({ port, ...options }).get("https://example.com/"),
+        fails("TLS_FAILED", words, { hint }),
+      );
+    });
+
+  it("refuses an authority nobody named, and says which flag names one", async () => {
+    await refused(authority.issue([host]), /unknown authority/, { caFiles: [] }, /--ca-file/);
+  });
+  it("refuses a self-signed certificate", async () => {
+    await refused(authority.issue([host], { selfSigned: true }), /nobody but itself/);
+  });
+  it("refuses an expired certificate", async () => {
+    await refused(authority.issue([host], { notAfter: "20210101000000Z" }), /expired/);
+  });
+  it("refuses a certificate of the future", async () => {
+    await refused(authority.issue([host], { notBefore: "20400101000000Z" }), /not valid yet/);
+  });
+  it("refuses a certificate for another name", async () => {
+    await refused(authority.issue(["example.org"]), /another name/);
+  });
+  it("refuses a certificate for the address connected to instead of the name", async () => {
+    await refused(authority.issue(["127.0.0.1"]), /another name/);
+  });
+  it("refuses a certificate for clients", async () => {
+    await refused(authority.issue([host], { usage: "clientAuth" }), /not one for servers|not accepted/);
+  });
+  it("refuses TLS 1.1", async () => {
+    const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
+    await refused({ ...authority.issue([host]), ...old }, /TLS/);
+  });
+  it("refuses a server that speaks plain HTTP", async () => {
+    await withServer(undefined, async (port) => {
+      await assert.rejects(client({ port }).get("https://example.com/"), fails("HTTP_FAILED", /broke off/));
+    });
+  });
+
+  it("ignores NODE_TLS_REJECT_UNAUTHORIZED=0", async () => {
+    const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    try {
+      await refused(authority.issue([host]), /unknown authority/, { caFiles: [] }, /--ca-file/);
+    } finally {
+      if (before === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+      else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before;
+    }
+  });
+
+  it("accepts a host that is an IP address, by its own name in the certificate", async () => {
+    const response = await client().get(`https://127.0.0.1:${server.port}/hello`);
+    assert.equal(response.status, 200);
+    response.discard();
+    await withServer(authority.issue(["127.0.0.1"]), async (port) => {
+      const connectTo = [{ host: "192.0.2.1", address: "127.0.0.1", port }];
+      await assert.rejects(client({ connectTo }).get("https://192.0.2.1/"), fails("TLS_FAILED", /another name/));
+    });
+  });
+
+  it("accepts anything with --insecure-options=tls", async () => {
+    await withServer(authority.issue(["example.org"], { selfSigned: true }), async (port) => {
+      const response = await client({ port, caFiles: [], insecureTls: true }).get("https://example.com/");
+      assert.equal(response.status, 404);
+    });
+  });
+
+  it("takes further authorities from extraCaFiles, and only warns when one cannot be read", async () => {
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (message: string) => warnings.push(message) };
+    const extraCaFiles = [join(authority.directory, "missing.pem"), authority.caFile];
+    const response = await client({ caFiles: [], extraCaFiles, log }).get("https://example.com/hello");
+    assert.equal(response.status, 200);
+    assert.match(warnings.join(), /missing\.pem/);
+  });
+
+  it("refuses a --ca-file that is missing or holds no certificate", async () => {
+    const missing = join(authority.directory, "missing.pem");
+    await assert.rejects(client({ caFiles: [missing] }).get("https://example.com/"), fails("NOT_FOUND", /missing/));
+    const empty = join(authority.directory, "empty.pem");
+    writeFileSync(empty, "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n");
+    await assert.rejects(client({ caFiles: [empty] }).get("https://example.com/"), fails("CONFIG_INVALID"));
+  });
+});
