@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { readDiscoveryTags } from "../../src/fetch/meta.ts";
+import { type ImageToPublish, type PublishedSite, publishSite } from "../../src/site/publish.ts";
+import { failure } from "../helpers/trust.ts";
+
+const [one, two] = ["11".repeat(20), "22".repeat(20)];
+let directory = "";
+const at = (...names: readonly string[]): string => join(directory, ...names);
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+interface Wanted extends Partial<Omit<ImageToPublish, "signature">> {
+  readonly content?: string;
+}
+
+/** An image file of this content, signed by `signers` if any. */
+function image(name: string, version: string | undefined, wanted: Wanted = {}): ImageToPublish {
+  const { content = `${name} ${version}`, signers = [one], ...rest } = wanted;
+  const path = at(`${name}-${version}-${content.length}.aci`.replaceAll("/", "_"));
+  writeFileSync(path, content);
+  const signature = signers.length === 0 ? undefined : Buffer.from(`signature of ${content}`);
+  return { name, version, os: "linux", arch: "amd64", path, signature, signers, ...rest };
+}
+
+function publish(images: readonly ImageToPublish[], url = "https://example.com"): Promise<PublishedSite> {
+  const keys = [one, two].map((fingerprint) => ({ fingerprint, armored: Buffer.from(`key ${fingerprint}`) }));
+  const used = new Set(images.flatMap(({ signers }) => signers));
+  return publishSite({
+    directory: at("site"),
+    url,
+    images,
+    keys: keys.filter(({ fingerprint }) => used.has(fingerprint)),
+  });
+}
+
+const files = (): readonly string[] =>
+  readdirSync(at("site"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(at("site").length + 1))
+    .sort();
+const read = (file: string): string => readFileSync(at("site", file), "utf8");
+const stamps = (): readonly string[] =>
+  files().map((file) => {
+    const { ino, mtimeNs, ctimeNs } = statSync(at("site", file), { bigint: true });
+    return `${file} ${ino} ${mtimeNs} ${ctimeNs}`;
+  });
+
+describe("publishSite", () => {
+  it("writes image, signature, key, pages and catalogue", async () => {
+    const published = await publish([image("example.com/group/web", "1.0.0")]);
+    const file = "example.com/group/web-1.0.0-linux-amd64.aci";
+    assert.deepEqual(files(), [
+      `${file}`,
+      `${file}.asc`,
+      "example.com/group/web-latest-linux-amd64.aci",
+      "example.com/group/web-latest-linux-amd64.aci.asc",
+      "group/index.html",
+      "group/web/index.html",
+      "index.html",
+      `keys/${one}.asc`,
+      "site.json",
+    ]);
+    assert.equal(read(file), "example.com/group/web 1.0.0");
+    assert.deepEqual(published.images, [
+      {
+        name: "example.com/group/web",
+        version: "1.0.0",
+        os: "linux",
+        arch: "amd64",
+        file,
+        url: `https://example.com/${file}`,
+        isSigned: true,
+        change: "added",
+      },
+    ]);
+    assert.deepEqual(published.pages, [
+      { url: "https://example.com/group/web", file: "group/web/index.html" },
+      { url: "https://example.com/group", file: "group/index.html" },
+      { url: "https://example.com", file: "index.html" },
+    ]);
+    const { images, keys } = await readDiscoveryTags(read("group/index.html"));
+    assert.deepEqual(images, [
+      { prefix: "example.com/group", url: "https://example.com/{name}-{version}-{os}-{arch}.{ext}" },
+    ]);
+    assert.deepEqual(keys, [{ prefix: "example.com/group", url: `https://example.com/keys/${one}.asc` }]);
+  });
+
+  it("twice changes nothing, to the inode and the nanosecond", async () => {
+    const images = [
+      image("example.com/web", "1.0.0"),
+      image("example.com/web", "2.0.0"),
+      image("other.org/x", undefined),
+    ];
+    await publish(images);
+    const before = stamps();
+    const again = await publish(images);
+    assert.deepEqual(stamps(), before);
+    assert.deepEqual(
+      again.images.map(({ change }) => change),
+      ["unchanged", "unchanged", "unchanged"],
+    );
+  });
+
+  it("adds to what is there", async () => {
+    await publish([image("example.com/a", "1", { signers: [one] })]);
+    await publish([image("example.com/b", "1", { signers: [two] })]);
+    const { keys } = await readDiscoveryTags(read("index.html"));
+    assert.equal(keys.length, 2);
+    assert.equal((await readDiscoveryTags(read("a/index.html"))).keys.length, 1);
+    assert.ok(existsSync(at("site/example.com/a-1-linux-amd64.aci")));
+  });
+
+  it("DISC-12, T-D12: `latest` is the highest version, whatever is published last", async () => {
+    const latest = () => read("example.com/web-latest-linux-amd64.aci");
+    await publish([image("example.com/web", "1.10.0"), image("example.com/web", "1.9.0")]);
+    assert.equal(latest(), "example.com/web 1.10.0");
+    await publish([image("example.com/web", "1.2.0")]);
+    assert.equal(latest(), "example.com/web 1.10.0");
+    await publish([image("example.com/web", "2.0.0", { signers: [] })]);
+    assert.equal(latest(), "example.com/web 2.0.0");
+    assert.equal(
+      existsSync(at("site/example.com/web-latest-linux-amd64.aci.asc")),
+      false,
+      "the old signature went with the old image",
+    );
+    await publish([image("example.com/web", undefined)]);
+    assert.equal(latest(), "example.com/web undefined");
+    await publish([image("example.com/web", "3.0.0")]);
+    assert.equal(latest(), "example.com/web undefined", "an image without a version is the latest itself");
+  });
+
+  it("an image of the same labels replaces the old one with its signature", async () => {
+    await publish([image("example.com/web", "1")]);
+    const { images } = await publish([image("example.com/web", "1", { content: "rebuilt" })]);
+    assert.equal(images[0]?.change, "replaced");
+    assert.equal(read("example.com/web-1-linux-amd64.aci.asc"), "signature of rebuilt");
+    assert.equal(read("example.com/web-latest-linux-amd64.aci"), "rebuilt");
+  });
+
+  it("names of other hosts have their pages in a directory of the host", async () => {
+    const { pages } = await publish(
+      [image("example.org/web", "1"), image("example.com/images/x", "1")],
+      "https://example.com/images",
+    );
+    assert.deepEqual(pages.map(({ url, file }) => [url, file]).sort(), [
+      ["https://example.com", "example.com/index.html"],
+      ["https://example.com/images", "index.html"],
+      ["https://example.com/images/x", "x/index.html"],
+      ["https://example.org", "example.org/index.html"],
+      ["https://example.org/web", "example.org/web/index.html"],
+    ]);
+    assert.equal(
+      (await readDiscoveryTags(read("example.org/index.html"))).images[0]?.url,
+      "https://example.com/images/{name}-{version}-{os}-{arch}.{ext}",
+    );
+  });
+
+  it("what cannot be found by one template is refused, and nothing is written", async () => {
+    const refuse = (images: readonly ImageToPublish[], code: "USAGE" | "UNSUPPORTED", why: RegExp) =>
+      assert.rejects(publish(images), failure(code, why));
+    await refuse(
+      [image("example.com/web", "1"), image("example.com/web", "1", { content: "twin" })],
+      "USAGE",
+      /one file/,
+    );
+    await refuse(
+      [image("example.com/web", "1"), image("example.com/web", "2", { os: undefined })],
+      "UNSUPPORTED",
+      /with and without/,
+    );
+    await refuse([image("example.com/web", "a/b")], "UNSUPPORTED", /file name/);
+    await refuse([image("example.com/foo.org/x", "1"), image("foo.org/x", "1")], "UNSUPPORTED", /one file/);
+    assert.equal(existsSync(at("site")), false);
+    await publish([image("example.com/a", "1-2")]);
+    await refuse([image("example.com/a-1", "2")], "UNSUPPORTED", /already/);
+  });
+
+  it("an image that is gone from the site is gone from its pages", async () => {
+    await publish([image("example.com/a", "1"), image("example.com/b", "1")]);
+    rmSync(at("site/example.com/a-1-linux-amd64.aci"));
+    await publish([image("example.com/b", "1")]);
+    assert.doesNotMatch(read("index.html"), /example.com\/a"/);
+  });
+});
