@@ -1,0 +1,55 @@
+/** Capabilities: their names, our default set, and the appc sets (ACE-38, ACE-39). */
+import { Failure, printable } from "../base/failure.ts";
+
+/** Every name of Linux 6.x in the order of its number. */
+export const capabilityNames: readonly string[] = [
+  ...["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"],
+  ...["LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER"],
+  ...["SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE"],
+  ...["SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP"],
+  ...["MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF"],
+  "CHECKPOINT_RESTORE",
+].map((name) => `CAP_${name}`);
+
+const ours: readonly string[] = [
+  ...["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+  ...["CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT"],
+];
+
+/** Of use only to programs that gain privileges, which no_new_privs forbids. */
+const withNewPrivileges: readonly string[] = ["CAP_SETPCAP", "CAP_SETFCAP"];
+
+/** The set a remove-set starts from (ACE-38). */
+const appc: readonly string[] = [...ours, ...withNewPrivileges, "CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW"];
+
+export interface CapabilityRequest {
+  readonly retain?: readonly string[] | undefined;
+  readonly remove?: readonly string[] | undefined;
+  readonly noNewPrivileges: boolean;
+  /** --insecure-options=capabilities */
+  readonly unrestricted: boolean;
+}
+
+/**
+ * The bounding set of an app, in the order of the numbers: a retain-set exactly (ACE-39), ACE-38's 14 without a remove-set, else our
+ * default of 9 (11 without no_new_privs). @throws Failure MANIFEST_INVALID for an unknown name
+ */
+export function decideCapabilities(request: CapabilityRequest): readonly string[] {
+  const unknown = [...(request.retain ?? []), ...(request.remove ?? [])].filter(
+    (name) => !capabilityNames.includes(name),
+  );
+  if (unknown.length > 0) {
+    throw new Failure("MANIFEST_INVALID", `unknown capabilities: ${unknown.map(printable).join(", ")}`, {
+      hint: "names are as in capabilities(7), such as CAP_NET_ADMIN",
+    });
+  }
+  const wanted = new Set(chosen(request));
+  return capabilityNames.filter((name) => wanted.has(name));
+}
+
+function chosen({ retain, remove, noNewPrivileges, unrestricted }: CapabilityRequest): readonly string[] {
+  if (unrestricted) return capabilityNames;
+  if (retain !== undefined) return retain;
+  if (remove !== undefined) return appc.filter((name) => !remove.includes(name));
+  return noNewPrivileges ? ours : [...ours, ...withNewPrivileges];
+}

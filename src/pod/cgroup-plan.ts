@@ -1,0 +1,208 @@
+/** What cgroups a pod gets and what is written in them, on whatever hierarchies are there. Pure: cgroup.ts makes them. */
+import type { CgroupLayout, Controller, Hierarchy } from "./cgroup-layout.ts";
+import { deviceProgram, deviceRules } from "./devices.ts";
+
+export interface CgroupLimits {
+  /** Bytes. */
+  readonly memory?: bigint | undefined;
+  readonly cpuMillicores?: number | undefined;
+  /** 2…262144, 1024 is the usual. */
+  readonly cpuShares?: number | undefined;
+  readonly pids?: number | undefined;
+}
+
+export interface CgroupWrite {
+  readonly file: string;
+  readonly value: string;
+  /** Not every kernel has the file. */
+  readonly optional?: boolean;
+}
+
+/** A directory to make and the files to write in it, in order. */
+export interface CgroupDirectory {
+  readonly path: string;
+  readonly writes: readonly CgroupWrite[];
+}
+
+export interface PodCgroups {
+  /** Existing v2 directories whose children are to have controllers: `+memory +pids`. */
+  readonly enable: readonly { readonly path: string; readonly value: string }[];
+  /** Parents first. */
+  readonly directories: readonly CgroupDirectory[];
+  /** Joined by init. */
+  readonly init: readonly string[];
+  /** Joined by an app in addition, by app name; absent when its limits are the pod's. */
+  readonly apps: ReadonlyMap<string, readonly string[]>;
+  /** Children first. */
+  readonly remove: readonly string[];
+  readonly deviceFilter?: { readonly cgroup: string; readonly program: Uint8Array } | undefined;
+  /** v1 cgroups whose knobs apps may read at /sys/fs/cgroup/NAME; on pure v2 it is the one file system. */
+  readonly visible: "v2" | readonly { readonly name: string; readonly path: string }[];
+}
+
+export interface PodLimits {
+  readonly pod: CgroupLimits;
+  readonly apps: readonly { readonly name: string; readonly limits: CgroupLimits }[];
+}
+
+/**
+ * What will be made for a pod: `perigee-UUID` in the base of every hierarchy that can be written, and below it `app-NAME` for apps with
+ * limits of their own in a pod of several. Nothing is touched.
+ */
+export function planPodCgroups(layout: CgroupLayout, uuid: string, limits: PodLimits): PodCgroups {
+  const [first, ...others] = limits.apps;
+  // The only app's limits are bounded by the pod's already (ACE-21), so one cgroup says both.
+  const isSingle = first !== undefined && others.length === 0;
+  const pod = isSingle ? { ...limits.pod, ...defined(first.limits) } : limits.pod;
+  const apps = isSingle ? [] : limits.apps;
+  const parts = layout.hierarchies
+    .filter(({ writable }) => writable)
+    .map((hierarchy) => {
+      const path = `${hierarchy.base}/perigee-${uuid}`;
+      return hierarchy.version === 1 ? planV1(hierarchy, path, pod, apps) : planV2(hierarchy, path, pod, apps);
+    });
+  const directories = parts.flatMap((part) => part.directories);
+  const filter = parts.find((part) => part.filters)?.directories[0];
+  return {
+    enable: parts.flatMap((part) => part.enable),
+    directories,
+    init: parts.map((part) => part.init),
+    apps: joined(limits.apps, parts),
+    remove: directories.map(({ path }) => path).toReversed(),
+    ...(filter ? { deviceFilter: { cgroup: filter.path, program: deviceProgram() } } : {}),
+    visible: layout.kind === "v2" && parts.length > 0 ? "v2" : parts.flatMap((part) => part.visible),
+  };
+}
+
+interface HierarchyPlan {
+  readonly enable: PodCgroups["enable"];
+  readonly directories: readonly CgroupDirectory[];
+  readonly init: string;
+  readonly apps: ReadonlyMap<string, string>;
+  /** The first directory takes a device program. */
+  readonly filters: boolean;
+  readonly visible: readonly { readonly name: string; readonly path: string }[];
+}
+
+function defined(limits: CgroupLimits): CgroupLimits {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+}
+
+function joined(apps: PodLimits["apps"], parts: readonly HierarchyPlan[]): PodCgroups["apps"] {
+  const paths = apps.map(({ name }) => [name, parts.flatMap((part) => part.apps.get(name) ?? [])] as const);
+  return new Map(paths.filter(([, list]) => list.length > 0));
+}
+
+function planV1(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: PodLimits["apps"]): HierarchyPlan {
+  const writesOf = (limits: CgroupLimits) =>
+    hierarchy.controllers.flatMap((controller) => v1Writes(controller, limits));
+  const devices = hierarchy.controllers.includes("devices") ? v1Devices : [];
+  const children = apps
+    .map(({ name, limits }) => ({ name, path: `${path}/app-${name}`, writes: writesOf(limits) }))
+    .filter(({ writes }) => writes.length > 0);
+  return {
+    enable: [],
+    directories: [
+      { path, writes: [...devices, ...writesOf(pod)] },
+      ...children.map(({ path, writes }) => ({ path, writes })),
+    ],
+    init: path,
+    apps: new Map(children.map(({ name, path }) => [name, path])),
+    filters: false,
+    visible: hierarchy.controllers.filter((name) => isVisible(name)).map((name) => ({ name, path })),
+  };
+}
+
+/** What language runtimes look up to size themselves. */
+function isVisible(controller: Controller): boolean {
+  return controller === "memory" || controller === "cpu" || controller === "pids";
+}
+
+const v1Devices: readonly CgroupWrite[] = [
+  { file: "devices.deny", value: "a" },
+  ...deviceRules.map((value) => ({ file: "devices.allow", value })),
+];
+
+/** Microseconds; the kernel's own default. */
+const cpuPeriod = 100_000;
+
+/** The kernel takes no quota below a millisecond. */
+function cpuQuota(millicores: number): number {
+  return Math.max(1000, (millicores * cpuPeriod) / 1000);
+}
+
+function v1Writes(controller: Controller, limits: CgroupLimits): readonly CgroupWrite[] {
+  const { memory, cpuMillicores, cpuShares, pids } = limits;
+  switch (controller) {
+    case "memory":
+      // The limit holds for memory and swap together, or an app would not be ended but swapped out (ACE-41).
+      return memory === undefined
+        ? []
+        : [
+            { file: "memory.limit_in_bytes", value: String(memory) },
+            { file: "memory.memsw.limit_in_bytes", value: String(memory), optional: true },
+          ];
+    case "cpu":
+      return [
+        ...(cpuMillicores === undefined
+          ? []
+          : [
+              { file: "cpu.cfs_period_us", value: String(cpuPeriod) },
+              { file: "cpu.cfs_quota_us", value: String(cpuQuota(cpuMillicores)) },
+            ]),
+        ...(cpuShares === undefined ? [] : [{ file: "cpu.shares", value: String(cpuShares) }]),
+      ];
+    case "pids":
+      return pids === undefined ? [] : [{ file: "pids.max", value: String(pids) }];
+    default:
+      return [];
+  }
+}
+
+/** A v2 cgroup whose children have controllers may hold no process itself, so init gets a leaf beside the apps. */
+function planV2(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: PodLimits["apps"]): HierarchyPlan {
+  const children = apps
+    .map(({ name, limits }) => ({ name, path: `${path}/app-${name}`, writes: v2Writes(hierarchy, limits) }))
+    .filter(({ writes }) => writes.length > 0);
+  const podWrites = v2Writes(hierarchy, pod);
+  const forApps = enabling(children.flatMap(({ writes }) => writes));
+  const forPod = enabling([...podWrites, ...children.flatMap(({ writes }) => writes)]);
+  const isSplit = children.length > 0;
+  return {
+    enable: forPod === "" ? [] : [{ path: hierarchy.base, value: forPod }],
+    directories: [
+      { path, writes: [...podWrites, ...(isSplit ? [{ file: "cgroup.subtree_control", value: forApps }] : [])] },
+      ...(isSplit ? [{ path: `${path}/init`, writes: [] }] : []),
+      ...children.map(({ path, writes }) => ({ path, writes })),
+    ],
+    init: isSplit ? `${path}/init` : path,
+    apps: new Map(children.map(({ name, path }) => [name, path])),
+    filters: hierarchy.controllers.includes("devices"),
+    visible: [],
+  };
+}
+
+function enabling(writes: readonly CgroupWrite[]): string {
+  const controllers = new Set(writes.map(({ file }) => file.slice(0, file.indexOf("."))));
+  return [...controllers].map((name) => `+${name}`).join(" ");
+}
+
+function v2Writes({ controllers }: Hierarchy, limits: CgroupLimits): readonly CgroupWrite[] {
+  const has = (controller: Controller) => controllers.includes(controller);
+  const { memory, cpuMillicores, cpuShares, pids } = limits;
+  const writes: CgroupWrite[] = [];
+  if (has("memory") && memory !== undefined) {
+    writes.push({ file: "memory.max", value: String(memory) }, { file: "memory.swap.max", value: "0", optional: true });
+  }
+  if (has("cpu") && cpuMillicores !== undefined) {
+    writes.push({ file: "cpu.max", value: `${cpuQuota(cpuMillicores)} ${cpuPeriod}` });
+  }
+  if (has("cpu") && cpuShares !== undefined) writes.push({ file: "cpu.weight", value: String(weightOf(cpuShares)) });
+  if (has("pids") && pids !== undefined) writes.push({ file: "pids.max", value: String(pids) });
+  return writes;
+}
+
+/** Shares 2…262144 onto weight 1…10000, as the other runtimes do. */
+export function weightOf(shares: number): number {
+  return 1 + Math.floor(((shares - 2) * 9999) / 262142);
+}

@@ -1,0 +1,102 @@
+/** Per-app flags that stand for isolators (`--memory`, `--caps-retain` …) → the isolators of the app. A flag replaces the image's. */
+import { Failure, printable } from "../base/failure.ts";
+import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
+import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
+import { capabilityNames } from "./capabilities.ts";
+import { parseSeccompFlag } from "./seccomp.ts";
+
+export interface IsolatorFlags {
+  readonly memory?: string | undefined;
+  readonly cpu?: string | undefined;
+  readonly cpuShares?: string | undefined;
+  readonly oomScoreAdj?: string | undefined;
+  readonly capsRetain?: string | undefined;
+  readonly capsRemove?: string | undefined;
+  readonly seccomp?: string | undefined;
+}
+
+/** The least memory a limit can have, one page (rkt). */
+const pageSize = 4096n;
+
+/** @throws Failure USAGE */
+export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags): readonly Isolator[] {
+  if (flags.capsRetain !== undefined && flags.capsRemove !== undefined) {
+    throw new Failure("USAGE", "--caps-retain and --caps-remove exclude each other");
+  }
+  const given = [
+    resource("--memory", "resource/memory", flags.memory, 1n, pageSize),
+    resource("--cpu", "resource/cpu", flags.cpu, 1000n, 1n),
+    whole("--cpu-shares", "os/linux/cpu-shares", flags.cpuShares, 2, 262144),
+    whole("--oom-score-adj", "os/linux/oom-score-adj", flags.oomScoreAdj, -1000, 1000),
+    capabilities("--caps-retain", "os/linux/capabilities-retain-set", flags.capsRetain),
+    capabilities("--caps-remove", "os/linux/capabilities-remove-set", flags.capsRemove),
+    seccomp(flags.seccomp),
+  ].filter((isolator) => isolator !== undefined);
+  const replaced = new Set<string>(given.flatMap(({ name }) => kin(name)));
+  return [...own.filter(({ name }) => !replaced.has(name)), ...given];
+}
+
+/** A retain-set replaces a remove-set too, and the other way round. */
+function kin(name: string): readonly string[] {
+  const match = /^(.*-)(retain|remove)-set$/.exec(name);
+  return match === null ? [name] : [`${match[1]}retain-set`, `${match[1]}remove-set`];
+}
+
+function make<N extends IsolatorName>(name: N, value: IsolatorValue<N>): Isolator {
+  if (!isACIdentifier(name)) throw new Failure("INTERNAL", `${name} is no isolator name`);
+  return { name, value };
+}
+
+function resource(
+  flag: string,
+  name: "resource/memory" | "resource/cpu",
+  text: string | undefined,
+  scale: bigint,
+  least: bigint,
+): Isolator | undefined {
+  if (text === undefined) return undefined;
+  const amount = parseQuantity(text, scale);
+  if (amount === undefined) {
+    throw new Failure("USAGE", `${flag} ${printable(text)}: not a quantity such as 128Mi or 500m`, { subject: text });
+  }
+  if (amount < least) throw new Failure("USAGE", `${flag} ${printable(text)} is too little`, { subject: text });
+  return make(name, { request: text, limit: text });
+}
+
+function whole(
+  flag: string,
+  name: "os/linux/cpu-shares" | "os/linux/oom-score-adj",
+  text: string | undefined,
+  least: number,
+  most: number,
+): Isolator | undefined {
+  if (text === undefined) return undefined;
+  const value = /^-?[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new Failure("USAGE", `${flag} ${printable(text)}: a number from ${least} to ${most}`, { subject: text });
+  }
+  return make(name, value);
+}
+
+function capabilities(
+  flag: string,
+  name: "os/linux/capabilities-retain-set" | "os/linux/capabilities-remove-set",
+  text: string | undefined,
+): Isolator | undefined {
+  if (text === undefined) return undefined;
+  const set = text.split(",").map((word) => word.trim());
+  const unknown = set.filter((word) => !capabilityNames.includes(word));
+  if (unknown.length > 0) {
+    throw new Failure("USAGE", `${flag}: unknown capabilities: ${unknown.map(printable).join(", ")}`, {
+      hint: "names are as in capabilities(7), such as CAP_NET_ADMIN",
+    });
+  }
+  return make(name, { set });
+}
+
+function seccomp(text: string | undefined): Isolator | undefined {
+  if (text === undefined) return undefined;
+  const { mode, set, errno } = parseSeccompFlag(text);
+  const value = { set: [...set], ...(errno === undefined ? {} : { errno }) };
+  return make(mode === "retain" ? "os/linux/seccomp-retain-set" : "os/linux/seccomp-remove-set", value);
+}

@@ -1,0 +1,75 @@
+/** From a prepared pod to a running one: everything is decided, written below the pod directory, and handed to the shim. */
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ioFailure } from "../base/files.ts";
+import { encodePlan, type Plan } from "../shim/plan.ts";
+import type { ReplaceOptions } from "../shim/run.ts";
+import { createPodCgroups } from "./cgroup.ts";
+import type { PodFile } from "./network.ts";
+import { buildPlan, type PlanInput } from "./plan.ts";
+import type { PreparedPod } from "./prepare.ts";
+import { writePodRecord } from "./record.ts";
+import { makeRoot } from "./rootfs.ts";
+import type { EmptyMount } from "./volumes.ts";
+
+export interface LaunchRequest {
+  readonly prepared: PreparedPod;
+  readonly input: PlanInput;
+  /** Where each app's tree is, by app name. */
+  readonly trees: ReadonlyMap<string, string>;
+  readonly emptyVolumes: readonly EmptyMount[];
+}
+
+export interface ReadyPod {
+  readonly plan: Plan;
+  /** What the shim is started with. */
+  readonly start: Omit<ReplaceOptions, "report">;
+}
+
+/**
+ * Writes the plan and what it needs, makes the cgroups, and moves the pod to `run`. What the caller does next is start the shim
+ * with these; until then the pod counts as running by this process.
+ */
+export function launchPod(request: LaunchRequest): ReadyPod {
+  const { pod, record } = request.prepared;
+  const { input } = request;
+  try {
+    makeRoots(pod.directory, request);
+    makeVolumes(pod.directory, request.emptyVolumes, record.idBase ?? 0);
+    for (const app of input.apps) writeFiles(pod.directory, app.files);
+    const plan = buildPlan(input);
+    writeFileSync(join(pod.directory, "plan"), encodePlan(plan), { mode: 0o600 });
+    // Recorded first: a crash between here and the end leaves cgroups that gc can name.
+    writePodRecord(pod.directory, { ...record, cgroups: input.cgroups.remove });
+    createPodCgroups(input.cgroups);
+    pod.move("run");
+    const { directory } = pod;
+    return {
+      plan,
+      start: { directory, lock: pod.fd, plan: join(directory, "plan"), events: join(directory, "events") },
+    };
+  } catch (error) {
+    throw ioFailure(error, `cannot start pod ${pod.uuid}`, pod.uuid);
+  }
+}
+
+function makeRoots(directory: string, { input, trees, prepared }: LaunchRequest): void {
+  for (const app of input.apps) {
+    const tree = trees.get(app.name);
+    if (tree !== undefined) makeRoot(directory, app.name, app.root, tree, prepared.record.idBase);
+  }
+}
+
+/** Empty volumes belong to who the manifest says, shifted into the pod's user namespace (POD-14). */
+function makeVolumes(directory: string, volumes: readonly EmptyMount[], idBase: number): void {
+  for (const volume of volumes) {
+    const path = join(directory, "volumes", volume.volume);
+    mkdirSync(path, { mode: 0o700 });
+    chownSync(path, idBase + volume.uid, idBase + volume.gid);
+    chmodSync(path, volume.mode);
+  }
+}
+
+function writeFiles(directory: string, files: readonly PodFile[]): void {
+  for (const file of files) writeFileSync(join(directory, "files", file.name), file.content, { mode: 0o644 });
+}

@@ -1,0 +1,250 @@
+/** Everything decided → the plan the shim executes. Pure; plan-words.ts says the same to people. */
+import { Failure, printable } from "../base/failure.ts";
+import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
+import type {
+  AppPlan,
+  DirectoryRoot,
+  IdMap,
+  MountFlag,
+  MountPlan,
+  NamespaceKind,
+  OverlayRoot,
+  Plan,
+} from "../shim/plan.ts";
+import type { PodCgroups } from "./cgroup-plan.ts";
+import { storedFilter } from "./default-filter.ts";
+import { deviceLinks, devices, maskedPaths, readonlyPaths } from "./devices.ts";
+import { appEnvironment } from "./environment.ts";
+import type { AppIsolation, PodIsolation } from "./isolators.ts";
+import type { PodFile, PodNetwork } from "./network.ts";
+import { compileSeccomp, defaultPolicy, type SeccompArchitecture } from "./seccomp.ts";
+import type { ResolvedUser } from "./users.ts";
+import { type AppMount, cleanPath, isAtOrBelow, type SourceType } from "./volumes.ts";
+
+export interface PlanApp {
+  readonly name: string;
+  readonly root: OverlayRoot | DirectoryRoot;
+  readonly user: ResolvedUser;
+  readonly mounts: readonly PlannedMount[];
+  /** Of podFiles(), those this app gets; their contents are in `files/NAME` of the pod directory. */
+  readonly files: readonly PodFile[];
+  /** Relative to the pod directory. */
+  readonly log?: { readonly path: string; readonly bytes: number; readonly files: number } | undefined;
+}
+
+/** `path` is what is bound: the checked source of a host volume, or the pod's directory for an empty one. */
+export interface PlannedMount {
+  readonly mount: AppMount;
+  readonly path: string;
+  readonly type: SourceType;
+}
+
+export interface PlanInput {
+  readonly uuid: string;
+  readonly hostname: string;
+  /** Reified. */
+  readonly manifest: PodManifest;
+  /** In the order of the manifest's apps. */
+  readonly apps: readonly PlanApp[];
+  /** undefined: --private-users=no. */
+  readonly userNamespace?: { readonly base: number; readonly count: number } | undefined;
+  readonly network: PodNetwork;
+  readonly isolation: PodIsolation;
+  readonly cgroups: PodCgroups;
+  readonly foreground: boolean;
+  /** The value of TERM for --interactive; undefined: no terminal. */
+  readonly terminal?: string | undefined;
+  /** `paths` counts here. */
+  readonly insecure: ReadonlySet<string>;
+  readonly architecture: SeccompArchitecture;
+}
+
+/**
+ * @throws Failure MANIFEST_INVALID for an app without a command or with a working directory in /proc, UNSUPPORTED for an id outside of the
+ * user namespace
+ */
+export function buildPlan(input: PlanInput): Plan {
+  const { userNamespace, network, cgroups, isolation } = input;
+  const maps = userNamespace === undefined ? [] : idMaps(userNamespace);
+  return {
+    uuid: input.uuid,
+    hostname: input.hostname,
+    namespaces: namespacesOf(input),
+    uidMaps: maps,
+    gidMaps: maps,
+    cgroups: cgroups.init,
+    deviceFilter: cgroups.deviceFilter,
+    removeCgroups: cgroups.remove,
+    sysctls: isolation.sysctls,
+    loopback: network === "none",
+    foreground: input.foreground,
+    teardowns: [],
+    apps: input.apps.map((app, index) => appPlan(input, app, index)),
+  };
+}
+
+function namespacesOf({ userNamespace, network }: PlanInput): readonly NamespaceKind[] {
+  return [
+    ...(userNamespace === undefined ? [] : (["user"] as const)),
+    ...(["mount", "pid", "ipc", "uts", "cgroup", "time"] as const),
+    ...(network === "host" ? [] : (["net"] as const)),
+  ];
+}
+
+function idMaps({ base, count }: { readonly base: number; readonly count: number }): readonly IdMap[] {
+  if (base <= 0) throw new Failure("INTERNAL", "the host's root is never mapped into a pod (T-R54)");
+  return [{ inside: 0, outside: base, count }];
+}
+
+function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
+  const { cgroups, terminal, insecure } = input;
+  const [described, isolation] = [input.manifest.apps[index], input.isolation.apps[index]];
+  if (
+    described?.app === undefined ||
+    isolation === undefined ||
+    described.name !== app.name ||
+    isolation.name !== app.name
+  ) {
+    throw new Failure("INTERNAL", `${app.name} is not the app at its place of the manifest`);
+  }
+  requireMapped(input, app);
+  return {
+    name: app.name,
+    root: app.root,
+    readonlyRoot: described.readOnlyRootFS,
+    mounts: [
+      ...kernelMounts(input, cgroups.apps.get(app.name)),
+      ...app.mounts.map((mount) => volumeMount(input, mount)),
+      ...app.files.map(fileMount),
+    ],
+    devices,
+    symlinks: terminal === undefined ? [...deviceLinks, silentConsole] : deviceLinks,
+    masks: insecure.has("paths") ? [] : maskedPaths,
+    readonlyPaths: [...(insecure.has("paths") ? [] : readonlyPaths), ...cgroupPlaces(cgroups)],
+    cgroups: cgroups.apps.get(app.name) ?? [],
+    cwd: workingDirectory(described),
+    uid: app.user.uid,
+    gid: app.user.gid,
+    groups: app.user.groups,
+    environment: appEnvironment(described.app.environment, { name: app.name, user: app.user, term: terminal }),
+    command: commandOf(described),
+    capabilities: isolation.capabilities,
+    // The soft limit of open files is 1024 below the caller's hard limit, always: the shim knows the caller's, we do not.
+    rlimits: [{ name: "core", soft: 0, hard: 0 }],
+    umask: 0o022,
+    noNewPrivileges: isolation.noNewPrivileges,
+    seccomp: filterOf(isolation, input.architecture),
+    oomScore: isolation.oomScoreAdj,
+    terminal: terminal !== undefined,
+    log: app.log,
+  };
+}
+
+/** OS-1 wants a console; without a terminal nothing is said there. */
+const silentConsole = { target: "null", path: "/dev/console" };
+
+const inert: readonly MountFlag[] = ["nosuid", "nodev", "noexec"];
+
+/** /proc, /sys, /dev/… in the order they build on each other. */
+function kernelMounts(input: PlanInput, ownCgroups: readonly string[] | undefined): readonly MountPlan[] {
+  return [
+    { source: "proc", target: "/proc", type: "proc", flags: inert, data: "" },
+    sysMount(input),
+    ...cgroupMounts(input, ownCgroups ?? []),
+    {
+      source: "devpts",
+      target: "/dev/pts",
+      type: "devpts",
+      flags: ["nosuid", "noexec"],
+      data: "mode=620,ptmxmode=666,gid=5",
+    },
+    { source: "shm", target: "/dev/shm", type: "tmpfs", flags: inert, data: "mode=1777,size=64m" },
+    { source: "mqueue", target: "/dev/mqueue", type: "mqueue", flags: inert, data: "" },
+  ];
+}
+
+/** sysfs belongs to a network namespace: with the host's, a user namespace of its own may not mount it, so the host's is bound (architecture 6). */
+function sysMount({ userNamespace, network }: PlanInput): MountPlan {
+  const flags: readonly MountFlag[] = ["ro", ...inert];
+  if (userNamespace !== undefined && network === "host") {
+    return { source: "/sys", target: "/sys", type: "bind", flags, data: "" };
+  }
+  return { source: "sysfs", target: "/sys", type: "sysfs", flags, data: "" };
+}
+
+/**
+ * The app's own limits, read-only (T-R53): on v2 the one file system, which shows the cgroup namespace; on v1 the pod's directories bound,
+ * because mounting a v1 hierarchy waits for the end of every dying cgroup of the machine.
+ */
+function cgroupMounts({ cgroups }: PlanInput, own: readonly string[]): readonly MountPlan[] {
+  const flags: readonly MountFlag[] = ["ro", ...inert];
+  if (cgroups.visible === "v2")
+    return [{ source: "cgroup", target: "/sys/fs/cgroup", type: "cgroup2", flags, data: "" }];
+  if (cgroups.visible.length === 0) return [];
+  return [
+    { source: "cgroup", target: "/sys/fs/cgroup", type: "tmpfs", flags: inert, data: "mode=755,size=64k" },
+    ...cgroups.visible.map(({ name, path }): MountPlan => {
+      const source = own.find((candidate) => isAtOrBelow(candidate, path)) ?? path;
+      return { source, target: `/sys/fs/cgroup/${name}`, type: "bind", flags, data: "" };
+    }),
+  ];
+}
+
+/** The file system that carries the directories of v1 must not be written either, once they are in place. */
+function cgroupPlaces({ visible }: PodCgroups): readonly string[] {
+  return visible === "v2" || visible.length === 0 ? [] : ["/sys/fs/cgroup"];
+}
+
+/**
+ * nosuid and nodev always: what an app leaves on a volume gives nobody of the host anything (T-R51). In a user namespace a host volume is
+ * idmapped, so that the app's root is the host's on that volume only; an empty one was made with the pod's own ids.
+ */
+function volumeMount({ userNamespace }: PlanInput, { mount, path, type }: PlannedMount): MountPlan {
+  const flags: readonly MountFlag[] = [
+    ...(mount.readOnly ? (["ro"] as const) : []),
+    ...(["nosuid", "nodev"] as const),
+    ...(mount.kind === "host" && mount.recursive && type === "directory" ? (["rec"] as const) : []),
+    ...(mount.kind === "host" && userNamespace !== undefined ? (["idmap"] as const) : []),
+    ...(type === "file" ? (["file"] as const) : []),
+  ];
+  return { source: path, target: mount.target, type: "bind", flags, data: "" };
+}
+
+function fileMount({ name, target }: PodFile): MountPlan {
+  return { source: `files/${name}`, target, type: "bind", flags: ["ro", ...inert, "file"], data: "" };
+}
+
+function filterOf({ seccomp, capabilities }: AppIsolation, architecture: SeccompArchitecture): Uint8Array | undefined {
+  if (seccomp === "off") return undefined;
+  if (seccomp !== "default") return compileSeccomp(seccomp, architecture);
+  return storedFilter(capabilities, architecture) ?? compileSeccomp(defaultPolicy(capabilities), architecture);
+}
+
+function commandOf({ name, app }: PodApp): readonly string[] {
+  const command = app?.exec ?? [];
+  if (command[0] !== undefined && command[0] !== "") return command;
+  throw new Failure("MANIFEST_INVALID", `${name} has no command`, {
+    subject: name,
+    cause: "the image's app has an empty exec",
+    hint: "pass --exec PROGRAM",
+  });
+}
+
+/** ACI-38, ACE-20. The links of /proc lead anywhere, also out of the root (T-R02); the shim checks where it really came to. */
+function workingDirectory({ name, app }: PodApp): string {
+  const directory = cleanPath(app?.workingDirectory ?? "/");
+  if (!isAtOrBelow(directory, "/proc")) return directory;
+  throw new Failure("MANIFEST_INVALID", `${name}: working directory ${printable(directory)} is in /proc`, {
+    subject: directory,
+  });
+}
+
+function requireMapped({ userNamespace }: PlanInput, { name, user }: PlanApp): void {
+  if (userNamespace === undefined) return;
+  const outside = [user.uid, ...user.groups].find((id) => id >= userNamespace.count);
+  if (outside === undefined) return;
+  throw new Failure("UNSUPPORTED", `${name}: id ${outside} is outside of the pod's ${userNamespace.count} ids`, {
+    subject: String(outside),
+    hint: "pass --private-users=no, or another --user or --group",
+  });
+}

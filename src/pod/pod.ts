@@ -1,0 +1,172 @@
+/**
+ * One pod directory and its lock. Everything here is a rename, a lock or a small file; what a pod runs is decided elsewhere.
+ * Nothing is synced: a pod does not outlive a power failure, and gc cleans whatever such a failure leaves.
+ */
+import { randomUUID } from "node:crypto";
+import { type Dirent, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, Failure } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
+import { FileLock } from "../shim/flock.ts";
+import { canMove, type Phase, type PodState, phaseOrder, stateOf } from "./phases.ts";
+
+/** Shortest uuid prefix a user may type (architecture 16). */
+const shortestPrefix = 4;
+
+/** `<data>/pods` with a directory for every phase, all 0700: images' setuid files are in there (T-R50). */
+export function openPods(data: string): string {
+  const root = join(data, "pods");
+  try {
+    for (const phase of phaseOrder) {
+      const directory = join(root, phase);
+      if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    }
+  } catch (error) {
+    throw ioFailure(error, `cannot make ${root}`, root);
+  }
+  return root;
+}
+
+/** A pod whose lock this process holds; `release` or the end of the process gives it up. */
+export class Pod {
+  readonly uuid: string;
+  readonly #root: string;
+  readonly #lock: FileLock;
+  #phase: Phase;
+
+  private constructor(root: string, uuid: string, phase: Phase, lock: FileLock) {
+    this.#root = root;
+    this.uuid = uuid;
+    this.#phase = phase;
+    this.#lock = lock;
+  }
+
+  /** A new pod in `prepare`, locked. The embryo directory is held shared meanwhile, so that gc can tell dead embryos from ones being made. */
+  static create(root: string): Pod {
+    const embryos = FileLock.open(join(root, "embryo"), "shared", { wait: true });
+    try {
+      const uuid = randomUUID();
+      const directory = join(root, "embryo", uuid);
+      mkdirSync(directory, { mode: 0o700 });
+      const lock = FileLock.open(directory, "exclusive", { wait: true });
+      if (lock === undefined) throw new Failure("INTERNAL", `cannot lock the new pod ${uuid}`);
+      const pod = new Pod(root, uuid, "embryo", lock);
+      pod.move("prepare");
+      return pod;
+    } catch (error) {
+      throw ioFailure(error, `cannot make a pod below ${root}`, root);
+    } finally {
+      embryos?.release();
+    }
+  }
+
+  /** Takes the lock of a pod in `phase`; undefined when another process holds it, or the pod has moved on. */
+  static take(root: string, uuid: string, phase: Phase): Pod | undefined {
+    const lock = openLock(join(root, phase, uuid), "exclusive");
+    if (lock === undefined) return undefined;
+    // Between opening and locking it may have been moved: the path must still be there, now that nobody else can move it.
+    if (existsSync(join(root, phase, uuid))) return new Pod(root, uuid, phase, lock);
+    lock.release();
+    return undefined;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get directory(): string {
+    return join(this.#root, this.#phase, this.uuid);
+  }
+
+  /** The descriptor of the locked directory, for the shim. */
+  get fd(): number {
+    return this.#lock.fd;
+  }
+
+  move(to: Phase): void {
+    if (!canMove(this.#phase, to)) throw new Failure("INTERNAL", `a pod does not move from ${this.#phase} to ${to}`);
+    renameSync(this.directory, join(this.#root, to, this.uuid));
+    this.#phase = to;
+  }
+
+  release(): void {
+    this.#lock.release();
+  }
+}
+
+export interface FoundPod {
+  readonly uuid: string;
+  readonly phase: Phase;
+  readonly state: PodState;
+  readonly directory: string;
+}
+
+/** Every pod that is not an embryo or garbage, by uuid; one that moves while we look is reported once, in its later phase. */
+export function findPods(root: string): readonly FoundPod[] {
+  const found = new Map<string, FoundPod>();
+  for (const phase of phaseOrder) {
+    if (phase === "embryo" || phase === "garbage") continue;
+    for (const uuid of uuidsIn(root, phase)) {
+      const pod = lookAt(root, uuid, phase);
+      if (pod !== undefined) found.set(uuid, pod);
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+}
+
+/** The pod a user means by a uuid or a unique prefix of at least 4 digits. @throws Failure USAGE, NOT_FOUND, AMBIGUOUS */
+export function resolvePod(root: string, text: string): FoundPod {
+  const prefix = text.toLowerCase();
+  if (!/^[0-9a-f-]{1,36}$/.test(prefix) || prefix.length < shortestPrefix) {
+    throw new Failure("USAGE", `${JSON.stringify(text)} is no pod uuid`, {
+      subject: text,
+      hint: `give at least ${shortestPrefix} digits of a uuid that perigee list shows`,
+    });
+  }
+  const matches = findPods(root).filter((pod) => pod.uuid.slice(0, prefix.length) === prefix);
+  const [only, ...others] = matches;
+  if (only === undefined)
+    throw new Failure("NOT_FOUND", `there is no pod ${text}`, { subject: text, hint: "perigee list" });
+  if (others.length > 0) {
+    const uuids = matches.map((pod) => pod.uuid).join(", ");
+    throw new Failure("AMBIGUOUS", `${text} could be any of ${matches.length} pods`, {
+      subject: text,
+      cause: uuids,
+      hint: "type more of the uuid",
+    });
+  }
+  return only;
+}
+
+/** The uuids of one phase; what is not named like a pod is none of ours. */
+export function uuidsIn(root: string, phase: Phase): readonly string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(join(root, phase), { withFileTypes: true });
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw ioFailure(error, `cannot list the pods in ${root}`, root);
+  }
+  return entries.filter((entry) => entry.isDirectory() && isUuid(entry.name)).map((entry) => entry.name);
+}
+
+function isUuid(name: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
+}
+
+function lookAt(root: string, uuid: string, phase: Phase): FoundPod | undefined {
+  const directory = join(root, phase, uuid);
+  const lock = openLock(directory, "shared");
+  lock?.release();
+  if (!existsSync(directory)) return undefined;
+  return { uuid, phase, state: stateOf(phase, lock === undefined), directory };
+}
+
+function openLock(directory: string, mode: "shared" | "exclusive"): FileLock | undefined {
+  try {
+    return FileLock.open(directory, mode, { wait: false });
+  } catch (error) {
+    if (!existsSync(directory)) return undefined;
+    throw error;
+  }
+}

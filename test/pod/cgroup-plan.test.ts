@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { CgroupLayout } from "../../src/pod/cgroup-layout.ts";
+import { type CgroupDirectory, planPodCgroups, weightOf } from "../../src/pod/cgroup-plan.ts";
+
+const hierarchy = (
+  version: 1 | 2,
+  base: string,
+  ...controllers: CgroupLayout["hierarchies"][number]["controllers"]
+) => ({
+  version,
+  mountPoint: base,
+  controllers,
+  base,
+  writable: true,
+});
+
+const v1: CgroupLayout = {
+  kind: "v1",
+  hierarchies: [
+    hierarchy(1, "/cg/cpu,cpuacct", "cpu"),
+    hierarchy(1, "/cg/memory", "memory"),
+    hierarchy(1, "/cg/devices", "devices"),
+    hierarchy(1, "/cg/freezer", "freezer"),
+    hierarchy(1, "/cg/pids", "pids"),
+  ],
+};
+const v2: CgroupLayout = {
+  kind: "v2",
+  hierarchies: [hierarchy(2, "/cg", "memory", "cpu", "pids", "devices", "freezer")],
+};
+
+const text = (directories: readonly CgroupDirectory[]) =>
+  directories.map(({ path, writes }) => [path, ...writes.map(({ file, value }) => `${file} ${value}`)]);
+
+const limits = { memory: 134217728n, cpuMillicores: 500, cpuShares: 512 };
+
+describe("planPodCgroups on v1", () => {
+  it("one app: its limits and the pod's in one directory of each hierarchy", () => {
+    const plan = planPodCgroups(v1, "U", { pod: { pids: 2048 }, apps: [{ name: "web", limits }] });
+    assert.deepEqual(
+      text(plan.directories).map(([path, ...writes]) => [path, ...writes.filter((write) => !/^devices/.test(write))]),
+      [
+        ["/cg/cpu,cpuacct/perigee-U", "cpu.cfs_period_us 100000", "cpu.cfs_quota_us 50000", "cpu.shares 512"],
+        ["/cg/memory/perigee-U", "memory.limit_in_bytes 134217728", "memory.memsw.limit_in_bytes 134217728"],
+        ["/cg/devices/perigee-U"],
+        ["/cg/freezer/perigee-U"],
+        ["/cg/pids/perigee-U", "pids.max 2048"],
+      ],
+    );
+    assert.equal(plan.init.length, 5);
+    assert.equal(plan.apps.size, 0);
+    assert.equal(plan.deviceFilter, undefined);
+    assert.deepEqual(plan.visible, [
+      { name: "cpu", path: "/cg/cpu,cpuacct/perigee-U" },
+      { name: "memory", path: "/cg/memory/perigee-U" },
+      { name: "pids", path: "/cg/pids/perigee-U" },
+    ]);
+  });
+
+  it("devices: everything denied first, then the few", () => {
+    const writes = planPodCgroups(v1, "U", { pod: {}, apps: [] }).directories[2]?.writes ?? [];
+    assert.deepEqual(writes[0], { file: "devices.deny", value: "a" });
+    assert.ok(writes.slice(1).every(({ file }) => file === "devices.allow"));
+    assert.equal(writes.length, 9);
+  });
+
+  it("several apps: limits of their own below the pod's, only where they have any; children are removed first", () => {
+    const apps = [
+      { name: "a", limits: { memory: 4096n } },
+      { name: "b", limits: {} },
+    ];
+    const plan = planPodCgroups(v1, "U", { pod: {}, apps });
+    assert.deepEqual([...plan.apps], [["a", ["/cg/memory/perigee-U/app-a"]]]);
+    const [child, parent] = ["/cg/memory/perigee-U/app-a", "/cg/memory/perigee-U"].map((path) =>
+      plan.remove.indexOf(path),
+    );
+    assert.ok(child !== undefined && parent !== undefined && child < parent && child >= 0);
+  });
+
+  it("a hierarchy that cannot be written is left out", () => {
+    const layout = { ...v1, hierarchies: v1.hierarchies.map((one) => ({ ...one, writable: false })) };
+    const plan = planPodCgroups(layout, "U", { pod: {}, apps: [] });
+    assert.deepEqual([plan.directories, plan.init, plan.remove, plan.visible], [[], [], [], []]);
+  });
+});
+
+describe("planPodCgroups on v2", () => {
+  it("one app: one directory, controllers enabled above it, a device program", () => {
+    const plan = planPodCgroups(v2, "U", { pod: { pids: 2048 }, apps: [{ name: "web", limits }] });
+    assert.deepEqual(plan.enable, [{ path: "/cg", value: "+memory +cpu +pids" }]);
+    assert.deepEqual(text(plan.directories), [
+      [
+        "/cg/perigee-U",
+        "memory.max 134217728",
+        "memory.swap.max 0",
+        "cpu.max 50000 100000",
+        "cpu.weight 20",
+        "pids.max 2048",
+      ],
+    ]);
+    assert.deepEqual(plan.init, ["/cg/perigee-U"]);
+    assert.equal(plan.deviceFilter?.cgroup, "/cg/perigee-U");
+    assert.equal(plan.visible, "v2");
+  });
+
+  it("several apps with limits: no process stands in a cgroup whose children have controllers", () => {
+    const apps = [
+      { name: "a", limits: { memory: 4096n } },
+      { name: "b", limits: { cpuShares: 2 } },
+      { name: "c", limits: {} },
+    ];
+    const plan = planPodCgroups(v2, "U", { pod: { pids: 5 }, apps });
+    assert.deepEqual(plan.enable, [{ path: "/cg", value: "+pids +memory +cpu" }]);
+    assert.deepEqual(text(plan.directories), [
+      ["/cg/perigee-U", "pids.max 5", "cgroup.subtree_control +memory +cpu"],
+      ["/cg/perigee-U/init"],
+      ["/cg/perigee-U/app-a", "memory.max 4096", "memory.swap.max 0"],
+      ["/cg/perigee-U/app-b", "cpu.weight 1"],
+    ]);
+    assert.deepEqual(plan.init, ["/cg/perigee-U/init"]);
+    assert.deepEqual([...plan.apps.keys()], ["a", "b"]);
+    assert.equal(plan.remove.at(-1), "/cg/perigee-U");
+  });
+
+  it("nothing is enabled for nothing", () => {
+    assert.deepEqual(planPodCgroups(v2, "U", { pod: {}, apps: [] }).enable, []);
+  });
+});
+
+describe("numbers", () => {
+  it("shares become weights at both ends", () => assert.deepEqual([2, 1024, 262144].map(weightOf), [1, 39, 10000]));
+
+  it("a quota is never below what the kernel takes", () => {
+    const plan = planPodCgroups(v2, "U", { pod: {}, apps: [{ name: "a", limits: { cpuMillicores: 1 } }] });
+    assert.deepEqual(plan.directories[0]?.writes, [{ file: "cpu.max", value: "1000 100000" }]);
+  });
+});

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { Failure } from "../../src/base/failure.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { collectPods, removePod, treeRoots } from "../../src/pod/gc.ts";
+import { claimRange } from "../../src/pod/id-ranges.ts";
+import { findPods, openPods, Pod } from "../../src/pod/pod.ts";
+import { isAlive, readInit, writePodRecord } from "../../src/pod/record.ts";
+
+let data = "";
+let root = "";
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "perigee-gc-"));
+  root = openPods(data);
+});
+afterEach(() => rmSync(data, { recursive: true, force: true }));
+
+const collect = (more: Partial<Parameters<typeof collectPods>[2]> = {}) =>
+  collectPods(data, root, {
+    gracePeriodMs: 0,
+    expirePreparedMs: 86_400_000,
+    markOnly: false,
+    now: Date.now,
+    log: silentLog,
+    ...more,
+  });
+
+function exited(treeId = "tree"): Pod {
+  const pod = Pod.create(root);
+  const apps = [{ name: "a", imageId: "i", imageName: "example.com/a", treeId }];
+  writePodRecord(pod.directory, {
+    uuid: pod.uuid,
+    createdAt: new Date().toISOString(),
+    apps,
+    network: "none",
+    hostname: "h",
+    cgroups: [],
+  });
+  pod.move("run");
+  pod.release();
+  return pod;
+}
+
+describe("collectPods (LIFE-18)", () => {
+  it("marks, and removes after the grace period only", async () => {
+    const { uuid } = exited();
+    assert.deepEqual((await collect({ gracePeriodMs: 60_000 })).marked, [uuid]);
+    assert.equal(findPods(root)[0]?.state, "exited garbage");
+    assert.deepEqual((await collect({ gracePeriodMs: 60_000 })).removed, []);
+    assert.deepEqual((await collect()).removed, [uuid]);
+    assert.deepEqual(findPods(root), []);
+  });
+
+  it("only marks when asked to", async () => {
+    exited();
+    assert.deepEqual((await collect({ markOnly: true })).removed, []);
+    assert.equal(readdirSync(join(root, "exited-garbage")).length, 1);
+  });
+
+  it("passes over pods that somebody holds, in every phase", async () => {
+    const preparing = Pod.create(root);
+    const running = Pod.create(root);
+    running.move("run");
+    assert.deepEqual(await collect(), { marked: [], removed: [], failed: [] });
+    preparing.release();
+    running.release();
+  });
+
+  it("aborted preparations go at once, prepared pods when they expired", async () => {
+    const aborted = Pod.create(root);
+    aborted.release();
+    const prepared = Pod.create(root);
+    prepared.move("prepared");
+    prepared.release();
+    assert.deepEqual((await collect()).removed, [aborted.uuid]);
+    assert.deepEqual((await collect({ expirePreparedMs: 0 })).removed, [prepared.uuid]);
+  });
+
+  it("LIFE-11: removes dead embryos", async () => {
+    const uuid = "abcd0000-0000-4000-8000-000000000001";
+    mkdirSync(join(root, "embryo", uuid));
+    assert.deepEqual((await collect()).removed, [uuid]);
+    assert.deepEqual(readdirSync(join(root, "embryo")), []);
+  });
+
+  it("LIFE-15: kills what is left of a pod before it deletes", async () => {
+    const pod = exited();
+    const child = spawn("sleep", ["600"]);
+    const ended = once(child, "exit");
+    const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
+    writeFileSync(
+      join(root, "run", pod.uuid, "pid"),
+      `${child.pid} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}\n`,
+    );
+    const init = readInit(join(root, "run", pod.uuid));
+    assert.ok(init !== undefined && isAlive(init));
+    assert.deepEqual((await collect()).removed, [pod.uuid]);
+    const [, signal] = await ended;
+    assert.equal(signal, "SIGKILL");
+    assert.equal(isAlive(init), false);
+  });
+
+  it("LIFE-17: gives the ids of a removed pod to the next", async () => {
+    const pod = exited();
+    const base = claimRange(data, pod.uuid);
+    await collect();
+    assert.equal(claimRange(data, "next"), base);
+  });
+});
+
+describe("removePod", () => {
+  it("removes a pod that has ended, without grace", async () => {
+    const { uuid } = exited();
+    const [found] = findPods(root);
+    assert.ok(found !== undefined);
+    await removePod(data, root, found);
+    assert.equal(existsSync(join(root, "run", uuid)), false);
+    assert.deepEqual(findPods(root), []);
+  });
+
+  it("refuses one that runs", async () => {
+    const pod = Pod.create(root);
+    pod.move("run");
+    const [found] = findPods(root);
+    assert.ok(found !== undefined);
+    await assert.rejects(
+      removePod(data, root, found),
+      (error: unknown) => error instanceof Failure && error.code === "WRONG_STATE",
+    );
+    pod.release();
+  });
+});
+
+describe("treeRoots (LIFE-14)", () => {
+  it("names the trees of every pod that is there", () => {
+    exited("one");
+    exited("two");
+    assert.deepEqual([...treeRoots(root)].sort(), ["one", "two"]);
+  });
+});

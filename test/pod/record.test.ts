@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { isAlive, type PodRecord, readAppExit, readInit, readPodRecord, writePodRecord } from "../../src/pod/record.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-record-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const record: PodRecord = {
+  uuid: "u",
+  createdAt: "2026-01-01T00:00:00.000Z",
+  apps: [],
+  network: "none",
+  hostname: "h",
+  idBase: 65536,
+  cgroups: ["/a"],
+};
+
+describe("the pod record", () => {
+  it("is read as it was written", () => {
+    writePodRecord(directory, record);
+    assert.deepEqual(readPodRecord(directory), record);
+  });
+
+  for (const [why, text] of [
+    ["torn", '{"uuid":"u","crea'],
+    ["empty", ""],
+    ["of another shape", '{"uuid":1}'],
+    ["no object", "[]"],
+  ] as const) {
+    it(`LIFE-19: is none when it is ${why}`, () => {
+      writeFileSync(join(directory, "record"), text);
+      assert.equal(readPodRecord(directory), undefined);
+    });
+  }
+});
+
+describe("init and the apps' ends", () => {
+  it("knows a process from a later one with the same number", () => {
+    const stat = readFileSync("/proc/self/stat", "utf8");
+    const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    writeFileSync(join(directory, "pid"), `${process.pid} ${startTime}\n`);
+    const init = readInit(directory);
+    assert.ok(init !== undefined && isAlive(init));
+    assert.equal(isAlive({ pid: process.pid, startTime: String(Number(startTime) + 1) }), false);
+    assert.equal(isAlive({ pid: 4194304, startTime }), false);
+  });
+
+  it("LIFE-16: invents no exit status", () => {
+    mkdirSync(join(directory, "status"));
+    assert.equal(readAppExit(directory, "web"), undefined);
+    writeFileSync(join(directory, "status", "web"), "");
+    assert.equal(readAppExit(directory, "web"), undefined);
+    writeFileSync(join(directory, "status", "web"), "137\n");
+    assert.equal(readAppExit(directory, "web")?.status, 137);
+  });
+});

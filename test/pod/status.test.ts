@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { findPods, openPods, Pod } from "../../src/pod/pod.ts";
+import { writePodRecord } from "../../src/pod/record.ts";
+import { statusOf } from "../../src/pod/status.ts";
+
+let data = "";
+let root = "";
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "perigee-status-"));
+  root = openPods(data);
+});
+afterEach(() => rmSync(data, { recursive: true, force: true }));
+
+function running(): Pod {
+  const pod = Pod.create(root);
+  const apps = [
+    { name: "web", imageId: `sha512-${"a".repeat(128)}`, imageName: "example.com/web", treeId: "t" },
+    { name: "log", imageId: `sha512-${"b".repeat(128)}`, imageName: "example.com/log", treeId: "t" },
+  ];
+  writePodRecord(pod.directory, {
+    uuid: pod.uuid,
+    createdAt: "2026-01-01T00:00:00.000Z",
+    apps,
+    network: "host",
+    hostname: "h",
+    cgroups: [],
+  });
+  mkdirSync(join(pod.directory, "status"));
+  pod.move("run");
+  return pod;
+}
+
+function status() {
+  const [found] = findPods(root);
+  assert.ok(found !== undefined);
+  return statusOf(found);
+}
+
+describe("statusOf", () => {
+  it("a pod that has no init yet has apps that are created", () => {
+    const pod = running();
+    assert.deepEqual(
+      status().apps.map((app) => app.state),
+      ["created", "created"],
+    );
+    pod.release();
+  });
+
+  it("an app that ended while the pod runs is exited, the other is running", () => {
+    const pod = running();
+    writeFileSync(join(pod.directory, "pid"), "4194304 1\n");
+    writeFileSync(join(pod.directory, "status", "web"), "3\n");
+    assert.deepEqual(
+      status().apps.map((app) => [app.state, app.exitStatus]),
+      [
+        ["exited", 3],
+        ["running", undefined],
+      ],
+    );
+    assert.equal(status().pid, 4194304);
+    pod.release();
+  });
+
+  it("LIFE-16: after a killed supervisor the apps are exited with an unknown status", () => {
+    const pod = running();
+    writeFileSync(join(pod.directory, "pid"), "4194304 1\n");
+    pod.release();
+    const { state, pid, apps } = status();
+    assert.equal(state, "exited");
+    assert.equal(pid, undefined);
+    assert.deepEqual(
+      apps.map((app) => [app.state, app.exitStatus]),
+      [
+        ["exited", undefined],
+        ["exited", undefined],
+      ],
+    );
+  });
+
+  it("a pod without a record is still shown", () => {
+    Pod.create(root).release();
+    const { state, apps } = status();
+    assert.equal(state, "aborted prepare");
+    assert.deepEqual(apps, []);
+  });
+});
