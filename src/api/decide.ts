@@ -1,0 +1,183 @@
+/** Everything about a pod that is decided before its directory exists: shared by run and plan, which must not differ. */
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "../base/failure.ts";
+import { readIfExists } from "../base/files.ts";
+import { type CgroupLayout, cgroupFeatures, readCgroupLayout } from "../pod/cgroup-layout.ts";
+import { planPodCgroups } from "../pod/cgroup-plan.ts";
+import { parseEnvironmentFile, parseVariable } from "../pod/environment.ts";
+import { decideIsolators, type PodIsolation } from "../pod/isolators.ts";
+import { activeSecurityModules } from "../pod/lsm.ts";
+import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
+import { type PodFile, type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
+import type { PlanInput, PlannedMount } from "../pod/plan.ts";
+import { podWarnings } from "../pod/plan-words.ts";
+import { planRoot } from "../pod/rootfs.ts";
+import { resolveUser } from "../pod/users.ts";
+import { inspectSource, type MatchedVolumes, matchVolumes, parseMountFlag, parseVolumeFlag } from "../pod/volumes.ts";
+import type { PodManifest } from "../schema/pod-manifest.ts";
+import type { PodImage } from "./pod-images.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Decisions {
+  readonly manifest: PodManifest;
+  readonly images: readonly PodImage[];
+  readonly network: PodNetwork;
+  readonly hostname: string | undefined;
+  readonly isolation: PodIsolation;
+  readonly layout: CgroupLayout;
+  readonly volumes: MatchedVolumes;
+  readonly privateUsers: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** @throws Failure of whatever cannot be: nothing was made yet */
+export async function decidePod(
+  settings: Settings,
+  options: RunOptions,
+  images: readonly PodImage[],
+): Promise<Decisions> {
+  const network = parseNetwork(options.network);
+  const hostname = options.hostname === undefined ? undefined : parseHostname(options.hostname);
+  if (options.interactive === true && images.length !== 1) {
+    throw new Failure("USAGE", "--interactive is for a pod of one image", { hint: "name one image" });
+  }
+  const reified = makePodManifest(
+    options.apps.map((app, index) => request(app, images[index])),
+    {
+      volumes: options.volumes?.map(parseVolumeFlag),
+      mounts: options.mounts?.map(parseMountFlag),
+      inheritedEnvironment: options.inheritEnvironment === true ? settings.environment : undefined,
+      fileEnvironment: await environmentFiles(options.environmentFiles ?? []),
+      setEnvironment: options.setEnvironment?.map(parseVariable),
+      caller: settings.caller,
+    },
+  );
+  const { manifest } = reified;
+  const layout = readCgroupLayout();
+  const privateUsers = options.privateUsers ?? true;
+  const isolation = decideIsolators(
+    manifest.isolators,
+    manifest.apps.map((app) => ({ name: app.name, isolators: app.app?.isolators ?? [] })),
+    {
+      insecure: settings.insecure,
+      features: cgroupFeatures(layout),
+      userNamespace: privateUsers,
+      network,
+      callerOomScore: callerOomScore(),
+      securityModules: activeSecurityModules(),
+    },
+  );
+  const volumes = matchVolumes(manifest);
+  const warnings = [...reified.warnings, ...volumes.warnings, ...podWarnings(manifest, isolation)];
+  return { manifest, images, network, hostname, isolation, layout, volumes, privateUsers, warnings };
+}
+
+export interface Placement {
+  readonly uuid: string;
+  readonly hostname: string;
+  /** First id of the pod's range; undefined without a user namespace. */
+  readonly idBase: number | undefined;
+  /** By app name. */
+  readonly trees: ReadonlyMap<string, string>;
+  readonly canIdmap: boolean;
+  readonly foreground: boolean;
+}
+
+/** The planner's input, once it is known where the pod and its trees are. */
+export function planInput(
+  settings: Settings,
+  options: RunOptions,
+  decisions: Decisions,
+  placement: Placement,
+): PlanInput {
+  const { manifest, isolation } = decisions;
+  const files = podFiles({
+    network: decisions.network,
+    hostname: placement.hostname,
+    hostResolvConf: hostFile("/etc/resolv.conf"),
+    hostHosts: hostFile("/etc/hosts"),
+  });
+  return {
+    uuid: placement.uuid,
+    hostname: placement.hostname,
+    manifest,
+    apps: manifest.apps.map((app) => {
+      const tree = placement.trees.get(app.name);
+      if (tree === undefined || app.app === undefined) throw new Failure("INTERNAL", `${app.name} has no tree`);
+      return {
+        name: app.name,
+        root: planRoot(app.name, tree, {
+          idBase: placement.idBase,
+          canIdmap: placement.canIdmap,
+          overlay: options.overlay ?? true,
+        }),
+        user: resolveUser(tree, app.app),
+        mounts: (decisions.volumes.apps.get(app.name) ?? []).map((mount) =>
+          plannedMount(mount, options.allowSymlinkSources ?? false),
+        ),
+        files: files.filter((file) => !file.onlyIfMissing || !hasFile(tree, file)),
+        log: options.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
+      };
+    }),
+    userNamespace: placement.idBase === undefined ? undefined : { base: placement.idBase, count: 65536 },
+    network: decisions.network,
+    isolation,
+    cgroups: planPodCgroups(decisions.layout, placement.uuid, { pod: isolation.limits, apps: isolation.apps }),
+    foreground: placement.foreground,
+    terminal: options.interactive === true ? (settings.environment.get("TERM") ?? "xterm") : undefined,
+    insecure: settings.insecure,
+    architecture: process.arch === "arm64" ? "arm64" : "x64",
+  };
+}
+
+/** An app that floods its output costs at most this much disk. */
+const logBytes = 8 * 1024 * 1024;
+const logFiles = 4;
+
+function request(app: RunOptions["apps"][number], image: PodImage | undefined): AppRequest {
+  if (image === undefined) throw new Failure("INTERNAL", `${app.image} has no record`);
+  const { image: _, signature: __, mounts, ...flags } = app;
+  return {
+    ...flags,
+    image: { id: image.record.id, name: image.record.name, labels: image.record.labels, manifest: image.manifest },
+    mounts: mounts?.map(parseMountFlag),
+  };
+}
+
+async function environmentFiles(paths: readonly string[]): Promise<readonly (readonly [string, string])[]> {
+  const variables: (readonly [string, string])[] = [];
+  for (const path of paths) {
+    const bytes = await readIfExists(path, 1024 * 1024);
+    if (bytes === undefined) throw new Failure("NOT_FOUND", `there is no file ${path}`, { subject: path });
+    variables.push(...parseEnvironmentFile(bytes.toString("utf8"), path));
+  }
+  return variables;
+}
+
+function plannedMount(mount: PlannedMount["mount"], allowSymlinks: boolean): PlannedMount {
+  if (mount.kind === "empty") return { mount, path: `volumes/${mount.volume}`, type: "directory" };
+  return { mount, ...inspectSource(mount.source, { allowSymlinks }) };
+}
+
+/** Whether the image brings the file itself; a link on the way counts as yes, because following it here would leave the tree. */
+function hasFile(tree: string, file: PodFile): boolean {
+  const parts = file.target.split("/").filter((part) => part !== "");
+  let path = tree;
+  for (const part of parts) {
+    path = join(path, part);
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return false;
+    if (stat.isSymbolicLink()) return true;
+  }
+  return true;
+}
+
+function hostFile(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+function callerOomScore(): number {
+  return Number(readFileSync("/proc/self/oom_score_adj", "utf8").trim());
+}

@@ -1,0 +1,216 @@
+/** The stored images: what there is, what one says of itself, its files, and taking one out. */
+import { createReadStream } from "node:fs";
+import { Failure, printable } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
+import { parseReference, type Reference } from "../fetch/reference.ts";
+import { findPods, openPods } from "../pod/pod.ts";
+import { readPodRecord } from "../pod/record.ts";
+import type { ImageID } from "../schema/image-id.ts";
+import { lockStore } from "../store/gc.ts";
+import { lastUsed, listRecords, readArchiveBlob, touchImage } from "../store/images.ts";
+import { openStore, type Store } from "../store/layout.ts";
+import {
+  ambiguous,
+  findImageSync,
+  matchingRecordsSync,
+  notStored,
+  readManifestSync,
+  readRecordSync,
+  resolveImageIdSync,
+} from "../store/lookup.ts";
+import type { ImageRecord } from "../store/records.ts";
+import { removeImage as removeFromStore, requireUnused, type TreeUsers } from "../store/removal.ts";
+import { emptyTrash } from "../store/staging.ts";
+import type { Settings } from "./settings.ts";
+import { unpackTo } from "./unpack-to.ts";
+
+export interface StoredImage {
+  readonly id: ImageID;
+  readonly name: string;
+  readonly labels: ImageRecord["labels"];
+  /** Bytes: the archive as downloaded and the files in it. */
+  readonly size: number;
+  readonly importedAt: Date;
+  readonly lastUsedAt: Date;
+  /** Fingerprints of the keys whose signatures were verified at fetch. */
+  readonly signers: readonly string[];
+  readonly signed: boolean;
+}
+
+/** Every stored image, oldest import first. A broken entry of the index is left out with a warning. */
+export async function listImages(settings: Settings): Promise<readonly StoredImage[]> {
+  const store = await openStore(settings.directories.data);
+  const records = await listRecords(store, settings.log);
+  const images = await Promise.all(records.map((record) => describe(store, record)));
+  return images.toSorted((a, b) => a.importedAt.getTime() - b.importedAt.getTime());
+}
+
+async function describe(store: Store, record: ImageRecord): Promise<StoredImage> {
+  const importedAt = new Date(record.importedAt);
+  const signers = record.signers.map((signer) => signer.fingerprint);
+  return {
+    id: record.id,
+    name: record.name,
+    labels: record.labels,
+    size: record.archive.size + record.tarSize,
+    importedAt,
+    lastUsedAt: (await lastUsed(store, record.id)) ?? importedAt,
+    signers,
+    signed: signers.length > 0,
+  };
+}
+
+export interface ShowImageOptions {
+  /** `sha512-` and ≥ 8 digits, NAME[:VERSION][,label=value…], or the path of an .aci. */
+  readonly image: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The bytes of an image's manifest, as they are in the archive. A file is not verified.
+ * @throws Failure NOT_FOUND, AMBIGUOUS, USAGE; for a file MANIFEST_INVALID, ARCHIVE_INVALID …
+ */
+export async function showImage(settings: Settings, { image, signal }: ShowImageOptions): Promise<Buffer> {
+  const reference = parseReference(image);
+  if (reference.kind === "file") {
+    const { peekManifest } = await import("../image/archive.ts");
+    return (await peekManifest(readFile(reference.path), { signal })).manifestBytes;
+  }
+  const store = await openStore(settings.directories.data);
+  return readManifestSync(store, findOne(store, reference, image).id);
+}
+
+export interface ExtractImageOptions extends ShowImageOptions {
+  /** Not there yet, or empty. */
+  readonly directory: string;
+  /** The files themselves in `directory`, without `manifest` and `rootfs/`. */
+  readonly rootfsOnly?: boolean | undefined;
+  /** Replace what is in `directory`. */
+  readonly overwrite?: boolean | undefined;
+}
+
+export interface ExtractedImage {
+  readonly id: ImageID;
+  readonly name: string;
+  readonly directory: string;
+  /** What could not be made, `path: what`; device nodes always. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Unpacks one image, without its dependencies, to DIRECTORY/manifest and DIRECTORY/rootfs. The directory is for its owner alone,
+ * so that set-user-id programs of the image are nobody else's (T-R50). Whole at return, or as it was before.
+ * @throws Failure USAGE for `/`; ALREADY_EXISTS; NOT_FOUND; whatever is wrong with the archive
+ */
+export async function extractImage(settings: Settings, options: ExtractImageOptions): Promise<ExtractedImage> {
+  const { image, signal } = options;
+  const reference = parseReference(image);
+  const source = reference.kind === "file" ? readFile(reference.path) : await openStored(settings, reference, image);
+  const { summary, directory, skipped } = await unpackTo(source, {
+    directory: options.directory,
+    layout: options.rootfsOnly === true ? "rootfs" : "image",
+    overwrite: options.overwrite === true,
+    // What holds the store is not something to replace.
+    keep: settings.directories.data,
+    owner: settings.caller.isRoot,
+    signal,
+  });
+  for (const what of skipped) settings.log.warn(`left out: ${what}`);
+  return { id: summary.id, name: summary.manifest.name, directory, skipped };
+}
+
+async function openStored(settings: Settings, reference: Reference, image: string): Promise<AsyncIterable<Uint8Array>> {
+  const store = await openStore(settings.directories.data);
+  const record = findOne(store, reference, image);
+  await touchImage(store, record.id);
+  return readArchiveBlob(store, record);
+}
+
+export interface RemoveImagesOptions {
+  /** Each `sha512-` and ≥ 8 digits, or a name that means one stored image. */
+  readonly images: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RemovedImage {
+  readonly id: ImageID;
+  readonly name: string;
+}
+
+/**
+ * Takes images out of the store, all or none of them.
+ * @throws Failure NOT_FOUND, AMBIGUOUS listing what a name means, USAGE, LOCKED naming the pods that use one
+ */
+export async function removeImages(settings: Settings, options: RemoveImagesOptions): Promise<readonly RemovedImage[]> {
+  const store = await openStore(settings.directories.data);
+  const lock = await lockStore(store, "exclusive", { signal: options.signal, log: settings.log });
+  let removed: readonly RemovedImage[];
+  try {
+    const ids = [...new Set(options.images.map((image) => findToRemove(store, image)))];
+    // Gathered with the lock held: a pod that is being prepared records its trees under the shared lock.
+    const users = treeUsers(settings.directories.data);
+    for (const id of ids) requireUnused(store, id, users);
+    removed = ids.map((id) => ({ id, name: readRecordSync(store, id)?.name ?? "" }));
+    for (const id of ids) await removeFromStore(store, id, users);
+  } finally {
+    lock.release();
+  }
+  await emptyTrash(store);
+  return removed;
+}
+
+/** Which pods recorded which trees; pods of any phase, since one that ended may still have its root mounted. */
+function treeUsers(data: string): TreeUsers {
+  const users = new Map<string, string[]>();
+  for (const { uuid, directory } of findPods(openPods(data))) {
+    for (const { treeId } of readPodRecord(directory)?.apps ?? []) {
+      users.set(treeId, [...(users.get(treeId) ?? []), uuid]);
+    }
+  }
+  return users;
+}
+
+/** removeImages for one. */
+export async function removeImage(
+  settings: Settings,
+  { image, ...options }: Omit<RemoveImagesOptions, "images"> & { readonly image: string },
+): Promise<void> {
+  await removeImages(settings, { ...options, images: [image] });
+}
+
+/** Removing is not undone, so here a name never means the newest of several. */
+function findToRemove(store: Store, image: string): ImageID {
+  const reference = parseReference(image);
+  if (reference.kind === "id") return resolveImageIdSync(store, reference.prefix);
+  if (reference.kind !== "name") throw notAStoredImage(image);
+  const matches = matchingRecordsSync(store, reference.name, reference.labels).map((record) => record.id);
+  const [first, second] = matches;
+  if (first === undefined) throw notStored(image);
+  if (second !== undefined) throw ambiguous(store, image, matches);
+  return first;
+}
+
+function findOne(store: Store, reference: Reference, image: string): ImageRecord {
+  if (reference.kind !== "id" && reference.kind !== "name") throw notAStoredImage(image);
+  const record =
+    reference.kind === "id"
+      ? readRecordSync(store, resolveImageIdSync(store, reference.prefix))
+      : findImageSync(store, reference.name, reference.labels);
+  if (record === undefined) throw notStored(image);
+  return record;
+}
+
+function notAStoredImage(image: string): Failure {
+  return new Failure("USAGE", `${printable(image)} is not what a stored image is called: its ID or its name`, {
+    subject: image,
+    hint: "perigee image list",
+  });
+}
+
+async function* readFile(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 256 * 1024 });
+  } catch (error) {
+    throw ioFailure(error, `cannot read ${printable(path)}`, path);
+  }
+}

@@ -1,0 +1,50 @@
+/** plan: what run would do, without a pod directory, a claimed id or a cgroup. */
+import { defaultHostname } from "../pod/network.ts";
+import { buildPlan } from "../pod/plan.ts";
+import { explainPlan, type PlanTopic } from "../pod/plan-words.ts";
+import { describePlan, type Plan } from "../shim/plan.ts";
+import { openStoreSync } from "../store/layout.ts";
+import { decidePod, planInput } from "./decide.ts";
+import { podImages } from "./pod-images.ts";
+import { treesOf } from "./run.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { Settings } from "./settings.ts";
+
+export interface PlannedPod {
+  readonly topics: readonly PlanTopic[];
+  readonly warnings: readonly string[];
+  readonly isolators: readonly {
+    readonly name: string;
+    readonly app?: string | undefined;
+    readonly state: string;
+    readonly why: string;
+  }[];
+  /** The records of the plan, values of variables left out. */
+  readonly records: readonly string[];
+}
+
+/** uuid and ids of a plan that is only shown. */
+const exampleUuid = "00000000-0000-4000-8000-000000000000";
+const exampleBase = 0x7000_0000;
+
+export async function planPod(settings: Settings, options: RunOptions): Promise<PlannedPod> {
+  const store = openStoreSync(settings.directories.data);
+  const images = await podImages(settings, store, options);
+  const decisions = await decidePod(settings, options, images);
+  const trees = await treesOf(settings, store, options, decisions);
+  const input = planInput(settings, options, decisions, {
+    uuid: exampleUuid,
+    hostname: decisions.hostname ?? defaultHostname(exampleUuid),
+    idBase: decisions.privateUsers ? exampleBase : undefined,
+    trees,
+    canIdmap: true,
+    foreground: true,
+  });
+  const plan: Plan = buildPlan(input);
+  return {
+    topics: explainPlan(input, plan),
+    warnings: decisions.warnings,
+    isolators: decisions.isolation.report,
+    records: describePlan(plan),
+  };
+}

@@ -1,0 +1,90 @@
+/** The images of a pod: found in the store without loading what fetching needs, fetched otherwise; and whether they may run. */
+import { Failure } from "../base/failure.ts";
+import { parseReference } from "../fetch/reference.ts";
+import type { AppRequest } from "../pod/manifest.ts";
+import type { ImageRecord } from "../store/images.ts";
+import { planTree, treeIdOfSync } from "../store/layers.ts";
+import type { Store } from "../store/layout.ts";
+import { findImageSync, readManifestSync, readRecordSync, resolveImageIdSync } from "../store/lookup.ts";
+import type { RunApp, RunOptions } from "./run-options.ts";
+import type { Settings } from "./settings.ts";
+
+export interface PodImage {
+  readonly record: ImageRecord;
+  /** Validated when it was stored; its bytes are compared with the digest of the record. */
+  readonly manifest: AppRequest["image"]["manifest"];
+  readonly treeId: string;
+}
+
+/** The image of each app, in order, trusted now. @throws Failure as fetch does; SIGNATURE_MISSING, KEY_UNTRUSTED */
+export async function podImages(settings: Settings, store: Store, options: RunOptions): Promise<readonly PodImage[]> {
+  const policy = options.pullPolicy ?? "new";
+  const stored = options.apps.map((app) => (policy === "update" ? undefined : findApp(store, app)));
+  const records = stored.every((record) => record !== undefined) ? stored : await fetchAll(settings, options, policy);
+  if (!settings.insecure.has("image")) {
+    for (const record of records) for (const layer of layersOf(store, record)) await requireTrust(settings, layer);
+  }
+  return records.map((record) => ({
+    record,
+    manifest: JSON.parse(readManifestSync(store, record.id).toString("utf8")),
+    treeId: treeIdOfSync(store, record.id),
+  }));
+}
+
+/** The image and everything below it: what a dependency brings runs too, and is vouched for by its own name (T-D16). */
+function layersOf(store: Store, record: ImageRecord): readonly ImageRecord[] {
+  if (!record.hasDependencies) return [record];
+  const ids = new Set(planTree(store, record.id).layers.map((layer) => layer.id));
+  return [...ids].map((id) => readRecordSync(store, id)).filter((layer) => layer !== undefined);
+}
+
+/** Files and URLs are always read anew; an explicit signature asks for a verification. */
+function findApp(store: Store, app: RunApp): ImageRecord | undefined {
+  if (app.signature !== undefined) return undefined;
+  const reference = parseReference(app.image);
+  if (reference.kind === "id") return readRecordSync(store, resolveImageIdSync(store, reference.prefix));
+  return reference.kind === "name" ? findImageSync(store, reference.name, reference.labels) : undefined;
+}
+
+async function fetchAll(
+  settings: Settings,
+  options: RunOptions,
+  pullPolicy: "new" | "never" | "update",
+): Promise<readonly ImageRecord[]> {
+  const { fetchImages } = await import("./fetch.ts");
+  return await fetchImages(settings, {
+    images: options.apps.map((app) => ({ reference: app.image, signature: app.signature })),
+    pullPolicy,
+    signal: options.signal,
+  });
+}
+
+/**
+ * The keys that vouched at import must still be trusted now: one that was removed, masked or revoked takes the image with it.
+ * Key files that did not change need no OpenPGP.
+ */
+async function requireTrust(settings: Settings, record: ImageRecord): Promise<void> {
+  if (record.signers.length === 0) {
+    throw new Failure("SIGNATURE_MISSING", `${record.name} was stored without a verified signature`, {
+      subject: record.id,
+      hint: "fetch it again with its signature, or run it with --insecure-options=image",
+    });
+  }
+  const { keystoreOf } = await import("./keystore.ts");
+  const keystore = keystoreOf(settings);
+  const changed: string[] = [];
+  for (const { fingerprint, keyDigest } of record.signers) {
+    const verdict = await keystore.vouches(record.name, fingerprint, keyDigest);
+    if (verdict === "yes") return;
+    if (verdict === "changed") changed.push(fingerprint);
+  }
+  for (const fingerprint of changed) {
+    const { stillVouches } = await import("../trust/recheck.ts");
+    if (await stillVouches(keystore, record.name, fingerprint)) return;
+  }
+  throw new Failure("KEY_UNTRUSTED", `no key you trust now vouches for ${record.name}`, {
+    subject: record.id,
+    cause: `it was signed by ${record.signers.map((signer) => signer.fingerprint).join(", ")}`,
+    hint: `perigee trust --prefix ${record.name}`,
+  });
+}

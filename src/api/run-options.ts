@@ -1,0 +1,39 @@
+/** What run and plan take: everything as the user typed it; each piece is parsed by the module that owns its form. */
+import type { AppRequest } from "../pod/manifest.ts";
+
+/** One image and its per-app flags. */
+export interface RunApp extends Omit<AppRequest, "image" | "mounts"> {
+  /** An image reference. */
+  readonly image: string;
+  /** Path of a detached signature, for an image from a file or URL. */
+  readonly signature?: string | undefined;
+  /** `volume=NAME,target=PATH` */
+  readonly mounts?: readonly string[] | undefined;
+}
+
+export interface RunOptions {
+  readonly apps: readonly RunApp[];
+  /** `none` (default) or `host`. */
+  readonly network?: string | undefined;
+  readonly hostname?: string | undefined;
+  /** false: the pod shares the host's user ids. */
+  readonly privateUsers?: boolean | undefined;
+  /** false: the tree is copied. */
+  readonly overlay?: boolean | undefined;
+  /** A terminal of its own for the only app. */
+  readonly interactive?: boolean | undefined;
+  readonly pullPolicy?: "new" | "never" | "update" | undefined;
+  /** `NAME,kind=…` */
+  readonly volumes?: readonly string[] | undefined;
+  /** For every app. */
+  readonly mounts?: readonly string[] | undefined;
+  readonly inheritEnvironment?: boolean | undefined;
+  /** `K=V` for every app. */
+  readonly setEnvironment?: readonly string[] | undefined;
+  /** Files of `K=V` lines, for every app. */
+  readonly environmentFiles?: readonly string[] | undefined;
+  readonly allowSymlinkSources?: boolean | undefined;
+  /** Gets the uuid as soon as the pod directory is there. */
+  readonly uuidFile?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,0 +1,140 @@
+/**
+ * Trusting keys: first they are found and shown (`findKeys`), then those that were accepted are stored (`trustKey`), from the same bytes (T-D10).
+ * Nothing here asks or decides; nothing is ever trusted without a call to `trustKey` (T-D11).
+ */
+import { Failure } from "../base/failure.ts";
+import { readIfExists } from "../base/files.ts";
+import { discover, discoveryFailure } from "../fetch/discover.ts";
+import { ACIdentifier } from "../schema/names.ts";
+import { keyFileLimit } from "../trust/key-file.ts";
+import { formatFingerprint, type KeyInfo, readKeyFile } from "../trust/keys.ts";
+import { storeTrustedKey } from "../trust/keystore.ts";
+import { keystoreOf } from "./keystore.ts";
+import type { Settings } from "./settings.ts";
+
+/** For which images a key counts. */
+export type TrustScope = { readonly prefix: string } | "root";
+
+export interface KeyCandidate {
+  readonly info: KeyInfo;
+  /** The file or URL it came from. */
+  readonly location: string;
+  /** What `trustKey` stores: an armoured block with this key alone. */
+  readonly armored: Buffer;
+}
+
+/** A prefix as typed. @throws Failure USAGE: a URL, a wildcard, or no ACIdentifier */
+export function parsePrefix(text: string): ACIdentifier {
+  const parsed = ACIdentifier.safeParse(text);
+  if (parsed.success) return parsed.data;
+  const withoutScheme = text.replace(/^[a-z+]+:\/\//i, "").replace(/\/\*?$/, "");
+  const isUsable = ACIdentifier.safeParse(withoutScheme).success;
+  throw new Failure("USAGE", "a prefix is the beginning of an image name, by whole components", {
+    subject: text,
+    cause: `got ${text}`,
+    hint: isUsable ? `--prefix ${withoutScheme}` : "for example --prefix example.com/web",
+  });
+}
+
+/**
+ * Every public key at `locations` (files or https URLs); without any, those that the prefix announces (`ac-discovery-pubkeys`, DISC-3).
+ * A file with several keys gives several candidates.
+ * @throws Failure USAGE, NOT_FOUND, KEY_INVALID, DISCOVERY_FAILED, HTTP_FAILED
+ */
+export async function findKeys(
+  settings: Settings,
+  scope: TrustScope,
+  locations: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly KeyCandidate[]> {
+  const places = locations.length > 0 ? locations : await discoverKeys(settings, scope, signal);
+  const candidates = new Map<string, KeyCandidate>();
+  for (const location of places) {
+    for (const { info, armored } of await readKeyFile(await load(settings, location, signal))) {
+      if (info.hasSecret) {
+        throw new Failure("KEY_INVALID", `${location} holds a secret key; trust needs the public one`, {
+          subject: location,
+          hint: "keep it to yourself, and use what perigee key export prints",
+        });
+      }
+      candidates.set(armored.toString(), { info, location, armored });
+    }
+  }
+  return [...candidates.values()];
+}
+
+async function discoverKeys(
+  settings: Settings,
+  scope: TrustScope,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  if (scope === "root") {
+    throw new Failure("USAGE", "keys for all images cannot be discovered; name a file or URL", {
+      hint: "perigee trust --root KEYFILE",
+    });
+  }
+  const options = { insecureHttp: settings.insecure.has("pubkey"), wanted: "keys", signal } as const;
+  const discovery = await discover(await settings.http(), scope.prefix, [], options);
+  if (discovery.keys.length > 0) return discovery.keys;
+  if (discovery.attempts.some(({ kind }) => kind === "network")) throw discoveryFailure(scope.prefix, discovery);
+  throw new Failure("DISCOVERY_FAILED", `no keys are announced for ${scope.prefix}`, {
+    subject: scope.prefix,
+    cause: discovery.attempts.map(({ url, outcome }) => `${url}: ${outcome}`).join("; "),
+    hint: `perigee trust --prefix ${scope.prefix} KEYFILE`,
+  });
+}
+
+async function load(settings: Settings, location: string, signal: AbortSignal | undefined): Promise<Buffer> {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(location)?.[1]?.toLowerCase();
+  if (scheme === undefined) {
+    const bytes = await readIfExists(location, keyFileLimit);
+    if (bytes === undefined) throw new Failure("NOT_FOUND", `${location} is not there`, { subject: location });
+    return bytes;
+  }
+  if (scheme !== "https" && !(scheme === "http" && settings.insecure.has("pubkey"))) {
+    throw new Failure("USAGE", `keys are fetched over https, not ${scheme}`, {
+      subject: location,
+      hint: scheme === "http" ? "--insecure-options=http,pubkey allows it; compare the fingerprint then" : undefined,
+    });
+  }
+  const response = await (await settings.http()).get(location, { signal });
+  if (response.status === 200) return await response.bytes(keyFileLimit);
+  response.discard();
+  const isAbsent = response.status === 404 || response.status === 410;
+  throw new Failure(isAbsent ? "NOT_FOUND" : "HTTP_FAILED", `${location} answered ${response.status}`, {
+    subject: location,
+  });
+}
+
+/** @throws Failure KEY_INVALID when the key's signatures would never count: revoked, expired, too weak */
+export function requireUsable({ info, location }: KeyCandidate): void {
+  if (info.problem === undefined) return;
+  throw new Failure("KEY_INVALID", `the key ${formatFingerprint(info.fingerprint)} would not count: ${info.problem}`, {
+    subject: location,
+  });
+}
+
+export interface TrustedResult {
+  readonly fingerprint: string;
+  readonly identities: readonly string[];
+  /** "root" or the prefix. */
+  readonly scope: string;
+  /** Where the key is stored now. */
+  readonly path: string;
+  readonly location: string;
+}
+
+/**
+ * Stores an accepted key: in the machine's configuration for root, else in the user's.
+ * @throws Failure KEY_INVALID when its signatures would never count: revoked, expired, too weak
+ */
+export async function trustKey(settings: Settings, scope: TrustScope, candidate: KeyCandidate): Promise<TrustedResult> {
+  const { info, location, armored } = candidate;
+  requireUsable(candidate);
+  const { localConfig, userConfig } = settings.directories;
+  const key = await storeTrustedKey(settings.caller.isRoot ? localConfig : userConfig, scope, armored);
+  if (scope !== "root" && (await keystoreOf(settings).vouches(scope.prefix, key.fingerprint, key.digest)) === "no") {
+    settings.log.warn(`${key.path} has no effect: a file of the same name in ${userConfig} masks it`);
+  }
+  return { fingerprint: key.fingerprint, identities: info.identities, scope: key.scope, path: key.path, location };
+}

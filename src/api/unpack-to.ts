@@ -1,0 +1,120 @@
+/** Unpacks an image to a directory of the user's, which is whole in the end or as it was before. Knows no store. */
+import { mkdir, mkdtemp, readdir, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
+import type { ArchiveSummary } from "../image/archive.ts";
+import { removeTrees } from "../shim/remove.ts";
+
+export interface UnpackToOptions {
+  readonly directory: string;
+  /** `image`: manifest and rootfs/ below it; `rootfs`: the files themselves. */
+  readonly layout: "image" | "rootfs";
+  readonly overwrite: boolean;
+  /** A directory that must not be replaced together with `directory`. */
+  readonly keep: string;
+  readonly owner: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface UnpackedTo {
+  readonly summary: ArchiveSummary;
+  /** Without links. */
+  readonly directory: string;
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Made beside its place and renamed into it. Device nodes are left out: outside of a pod nothing keeps them from being opened.
+ * @throws Failure USAGE for `/` and for a directory that holds `keep`; ALREADY_EXISTS, NOT_FOUND, and as extractArchive
+ */
+export async function unpackTo(source: AsyncIterable<Uint8Array>, options: UnpackToOptions): Promise<UnpackedTo> {
+  const place = await findPlace(options);
+  const work = await mkdtemp(join(dirname(place), `.${basename(place).slice(0, 64)}.`)).catch((error: unknown) => {
+    throw ioFailure(error, `cannot make a directory beside ${printable(place)}`, place);
+  });
+  try {
+    const image = join(work, "image");
+    const rootfs = join(image, "rootfs");
+    await mkdir(image, { mode: 0o700 });
+    await mkdir(rootfs, { mode: 0o755 });
+    const { extractArchive } = await import("../image/extract.ts");
+    const { skipped, ...summary } = await extractArchive(source, rootfs, {
+      owner: options.owner,
+      signal: options.signal,
+    });
+    await writeFile(join(image, "manifest"), summary.manifestBytes, { mode: 0o644 });
+    await moveTo(place, options.layout === "rootfs" ? rootfs : image, join(work, "replaced"));
+    return { summary, directory: place, skipped };
+  } finally {
+    await removeTrees(dirname(place), [basename(work)]);
+  }
+}
+
+/** Where `directory` really is. Checked before anything is read, so that a mistake costs nothing. */
+async function findPlace({ directory, overwrite, keep }: UnpackToOptions): Promise<string> {
+  const shown = printable(directory);
+  const place = await resolvePlace(resolve(directory));
+  if (place === sep) throw new Failure("USAGE", "an image is not unpacked over /", { subject: directory });
+  let names: readonly string[];
+  try {
+    if (!(await stat(place)).isDirectory()) {
+      throw new Failure("ALREADY_EXISTS", `${shown} is there and is no directory`, { subject: directory });
+    }
+    names = await readdir(place);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return place;
+    throw ioFailure(error, `cannot look at ${shown}`, directory);
+  }
+  if (names.length > 0 && !overwrite) {
+    throw new Failure("ALREADY_EXISTS", `${shown} is there and is not empty`, {
+      subject: directory,
+      hint: "give another directory, or --overwrite to replace this one and everything in it",
+    });
+  }
+  if (isWithin(keep, place)) {
+    throw new Failure("USAGE", `${shown} holds the store and is not replaced`, { subject: directory, cause: keep });
+  }
+  return place;
+}
+
+async function resolvePlace(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw ioFailure(error, `cannot look at ${printable(path)}`, path);
+  }
+  const parent = dirname(path);
+  const real = await realpath(parent).catch((error: unknown) => {
+    throw ioFailure(error, `cannot use ${printable(parent)}`, parent);
+  });
+  return join(real, basename(path));
+}
+
+/** Whether `path` is `directory` or below it, by components. */
+function isWithin(path: string, directory: string): boolean {
+  const [first] = relative(directory, path).split(sep);
+  return first !== "..";
+}
+
+/** Puts `from` at `place`, where an empty directory may be, or one to replace: that one waits at `aside` and comes back on failure. */
+async function moveTo(place: string, from: string, aside: string): Promise<void> {
+  const failure = (error: unknown): Failure => ioFailure(error, `cannot put the image at ${printable(place)}`, place);
+  try {
+    await rename(from, place);
+    return;
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTEMPTY" && errnoOf(error) !== "EEXIST") throw failure(error);
+  }
+  try {
+    await rename(place, aside);
+  } catch (error) {
+    throw failure(error);
+  }
+  try {
+    await rename(from, place);
+  } catch (error) {
+    await rename(aside, place);
+    throw failure(error);
+  }
+}

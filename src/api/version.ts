@@ -1,0 +1,28 @@
+/** What this program is and what it runs on. */
+import { release } from "node:os";
+
+export interface VersionInfo {
+  readonly version: string;
+  /** Of the App Container specification that is implemented. */
+  readonly appcVersion: string;
+  readonly nodeVersion: string;
+  readonly os: string;
+  /** Node's word for it. */
+  readonly arch: string;
+  readonly kernel: string;
+}
+
+/** The same as in package.json and in schema/; a test compares them, because loading those would cost at every start. */
+const appcVersion = "0.8.11";
+export const version = "0.1.0";
+
+export function showVersion(): VersionInfo {
+  return {
+    version,
+    appcVersion,
+    nodeVersion: process.versions.node,
+    os: process.platform,
+    arch: process.arch,
+    kernel: release(),
+  };
+}

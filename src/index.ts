@@ -1,0 +1,49 @@
+/** The library: each verb takes the settings and one options object, and gives back plain data. Nothing here ends the caller's process by itself. */
+export { type BuildImageOptions, type BuiltImage, buildImage } from "./api/build.ts";
+export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./api/discover.ts";
+export { type FetchOptions, fetchImages } from "./api/fetch.ts";
+export { type Collected, type CollectOptions, collectGarbage } from "./api/gc.ts";
+export {
+  type ExtractedImage,
+  type ExtractImageOptions,
+  extractImage,
+  listImages,
+  type RemovedImage,
+  type RemoveImagesOptions,
+  removeImage,
+  removeImages,
+  type ShowImageOptions,
+  type StoredImage,
+  showImage,
+} from "./api/images.ts";
+export {
+  type CreateKeyOptions,
+  createKey,
+  type ExportedKey,
+  type ExportKeyOptions,
+  exportKey,
+  importKeys,
+  listKeys,
+  type StoredKey,
+} from "./api/keys.ts";
+export { type PlannedPod, planPod } from "./api/plan.ts";
+export { listPods, type PodStatus, podStatus, type RemovedPod, removePods, type StatusOptions } from "./api/pods.ts";
+export { type RunApp, type RunnablePod, type RunOptions, runPod } from "./api/run.ts";
+export { type GlobalOptions, type InsecureOption, loadSettings, type Settings } from "./api/settings.ts";
+export { type SignedImage, type SigningKeyChoice, type SignOptions, signImage } from "./api/sign.ts";
+export { type StopOptions, type StoppedPod, stopPods } from "./api/stop.ts";
+export { findKeys, type KeyCandidate, type TrustedResult, type TrustScope, trustKey } from "./api/trust.ts";
+export { type ValidateOptions, type Validation, validateImages } from "./api/validate.ts";
+export { type VerifiedImage, type VerifyOptions, verifyImage } from "./api/verify.ts";
+export { showVersion, type VersionInfo } from "./api/version.ts";
+export { Failure, type FailureCode, type FailureDetails, failureCodes } from "./base/failure.ts";
+export { type Log, type Progress, silentLog } from "./base/log.ts";
+export { App } from "./schema/app.ts";
+export { ImageID } from "./schema/image-id.ts";
+export { acVersion, ImageManifest } from "./schema/image-manifest.ts";
+export { Isolator, Isolators } from "./schema/isolators.ts";
+export { Label, Labels } from "./schema/labels.ts";
+export { ACIdentifier, ACName } from "./schema/names.ts";
+export { PodManifest } from "./schema/pod-manifest.ts";
+export { Quantity } from "./schema/quantity.ts";
+export { Volume } from "./schema/volume.ts";
