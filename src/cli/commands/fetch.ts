@@ -1,0 +1,69 @@
+/** perigee fetch */
+import { fetchImages } from "../../api/fetch.ts";
+import { Failure } from "../../base/failure.ts";
+import { defineCommand } from "../command.ts";
+
+const policies = ["new", "never", "update"] as const;
+
+function parsePolicy(text: string): (typeof policies)[number] {
+  const policy = policies.find((candidate) => candidate === text);
+  if (policy !== undefined) return policy;
+  throw new Failure("USAGE", `--pull-policy is ${policies.join(", ")}, not ${JSON.stringify(text)}`, { subject: text });
+}
+
+export default defineCommand({
+  name: "fetch",
+  arguments: "<image...>",
+  summary: "Fetch images, verify them and store them",
+  description:
+    "An image is NAME[:VERSION][,label=value…], found by discovery; the URL of an .aci; or a file. Its signature must be by a key " +
+    "that is trusted for its name. What it depends on is fetched too. Prints the image ID of each image, one a line.",
+  options: [
+    ["--signature <file>", "the image's detached signature (only with one URL or file); otherwise IMAGE.asc"],
+    ["--full", "print whole image IDs"],
+    ["--pull-policy <policy>", "new: what is stored, else fetch; never: only what is stored; update: fetch", "update"],
+  ],
+  examples: [
+    "perigee fetch example.com/web:1.0.0",
+    "perigee fetch ./web.aci",
+    "perigee fetch https://example.com/web.aci --signature ./web.aci.asc",
+    "perigee --insecure-options=image fetch ./unsigned.aci",
+  ],
+  notes: [
+    "3: every place that was asked does not have it",
+    "4: it has no signature, or none by a trusted key",
+    "5: its signature is bad, or it is another image than the one asked for",
+    "7: a server could not be reached",
+  ],
+  run: async ({ args, options, settings, signal }) => {
+    const signature = options.text("signature");
+    if (signature !== undefined && args.length !== 1) {
+      throw new Failure("USAGE", "--signature is for one image, not for several", {
+        hint: "fetch them one by one",
+      });
+    }
+    return await fetchImages(settings, {
+      images: args.map((reference) => ({ reference, signature })),
+      pullPolicy: parsePolicy(options.text("pull-policy") ?? "update"),
+      signal,
+    });
+  },
+  text: (images, { options }) => images.map(({ id }) => (options.flag("full") ? id : shortened(id))),
+  json: (images) =>
+    images.map(({ id, name, labels, source, signers, archive, tarSize, importedAt, latest }) => ({
+      id,
+      name,
+      labels,
+      source,
+      signers: signers.map(({ fingerprint, signedAt }) => ({ fingerprint, signedAt })),
+      size: archive.size,
+      tarSize,
+      importedAt,
+      latest,
+    })),
+});
+
+/** `sha512-` and 32 digits, as rkt. */
+function shortened(id: string): string {
+  return id.slice(0, "sha512-".length + 32);
+}

@@ -1,0 +1,32 @@
+/** perigee image cat-manifest */
+import { showImage } from "../../api/images.ts";
+import { printable } from "../../base/failure.ts";
+import { defineCommand } from "../command.ts";
+
+export default defineCommand({
+  name: "image cat-manifest",
+  arguments: "<image>",
+  summary: "Print the manifest of an image of the store",
+  description:
+    "IMAGE is the ID of a stored image (sha512- and 8 digits or more), its name, or the path of an .aci, which is not verified. Of several images with a name the one that run would take is shown.",
+  options: [["--pretty-print", "indented; --pretty-print=false gives one line", "true"]],
+  examples: [
+    "perigee image cat-manifest example.com/web:1.0",
+    "perigee image cat-manifest sha512-3c1a0dfd962d",
+    "perigee image cat-manifest ./web.aci",
+  ],
+  notes: ["2: the ID means several images", "3: there is no such image or file"],
+  run: async ({ args: [image = ""], settings, signal }) => {
+    const manifest: unknown = JSON.parse((await showImage(settings, { image, signal })).toString("utf8"));
+    return manifest;
+  },
+  text: (manifest, { options }) =>
+    harmless(JSON.stringify(manifest, undefined, options.flag("pretty-print") ? 2 : undefined)).split("\n"),
+});
+
+/** What printable would change is written the JSON way, so that the text is still the same document. */
+function harmless(json: string): string {
+  return json.replace(/[^\n\u0020-\u007e]/gu, (c) =>
+    printable(c) === c ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

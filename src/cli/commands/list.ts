@@ -1,0 +1,43 @@
+/** perigee list */
+import { listPods } from "../../api/pods.ts";
+import { printable } from "../../base/failure.ts";
+import { defineCommand } from "../command.ts";
+import { formatTable, humanAge } from "../tables.ts";
+
+export default defineCommand({
+  name: "list",
+  summary: "List pods and their apps",
+  description: "Shows every pod that was not removed yet. Further apps of a pod stand on rows of their own below it.",
+  options: [
+    ["--no-legend", "no header line"],
+    ["--full", "whole uuids and image IDs, absolute times"],
+  ],
+  examples: ["perigee list", "perigee list --full", "perigee list --format json"],
+  run: ({ settings }) => listPods(settings),
+  text: (pods, { options }) => {
+    const full = options.flag("full");
+    const now = new Date();
+    const time = (text: string | undefined) => (text === undefined ? "" : full ? text : humanAge(new Date(text), now));
+    const rows = pods.flatMap((pod) => {
+      const apps = pod.apps.length > 0 ? pod.apps : [undefined];
+      return apps.map((app, index) => [
+        ...(index > 0 ? [""] : [full ? pod.uuid : pod.uuid.slice(0, 8)]),
+        app?.name ?? "",
+        printable(app?.image.name ?? ""),
+        ...(full ? [app?.image.id.slice(0, 19) ?? ""] : []),
+        ...(index > 0 ? ["", "", "", ""] : [pod.state, time(pod.createdAt), time(pod.startedAt), pod.network ?? ""]),
+      ]);
+    });
+    const headers = [
+      "UUID",
+      "APP",
+      "IMAGE NAME",
+      ...(full ? ["IMAGE ID"] : []),
+      "STATE",
+      "CREATED",
+      "STARTED",
+      "NETWORK",
+    ];
+    return formatTable(headers, rows, { legend: options.flag("legend") });
+  },
+});

@@ -1,0 +1,45 @@
+/** `perigee sign`: asks for the passphrase of each key that has one and was given none. */
+import { formatFingerprint, givenPassphrase, selectKeys } from "../../api/keys.ts";
+import { type SigningKeyChoice, signImage } from "../../api/sign.ts";
+import { printable } from "../../base/failure.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+
+export default defineCommand({
+  name: "sign",
+  arguments: "<image>",
+  summary: "Sign an image",
+  description: "Writes IMAGE.aci.asc, an armoured detached OpenPGP signature of the file's bytes, whatever they are.",
+  options: [
+    ["--key <fingerprint>*", "sign with this key; several give several signatures in one file"],
+    ["--output <file>", "where the signature goes (default: IMAGE.asc)"],
+    ["--overwrite", "replace the signature if it is there"],
+    ["--passphrase-file <file>", "read the passphrase from the first line of this file"],
+  ],
+  examples: ["perigee sign web-1.0.0.aci", "perigee sign --key 3c1a0dfd --overwrite web-1.0.0.aci"],
+  notes: ["the passphrase is taken from --passphrase-file, else from PERIGEE_PASSPHRASE, else asked on the terminal"],
+  run: async (context) => {
+    const { args, options, settings, signal } = context;
+    return await signImage(settings, {
+      image: args[0] ?? "",
+      keys: await chooseKeys(context),
+      output: options.text("output"),
+      overwrite: options.flag("overwrite"),
+      signal,
+    });
+  },
+  text: ({ signature, fingerprints }) => [
+    printable(signature),
+    ...fingerprints.map((fingerprint) => `  signed by ${formatFingerprint(fingerprint)}`),
+  ],
+});
+
+async function chooseKeys({ options, settings, ask }: CommandContext): Promise<readonly SigningKeyChoice[]> {
+  const given = await givenPassphrase(settings, options.text("passphrase-file"));
+  const choices: SigningKeyChoice[] = [];
+  for (const { fingerprint, isProtected } of await selectKeys(settings, options.list("key"))) {
+    const question = `Passphrase of ${formatFingerprint(fingerprint)}: `;
+    const passphrase = isProtected ? (given ?? (await ask(question, { secret: true }))) : undefined;
+    choices.push({ fingerprint, passphrase });
+  }
+  return choices;
+}

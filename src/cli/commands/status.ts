@@ -1,0 +1,47 @@
+/** perigee status */
+
+import { type PodStatus, podStatus } from "../../api/pods.ts";
+import { readUuidFile } from "../../api/uuid-file.ts";
+import { defineCommand } from "../command.ts";
+import { parseDuration } from "../durations.ts";
+
+export default defineCommand({
+  name: "status",
+  arguments: "[pod]",
+  summary: "Show one pod: its state, its times, its apps' exit statuses",
+  description: "POD is a uuid or its first digits, at least four.",
+  options: [
+    ["--wait [duration]", "wait until the pod has ended, for ever or this long"],
+    ["--uuid-file <file>", "read the uuid from a file that run --uuid-file-save wrote"],
+  ],
+  examples: ["perigee status 6f3a", "perigee status --wait=30s 6f3a", "perigee status --format json 6f3a"],
+  notes: ["1: --wait ran out of time", "3: there is no such pod"],
+  run: async ({ args, options, settings, signal }) => {
+    const wait = options.text("wait");
+    return await podStatus(settings, {
+      pod: await readUuidFile(args, options.text("uuid-file")),
+      wait: waitOption(wait ?? (options.flag("wait") ? "true" : "false")),
+      signal,
+    });
+  },
+  text: (pod) => statusLines(pod),
+});
+
+function waitOption(text: string): "forever" | number | undefined {
+  if (text === "false") return undefined;
+  return text === "true" || text === "" ? "forever" : parseDuration(text, "--wait");
+}
+
+/** `key=value` lines as rkt prints them. */
+function statusLines(pod: PodStatus): readonly string[] {
+  const hasEnded = pod.state === "exited" || pod.state === "exited garbage";
+  return [
+    `state=${pod.state}`,
+    `created=${pod.createdAt}`,
+    ...(pod.startedAt === undefined ? [] : [`started=${pod.startedAt}`]),
+    ...(pod.network === undefined ? [] : [`network=${pod.network}`]),
+    ...(pod.pid === undefined ? [] : [`pid=${pod.pid}`]),
+    `exited=${hasEnded}`,
+    ...pod.apps.filter((app) => app.state === "exited").map((app) => `app-${app.name}=${app.exitStatus ?? "unknown"}`),
+  ];
+}

@@ -1,0 +1,25 @@
+/** Durations as rkt's users write them: `30m0s`, `24h`, `1h30m`, `500ms`; a bare number is seconds. */
+import { Failure } from "../base/failure.ts";
+
+const unit: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+  ["d", 86_400_000],
+]);
+
+/** Milliseconds. @throws Failure USAGE naming `flag` */
+export function parseDuration(text: string, flag: string): number {
+  if (/^\d{1,9}(\.\d{1,3})?$/.test(text)) return Math.round(Number(text) * 1000);
+  if (!/^(\d{1,9}(\.\d{1,3})?(ms|s|m|h|d))+$/.test(text)) {
+    throw new Failure("USAGE", `${flag} takes a duration, not ${JSON.stringify(text)}`, {
+      subject: flag,
+      hint: `${flag}=30s, 10m or 1h30m`,
+    });
+  }
+  let total = 0;
+  for (const [, number, , name] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/g))
+    total += Number(number) * (unit.get(name ?? "") ?? 0);
+  return Math.round(total);
+}

@@ -1,0 +1,186 @@
+/**
+ * The only writer to standard output and standard error. Results on the one, everything else on the other.
+ * Writes by descriptor: process.stdout and process.stderr would set O_NONBLOCK on pipes that a pod inherits after execve.
+ */
+import { fstatSync, writeSync } from "node:fs";
+import { errnoOf, printable } from "../base/failure.ts";
+import type { Log } from "../base/log.ts";
+import { createProgress, type ProgressMode, quietPeriod } from "./progress.ts";
+
+export interface Presentation {
+  readonly format: "table" | "json";
+  readonly debug: boolean;
+}
+
+export interface OutputOptions extends Presentation {
+  /** NO_COLOR and TERM are read from it. */
+  readonly environment: ReadonlyMap<string, string>;
+  /** Standard output has no reader any more: what is under way should end. */
+  readonly onReaderGone: () => void;
+}
+
+export interface Output {
+  readonly debug: boolean;
+  readonly log: Log;
+  /** The result for people. */
+  lines(lines: readonly string[]): void;
+  /** The result, or one of many, as one JSON document on lines of its own. */
+  json(value: unknown, layout: "pretty" | "line"): void;
+  /** A failure in both forms (cli/failures.ts); the label is what the first line begins with. */
+  failure(label: string, lines: readonly string[], object: unknown): void;
+  /** Whether standard output has lost its reader (`perigee list | head -1`). */
+  isReaderGone(): boolean;
+}
+
+const standardOutput = 1;
+const standardError = 2;
+
+export function createOutput(options: OutputOptions): Output {
+  const { format, debug, environment, onReaderGone } = options;
+  let isReaderGone = false;
+  const write = (text: string): void => {
+    if (isReaderGone || text === "") return;
+    if (writeFully(standardOutput, text)) return;
+    isReaderGone = true;
+    onReaderGone();
+  };
+  const errors = createErrorStream(format, environment);
+  const filterLine = isTerminal(standardOutput) ? harmless : (line: string) => line;
+  const say = (level: "debug" | "info" | "warn", message: string): void => {
+    if (format === "json") errors.write(`${jsonText({ log: { level, message } })}\n`);
+    else errors.write(`${level === "warn" ? `${errors.coloured("warning", "33")}: ` : ""}${printable(message)}\n`);
+  };
+
+  return {
+    debug,
+    log: {
+      debug: (message) => {
+        if (debug) say("debug", message);
+      },
+      info: (message) => say("info", message),
+      warn: (message) => say("warn", message),
+      progress: (progress) => errors.progress(progress),
+    },
+    lines: (lines) => {
+      errors.write("");
+      write(lines.map((line) => `${filterLine(line)}\n`).join(""));
+    },
+    json: (value, layout) => {
+      errors.write("");
+      write(`${jsonText(value, layout === "pretty" ? 2 : undefined)}\n`);
+    },
+    failure: (label, lines, object) => {
+      const [first = "", ...others] = lines;
+      const coloured = `${errors.coloured(label, "31")}${first.slice(label.length)}`;
+      errors.write(
+        format === "json" ? `${jsonText(object)}\n` : [coloured, ...others].map((line) => `${line}\n`).join(""),
+      );
+    },
+    isReaderGone: () => isReaderGone,
+  };
+}
+
+interface ErrorStream {
+  /** Writes, with an overwritten progress line taken away first. */
+  write(text: string): void;
+  coloured(text: string, colour: string): string;
+  readonly progress: Log["progress"];
+}
+
+function createErrorStream(format: Presentation["format"], environment: ReadonlyMap<string, string>): ErrorStream {
+  // Asked once and late: most commands write nothing here, and asking costs.
+  let known: { readonly isTerminal: boolean; readonly isDumb: boolean } | undefined;
+  const ask = () => {
+    known ??= { isTerminal: isTerminal(standardError), isDumb: environment.get("TERM") === "dumb" };
+    return known;
+  };
+  const mode = (): ProgressMode => {
+    const { isTerminal, isDumb } = ask();
+    return format === "json" ? "none" : isTerminal && !isDumb ? "overwrite" : "lines";
+  };
+  let view: ReturnType<typeof createProgress> | undefined;
+  let isTicking = false;
+  const tick = (): void => {
+    isTicking = view?.isActive() === true;
+    if (view === undefined || !isTicking) return;
+    tell(view.tick(Date.now()));
+    setTimeout(tick, quietPeriod).unref();
+  };
+  return {
+    write: (text) => {
+      tell(`${view?.clear() ?? ""}${text}`);
+    },
+    coloured: (text, colour) => {
+      const { isTerminal, isDumb } = ask();
+      const isPlain = !isTerminal || isDumb || (environment.get("NO_COLOR") ?? "") !== "";
+      return isPlain ? text : `\u001b[${colour}m${text}\u001b[0m`;
+    },
+    progress: (progress) => {
+      view ??= createProgress(mode());
+      tell(view.update(progress, Date.now()));
+      if (isTicking) return;
+      isTicking = true;
+      setTimeout(tick, quietPeriod).unref();
+    },
+  };
+}
+
+/** To standard error, as far as it goes: when it cannot be written there is nobody left to tell. */
+function tell(text: string): void {
+  if (text === "") return;
+  try {
+    writeFully(standardError, text);
+  } catch {
+    // Nothing: see above.
+  }
+}
+
+/**
+ * Whether descriptor `fd` is a terminal. Only a character device is asked further, because node:tty loads the network stack
+ * (4 ms of the 5 that a short command may take).
+ */
+export function isTerminal(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd);
+    // 1:3 is /dev/null, the usual other device.
+    return stat.isCharacterDevice() && stat.rdev !== 0x103 && process.getBuiltinModule("node:tty").isatty(fd);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * All of `text`, waiting while a pipe that somebody made non-blocking is full; false when there is no reader.
+ * @throws the system error: a result that did not arrive must not look like success
+ */
+export function writeFully(fd: number, text: string): boolean {
+  let bytes = Buffer.from(text);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(fd, bytes));
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === "EPIPE") return false;
+      if (errno !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+  return true;
+}
+
+/** JSON whose text cannot repaint a terminal: what `printable` would change is escaped the JSON way. */
+function jsonText(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, undefined, indent) ?? "null";
+  return text.replace(
+    /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Last defence for a terminal: commands escape foreign text themselves. Tabs and line ends are layout. */
+function harmless(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => line.split("\t").map(printable).join("\t"))
+    .join("\n");
+}

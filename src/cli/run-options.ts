@@ -1,0 +1,113 @@
+/** The flags that run and plan share, and what they mean to the api. */
+import type { RunApp, RunOptions } from "../api/run-options.ts";
+import { Failure } from "../base/failure.ts";
+import { parseAppSegments } from "./apps.ts";
+import type { OptionSpec, OptionValues } from "./command.ts";
+
+/** Before the first image; they may stand after an image too. */
+export const podOptions: readonly OptionSpec[] = [
+  ["--net <network>", "`none`: loopback only; `host`: the host's", "none"],
+  ["--hostname <name>", "the pod's host name", "perigee-UUID"],
+  ["--private-users <yes|no>", "a user namespace of its own: host ids are never the pod's", "yes"],
+  ["--no-overlay", "copy the tree instead of an overlay"],
+  ["--interactive", "a terminal for the only app"],
+  ["--pull-policy <policy>", "`new`: fetch what is not stored; `never`; `update`: always look for a newer one", "new"],
+  [
+    "--volume <volume>*",
+    "NAME,kind=host,source=/DIR[,readOnly=true][,recursive=false] or NAME,kind=empty[,mode=0755][,uid=0][,gid=0]",
+  ],
+  ["--inherit-env", "hand on this environment where an image sets nothing"],
+  ["--set-env <variable>*", "NAME=VALUE for every app"],
+  ["--set-env-file <file>*", "a file of NAME=VALUE lines for every app"],
+  ["--allow-symlink-sources", "a host volume's source may be, or be below, a symbolic link"],
+  ["--uuid-file-save <file>", "write the pod's uuid there as soon as it has one"],
+];
+
+/** After an image: for that image's app. */
+export const appOptions: readonly OptionSpec[] = [
+  ["--name <name>", "the app's name"],
+  ["--exec <program>", "run this instead of the image's command"],
+  ["--user <user>", "a name or number, or a path of the image whose owner is meant"],
+  ["--group <group>", "as --user"],
+  ["--supplementary-gids <list>", "numbers, separated by commas"],
+  ["--working-dir <directory>", "where the app starts"],
+  ["--readonly-rootfs", "the app's root cannot be written to"],
+  ["--environment <variable>*", "NAME=VALUE for this app"],
+  ["--mount <mount>*", "volume=NAME,target=PATH; before the first image: for every app"],
+  ["--memory <quantity>", "limit, such as 128Mi"],
+  ["--cpu <quantity>", "limit in cores, such as 500m"],
+  ["--cpu-shares <number>", "weight, 2 to 262144"],
+  ["--oom-score-adj <number>", "-1000 to 1000; never below the caller's own"],
+  ["--caps-retain <list>", "exactly these capabilities"],
+  ["--caps-remove <list>", "the appc default without these"],
+  ["--seccomp <filter>", "mode=retain|remove[,errno=NAME],CALL…"],
+  ["--annotation <annotation>*", "NAME=VALUE"],
+  ["--user-annotation <annotation>*", "NAME=VALUE with a free name"],
+  ["--user-label <label>*", "NAME=VALUE with a free name"],
+  ["--signature <file>", "a detached signature of this image, for files and URLs"],
+];
+
+/** @throws Failure USAGE */
+export function parseRunOptions(argv: readonly string[]): RunOptions & { readonly detach: boolean } {
+  const { pod, apps } = parseAppSegments(argv, [...podOptions, ...detachOptions], appOptions);
+  if (apps.length === 0) throw new Failure("USAGE", "no image is named", { hint: "perigee run IMAGE" });
+  return {
+    apps: apps.map(({ image, options, args }) => runApp(image, options, args)),
+    network: pod.text("net"),
+    hostname: pod.text("hostname") === "perigee-UUID" ? undefined : pod.text("hostname"),
+    privateUsers: yesOrNo(pod.text("private-users") ?? "yes", "--private-users"),
+    overlay: pod.flag("overlay"),
+    interactive: pod.flag("interactive"),
+    pullPolicy: pullPolicy(pod.text("pull-policy") ?? "new"),
+    volumes: pod.list("volume"),
+    mounts: pod.list("mount"),
+    inheritEnvironment: pod.flag("inherit-env"),
+    setEnvironment: pod.list("set-env"),
+    environmentFiles: pod.list("set-env-file"),
+    allowSymlinkSources: pod.flag("allow-symlink-sources"),
+    uuidFile: pod.text("uuid-file-save"),
+    detach: pod.flag("detach"),
+  };
+}
+
+export const detachOptions: readonly OptionSpec[] = [["--detach", "return when the pod runs, and print its uuid"]];
+
+function runApp(image: string, options: OptionValues, args: readonly string[]): RunApp {
+  return {
+    image,
+    args,
+    name: options.text("name"),
+    exec: options.text("exec"),
+    user: options.text("user"),
+    group: options.text("group"),
+    supplementaryGids: options.text("supplementary-gids"),
+    workingDirectory: options.text("working-dir"),
+    readOnlyRootfs: options.flag("readonly-rootfs") ? true : undefined,
+    environment: options.list("environment"),
+    mounts: options.list("mount"),
+    memory: options.text("memory"),
+    cpu: options.text("cpu"),
+    cpuShares: options.text("cpu-shares"),
+    oomScoreAdj: options.text("oom-score-adj"),
+    capsRetain: options.text("caps-retain"),
+    capsRemove: options.text("caps-remove"),
+    seccomp: options.text("seccomp"),
+    annotations: options.list("annotation"),
+    userAnnotations: options.list("user-annotation"),
+    userLabels: options.list("user-label"),
+    signature: options.text("signature"),
+  };
+}
+
+function yesOrNo(text: string, flag: string): boolean {
+  if (text === "yes" || text === "true") return true;
+  if (text === "no" || text === "false") return false;
+  throw new Failure("USAGE", `${flag} is yes or no, not ${JSON.stringify(text)}`, { subject: flag });
+}
+
+export function pullPolicy(text: string): "new" | "never" | "update" {
+  if (text === "new" || text === "never" || text === "update") return text;
+  throw new Failure("USAGE", `--pull-policy is new, never or update, not ${JSON.stringify(text)}`, {
+    subject: "--pull-policy",
+  });
+}

@@ -1,0 +1,76 @@
+/** Text for people: columns, sizes, ages. Pure; foreign text in cells is already printable. */
+
+/** Columns aligned with two spaces, the last one ragged. `legend` false leaves the header line out. */
+export function formatTable(
+  headers: readonly string[],
+  rows: readonly (readonly string[])[],
+  options: { readonly legend?: boolean } = {},
+): readonly string[] {
+  const lines = options.legend === false ? rows : [headers, ...rows];
+  const widths = headers.map((_, column) => Math.max(...lines.map((line) => widthOf(line[column] ?? "")), 0));
+  return lines.map((line) =>
+    widths
+      .map((width, column) => pad(line[column] ?? "", width))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** Bytes in binary units with one decimal: `512 B`, `61.0 MiB`. */
+export function humanSize(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let value = bytes;
+  let unit = 0;
+  // 1023.95 would be printed as 1024.0.
+  while (value >= 1023.95 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** How long ago in the largest whole unit: `just now`, `1 minute ago`, `3 days ago`. The future is `just now`: clocks differ. */
+export function humanAge(then: Date, now: Date): string {
+  const seconds = Math.floor((now.getTime() - then.getTime()) / 1000);
+  const units: readonly (readonly [string, number])[] = [
+    ["year", 365 * 86400],
+    ["month", 30 * 86400],
+    ["week", 7 * 86400],
+    ["day", 86400],
+    ["hour", 3600],
+    ["minute", 60],
+    ["second", 1],
+  ];
+  for (const [unit, length] of units) {
+    const count = Math.floor(seconds / length);
+    if (count >= 1) return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
+  }
+  return "just now";
+}
+
+/** Words of `text` in lines of at most `width` characters; a word that is longer stands alone. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const paragraph of text.split("\n")) {
+    let line = "";
+    for (const word of paragraph.split(" ")) {
+      if (line !== "" && line.length + 1 + word.length > width) {
+        lines.push(line);
+        line = word;
+      } else {
+        line = line === "" ? word : `${line} ${word}`;
+      }
+    }
+    lines.push(line);
+  }
+  return lines;
+}
+
+function pad(text: string, width: number): string {
+  return text + " ".repeat(width - widthOf(text));
+}
+
+/** Code points, which is what a terminal shows for all that our names may hold. */
+function widthOf(text: string): number {
+  return [...text].length;
+}

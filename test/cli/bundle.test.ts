@@ -1,0 +1,95 @@
+/** What lies in the files that every start reads: nothing that a short command does not need. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { describe, it } from "node:test";
+
+interface Output {
+  readonly imports: readonly { readonly path: string; readonly kind: string; readonly external?: boolean }[];
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly entryPoint?: string;
+}
+
+const { outputs }: { outputs: Readonly<Record<string, Output>> } = JSON.parse(
+  readFileSync("build/bundle.json", "utf8"),
+);
+
+/** The chunk of an entry and all that it imports statically. */
+function closure(entryPoint: string): { readonly inputs: readonly string[]; readonly externals: readonly string[] } {
+  const [first] = Object.entries(outputs).find(([, output]) => output.entryPoint === entryPoint) ?? [];
+  assert.ok(first !== undefined, entryPoint);
+  const seen = new Set<string>();
+  const externals = new Set<string>();
+  const visit = (name: string): void => {
+    if (seen.has(name)) return;
+    seen.add(name);
+    for (const { path, kind, external } of outputs[name]?.imports ?? []) {
+      if (kind !== "import-statement") continue;
+      if (external === true) externals.add(path);
+      else visit(path);
+    }
+  };
+  visit(first);
+  return { inputs: [...seen].flatMap((name) => Object.keys(outputs[name]?.inputs ?? {})), externals: [...externals] };
+}
+
+const packageOf = (input: string) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1];
+
+/** Node's own modules that are loaded when a process ends that ran `code`. */
+function loadedModules(code: string, words: readonly string[]): readonly string[] {
+  const report = "process.on('exit', () => require('node:fs').writeSync(2, JSON.stringify(process.moduleLoadList)));";
+  const { stderr } = spawnSync(process.execPath, ["-e", report + code, "perigee", ...words], { encoding: "utf8" });
+  return JSON.parse(stderr);
+}
+
+describe("the bundle", () => {
+  for (const entry of [
+    "main.ts",
+    "commands/run.ts",
+    "commands/version.ts",
+    "commands/list.ts",
+    "commands/status.ts",
+    "commands/stop.ts",
+  ]) {
+    it(`${entry} needs no package but koffi`, () => {
+      const { inputs, externals } = closure(`src/cli/${entry}`);
+      assert.deepEqual([...new Set(inputs.map(packageOf))], [undefined]);
+      assert.deepEqual(
+        externals.filter((name) => !/^node:/.test(name) && name !== "koffi"),
+        [],
+      );
+    });
+  }
+  for (const line of [["version"], ["run", "--help"]]) {
+    it(`perigee ${line.join(" ")} starts without Node's slow modules`, () => {
+      const slow = [
+        "child_process",
+        "internal/fs/promises",
+        "net",
+        "http",
+        "https",
+        "tls",
+        "tty",
+        "zlib",
+        "internal/crypto/keys",
+      ];
+      const before = new Set(loadedModules("process.exit()", []));
+      const loaded = loadedModules('require("./dist/perigee.cjs")', line).filter((name) => !before.has(name));
+      assert.deepEqual(
+        slow.filter((name) => loaded.includes(`NativeModule ${name}`)),
+        [],
+      );
+    });
+  }
+  it("what every start reads is small, and its code cache is there", () => {
+    assert.ok(statSync("dist/start.js").size < 80_000);
+    for (const pack of ["start.js", "pods.js"]) assert.ok(statSync(`dist/${pack}.cache`).size > 10_000, pack);
+  });
+  it("holds openpgp nowhere: it stays a package of its own", () => {
+    const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs));
+    assert.deepEqual(
+      inputs.filter((input) => ["openpgp", "koffi"].includes(packageOf(input) ?? "")),
+      [],
+    );
+  });
+});
