@@ -1,0 +1,44 @@
+/**
+ * npm run bench: this program and every peer that is installed, side by side in one run. Prints a table and writes
+ * bench/results/latest.json. A peer that is missing is named, not invented. Arguments: names of groups to run.
+ */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { images } from "./images.ts";
+import { pods } from "./pods.ts";
+import { type Context, type Row, renderRows } from "./rows.ts";
+import { startup } from "./startup.ts";
+
+const groups = { startup, pods, images } as const;
+
+async function main(): Promise<void> {
+  const project = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+  const wanted = process.argv.slice(2);
+  const work = mkdtempSync(join(tmpdir(), "perigee-bench-"));
+  // The ids that bench/bare.c maps must reach its directories.
+  chmodSync(work, 0o755);
+  const context: Context = {
+    project,
+    work,
+    program: join(project, "dist", "perigee"),
+    log: (line) => console.error(line),
+  };
+  const rows: Row[] = [];
+  try {
+    for (const [name, group] of Object.entries(groups)) {
+      if (wanted.length > 0 && !wanted.includes(name)) continue;
+      context.log(`bench: ${name}`);
+      rows.push(...(await group(context)));
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  const results = join(project, "bench", "results");
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, "latest.json"), `${JSON.stringify({ node: process.version, rows }, null, 2)}\n`);
+  for (const line of renderRows(rows)) console.log(line);
+}
+
+await main();
