@@ -19,21 +19,27 @@ struct reader {
     struct app_plan *app;
 };
 
-void *plan_grow(void *array, size_t *count, size_t size)
+/* The plan lives as long as the process: an array that the analyzer thinks lost is held by its struct. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
+void *plan_add(void *array, size_t *count, size_t size)
 {
+    char *elements;
+    memcpy(&elements, array, sizeof elements);
     /* Room is doubled whenever the count is a power of two. */
     if ((*count & (*count - 1)) == 0) {
-        array = reallocarray(array, *count == 0 ? 1 : *count * 2, size);
-        if (array == NULL)
+        elements = reallocarray(elements, *count == 0 ? 1 : *count * 2, size);
+        if (elements == NULL)
             die("allocate", "", ENOMEM);
+        memcpy(array, &elements, sizeof elements);
     }
-    memset((char *)array + *count * size, 0, size);
-    ++*count;
-    return array;
+    return memset(elements + size * (*count)++, 0, size);
 }
 
-/* The new last element of an array of a struct. */
-#define GROW(array, count) ((array) = plan_grow((array), &(count), sizeof *(array)), &(array)[(count) - 1])
+/* The new last element of an array of a struct: an lvalue. */
+#define ADD(array, count) (*(__typeof__(array))plan_add(&(array), &(count), sizeof *(array)))
 
 static void read_shim(struct reader *reader, char **fields)
 {
@@ -69,17 +75,17 @@ static struct id_range id_range_of(char **fields)
 
 static void read_uidmap(struct reader *reader, char **fields)
 {
-    *GROW(reader->plan->uids, reader->plan->uid_count) = id_range_of(fields);
+    ADD(reader->plan->uids, reader->plan->uid_count) = id_range_of(fields);
 }
 
 static void read_gidmap(struct reader *reader, char **fields)
 {
-    *GROW(reader->plan->gids, reader->plan->gid_count) = id_range_of(fields);
+    ADD(reader->plan->gids, reader->plan->gid_count) = id_range_of(fields);
 }
 
 static void read_cgroup(struct reader *reader, char **fields)
 {
-    *GROW(reader->plan->cgroups, reader->plan->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};
+    ADD(reader->plan->cgroups, reader->plan->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};
 }
 
 static void read_device_filter(struct reader *reader, char **fields)
@@ -90,12 +96,12 @@ static void read_device_filter(struct reader *reader, char **fields)
 
 static void read_remove_cgroup(struct reader *reader, char **fields)
 {
-    *GROW(reader->plan->removals, reader->plan->removal_count) = field_inside_path(fields[0], fields[1]);
+    ADD(reader->plan->removals, reader->plan->removal_count) = field_inside_path(fields[0], fields[1]);
 }
 
 static void read_sysctl(struct reader *reader, char **fields)
 {
-    *GROW(reader->plan->sysctls, reader->plan->sysctl_count) = (struct sysctl_record){.key = fields[1], .value = fields[2]};
+    ADD(reader->plan->sysctls, reader->plan->sysctl_count) = (struct sysctl_record){.key = fields[1], .value = fields[2]};
 }
 
 static void read_loopback(struct reader *reader, char **fields)
@@ -112,19 +118,19 @@ static void read_foreground(struct reader *reader, char **fields)
 
 static void read_teardown(struct reader *reader, char **fields)
 {
-    *GROW(reader->plan->teardowns, reader->plan->teardown_count) =
+    ADD(reader->plan->teardowns, reader->plan->teardown_count) =
         (struct teardown_record){.program = field_inside_path(fields[0], fields[1]), .input = field_path(fields[0], fields[2])};
 }
 
 static void read_app(struct reader *reader, char **fields)
 {
-    reader->app = GROW(reader->plan->apps, reader->plan->app_count);
+    reader->app = &ADD(reader->plan->apps, reader->plan->app_count);
     *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .standard = {-1, -1, -1}};
 }
 
 static void read_lower(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->lowers, reader->app->lower_count) = (struct layer_record){.path = field_path(fields[0], fields[1]), .fd = -1};
+    ADD(reader->app->lowers, reader->app->lower_count) = (struct layer_record){.path = field_path(fields[0], fields[1]), .fd = -1};
 }
 
 static void read_overlay(struct reader *reader, char **fields)
@@ -150,36 +156,36 @@ static void read_mount(struct reader *reader, char **fields)
 {
     enum mount_type type = field_mount_type(fields[0], fields[3]);
     unsigned allowed = FLAG_RO | FLAG_NOSUID | FLAG_NODEV | FLAG_NOEXEC | (type == MOUNT_BIND ? FLAG_REC | FLAG_IDMAP | FLAG_FILE : 0U);
-    *GROW(reader->app->mounts, reader->app->mount_count) = (struct mount_record){
+    ADD(reader->app->mounts, reader->app->mount_count) = (struct mount_record){
         .source = field_path(fields[0], fields[1]), .target = field_inside_path(fields[0], fields[2]), .type = type,
         .flags = field_flags(fields[0], fields[4], allowed), .data = fields[5], .fd = -1};
 }
 
 static void read_device(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->devices, reader->app->device_count) = (struct device_record){
+    ADD(reader->app->devices, reader->app->device_count) = (struct device_record){
         .name = fields[1], .major = (unsigned)field_number(fields[0], fields[2], 4095), .minor = (unsigned)field_number(fields[0], fields[3], 1048575), .fd = -1};
 }
 
 static void read_symlink(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->symlinks, reader->app->symlink_count) =
+    ADD(reader->app->symlinks, reader->app->symlink_count) =
         (struct symlink_record){.target = field_path(fields[0], fields[1]), .path = field_inside_path(fields[0], fields[2])};
 }
 
 static void read_mask(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->masks, reader->app->mask_count) = field_inside_path(fields[0], fields[1]);
+    ADD(reader->app->masks, reader->app->mask_count) = field_inside_path(fields[0], fields[1]);
 }
 
 static void read_readonly(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->readonlys, reader->app->readonly_count) = field_inside_path(fields[0], fields[1]);
+    ADD(reader->app->readonlys, reader->app->readonly_count) = field_inside_path(fields[0], fields[1]);
 }
 
 static void read_app_cgroup(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->cgroups, reader->app->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};
+    ADD(reader->app->cgroups, reader->app->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};
 }
 
 static void read_cwd(struct reader *reader, char **fields)
@@ -196,19 +202,19 @@ static void read_user(struct reader *reader, char **fields)
 
 static void read_group(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->groups, reader->app->group_count) = (gid_t)field_number(fields[0], fields[1], UINT32_MAX - 1);
+    ADD(reader->app->groups, reader->app->group_count) = (gid_t)field_number(fields[0], fields[1], UINT32_MAX - 1);
 }
 
 static void read_env(struct reader *reader, char **fields)
 {
     if (fields[1][0] == '=' || strchr(fields[1], '=') == NULL)
         die_because("plan", fields[0], 0, "not NAME=VALUE");
-    *GROW(reader->app->environment, reader->app->environment_count) = fields[1];
+    ADD(reader->app->environment, reader->app->environment_count) = fields[1];
 }
 
 static void read_arg(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->arguments, reader->app->argument_count) = fields[1];
+    ADD(reader->app->arguments, reader->app->argument_count) = fields[1];
 }
 
 static void read_capability(struct reader *reader, char **fields)
@@ -218,7 +224,7 @@ static void read_capability(struct reader *reader, char **fields)
 
 static void read_rlimit(struct reader *reader, char **fields)
 {
-    *GROW(reader->app->rlimits, reader->app->rlimit_count) = field_rlimit(fields[0], fields + 1);
+    ADD(reader->app->rlimits, reader->app->rlimit_count) = field_rlimit(fields[0], fields + 1);
 }
 
 static void read_umask(struct reader *reader, char **fields)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -133,6 +134,8 @@ struct pod_plan {
     size_t teardown_count;
     struct app_plan *apps;
     size_t app_count;
+    /* Of a new terminal: the caller's, found out before there is a pod. */
+    struct winsize terminal_size;
 };
 
 /* Reads and checks the whole plan; every defect is a failure of step `plan` naming the record. */
@@ -141,8 +144,8 @@ struct pod_plan *plan_read(int fd);
 /* What no single record can show to be wrong; plan_read calls it at the end. */
 void plan_check(struct pod_plan *plan);
 
-/* One more element, zeroed, at the end of an array. */
-void *plan_grow(void *array, size_t *count, size_t size);
+/* One more element, zeroed, at the end of the array whose address (of its pointer) is given. */
+void *plan_add(void *array, size_t *count, size_t size);
 
 /* Fields of records. A defect is a failure of step `plan` with `keyword` as subject. */
 uint64_t field_number(const char *keyword, const char *text, uint64_t limit);

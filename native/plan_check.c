@@ -106,9 +106,9 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
     require(app->argument_count > 0 && app->arguments[0][0] != '\0', app->name, "has no command");
     require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");
     require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 4096), app->name, "a log needs a path in the pod directory, 4096 bytes and one file");
-    app->environment = plan_grow(app->environment, &app->environment_count, sizeof *app->environment);
+    plan_add(&app->environment, &app->environment_count, sizeof *app->environment);
     app->environment_count--;
-    app->arguments = plan_grow(app->arguments, &app->argument_count, sizeof *app->arguments);
+    plan_add(&app->arguments, &app->argument_count, sizeof *app->arguments);
     app->argument_count--;
 }
 

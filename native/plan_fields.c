@@ -136,7 +136,7 @@ void *field_hex(const char *keyword, const char *text, size_t unit, size_t *byte
     unsigned char *decoded = must_allocate(length / 2);
     for (size_t i = 0; i < length; i++) {
         unsigned digit = (unsigned)(strchr(digits, text[i]) - digits);
-        decoded[i / 2] = (unsigned char)(decoded[i / 2] << 4 | digit);
+        decoded[i / 2] = (unsigned char)((unsigned)decoded[i / 2] << 4 | digit);
     }
     *bytes = length / 2;
     return decoded;

@@ -270,7 +270,7 @@ int rootfs_enter(const struct pod_plan *plan, const struct app_plan *app, int *s
     for (size_t i = 0; i < app->mount_count; i++)
         make_mount(root, &app->mounts[i]);
     fill_dev(dev, app);
-    int master = app->has_terminal ? terminal_open(dev, app->uid, slave) : -1;
+    int master = app->has_terminal ? terminal_open(dev, app->uid, &plan->terminal_size, slave) : -1;
     for (size_t i = 0; i < app->mask_count; i++)
         mask(root, app->masks[i]);
     for (size_t i = 0; i < app->readonly_count; i++)

@@ -101,6 +101,8 @@ void standard_open(struct standard *standard, struct pod_plan *plan, int pod)
     standard->logs = must_allocate(plan->app_count * sizeof *standard->logs);
     for (size_t i = 0; i < plan->app_count; i++)
         has_terminal |= plan->apps[i].has_terminal;
+    if (has_terminal && plan->is_foreground)
+        plan->terminal_size = terminal_size();
     for (size_t i = 0; i < plan->app_count; i++) {
         struct app_plan *app = &plan->apps[i];
         if (app->has_terminal)
@@ -124,15 +126,16 @@ void standard_add_terminal(struct standard *standard, int master)
     stream_open(add(standard), must_duplicate(master), standard->plan->is_foreground ? STDOUT_FILENO : -1, NULL, END_LEAVE);
     if (!standard->plan->is_foreground)
         return;
-    terminal_copy_size(master);
     terminal_make_raw();
+    /* A descriptor of its own, which is closed with the stream: the terminal's modes are restored through the first. */
     stream_open(add(standard), must_duplicate(STDIN_FILENO), must_duplicate(master), NULL, END_SEND_EOF);
 }
 
 void standard_resize(const struct standard *standard)
 {
+    struct winsize size = terminal_size();
     if (standard->master >= 0 && standard->plan->is_foreground)
-        terminal_copy_size(standard->master);
+        ioctl(standard->master, TIOCSWINSZ, &size);
 }
 
 size_t standard_wanted(const struct standard *standard, struct pollfd *wanted)

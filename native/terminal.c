@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdbool.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <termios.h>
 #include <unistd.h>
@@ -17,12 +16,12 @@
 static struct termios original;
 static bool is_raw = false;
 
-int terminal_open(int dev, uint32_t uid, int *slave)
+int terminal_open(int dev, uint32_t uid, const struct winsize *size, int *slave)
 {
     int unlocked = 0, master = open_beneath(dev, "pts/ptmx", O_RDWR | O_NOCTTY);
     if (master < 0 || !is_filesystem(master, DEVPTS_SUPER_MAGIC))
         die_because("terminal", "/dev/pts/ptmx", master < 0 ? -master : 0, "a terminal needs a devpts mount at /dev/pts");
-    if (ioctl(master, TIOCSPTLCK, &unlocked) < 0)
+    if (ioctl(master, TIOCSPTLCK, &unlocked) < 0 || ioctl(master, TIOCSWINSZ, size) < 0)
         die("terminal", "", errno);
     /* By descriptor: a name below /dev/pts could have been made to mean something else (CVE-2025-52565). */
     *slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -59,9 +58,10 @@ void terminal_restore(void)
     is_raw = false;
 }
 
-void terminal_copy_size(int master)
+struct winsize terminal_size(void)
 {
     struct winsize size;
     if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        ioctl(master, TIOCSWINSZ, &size);
+        return size;
+    return (struct winsize){.ws_row = 0};
 }

@@ -3,9 +3,10 @@
 #define PERIGEE_TERMINAL_H
 
 #include <stdint.h>
+#include <sys/ioctl.h>
 
 /* In the process of an app: a new terminal of the devpts below `dev`, owned by `uid`, also bound to `dev`/console. Returns the master. */
-int terminal_open(int dev, uint32_t uid, int *slave);
+int terminal_open(int dev, uint32_t uid, const struct winsize *size, int *slave);
 
 /* In the process of an app, leader of a new session: makes `slave` its controlling terminal. */
 void terminal_control(int slave);
@@ -14,7 +15,7 @@ void terminal_control(int slave);
 void terminal_make_raw(void);
 void terminal_restore(void);
 
-/* Gives the master the size of the caller's terminal. */
-void terminal_copy_size(int master);
+/* The size of the caller's terminal, zeros if there is none. */
+struct winsize terminal_size(void);
 
 #endif

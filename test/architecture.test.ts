@@ -30,7 +30,6 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   zod: ["schema", "shim"],
   "node-fetch": ["http"],
   openpgp: ["trust"],
-  "@peculiar/x509": ["site"],
   parse5: ["fetch"],
   commander: ["cli"],
   koffi: ["shim"],

@@ -1,20 +1,27 @@
 /** Everything about a pod that is decided before its directory exists: shared by run and plan, which must not differ. */
-import { existsSync, lstatSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { Failure } from "../base/failure.ts";
-import { readIfExists } from "../base/files.ts";
+import { readFileSync } from "node:fs";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { ioFailure, readIfExists } from "../base/files.ts";
 import { type CgroupLayout, cgroupFeatures, readCgroupLayout } from "../pod/cgroup-layout.ts";
-import { planPodCgroups } from "../pod/cgroup-plan.ts";
+import { type PodCgroups, planPodCgroups } from "../pod/cgroup-plan.ts";
 import { parseEnvironmentFile, parseVariable } from "../pod/environment.ts";
+import { statInRoot } from "../pod/in-root.ts";
 import { decideIsolators, type PodIsolation } from "../pod/isolators.ts";
 import { activeSecurityModules } from "../pod/lsm.ts";
 import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
-import { type PodFile, type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
+import { type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
 import type { PlanInput, PlannedMount } from "../pod/plan.ts";
 import { podWarnings } from "../pod/plan-words.ts";
 import { planRoot } from "../pod/rootfs.ts";
 import { resolveUser } from "../pod/users.ts";
-import { inspectSource, type MatchedVolumes, matchVolumes, parseMountFlag, parseVolumeFlag } from "../pod/volumes.ts";
+import {
+  type EmptyMount,
+  inspectSource,
+  matchVolumes,
+  obscured,
+  parseMountFlag,
+  parseVolumeFlag,
+} from "../pod/volumes.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import type { PodImage } from "./pod-images.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -27,7 +34,10 @@ export interface Decisions {
   readonly hostname: string | undefined;
   readonly isolation: PodIsolation;
   readonly layout: CgroupLayout;
-  readonly volumes: MatchedVolumes;
+  /** By app name; the sources of host volumes are there and may be mounted. */
+  readonly mounts: ReadonlyMap<string, readonly PlannedMount[]>;
+  /** Directories to be made in the pod. */
+  readonly emptyVolumes: readonly EmptyMount[];
   readonly privateUsers: boolean;
   readonly warnings: readonly string[];
 }
@@ -70,8 +80,35 @@ export async function decidePod(
     },
   );
   const volumes = matchVolumes(manifest);
-  const warnings = [...reified.warnings, ...volumes.warnings, ...podWarnings(manifest, isolation)];
-  return { manifest, images, network, hostname, isolation, layout, volumes, privateUsers, warnings };
+  const allowSymlinks = options.allowSymlinkSources ?? false;
+  return {
+    manifest,
+    images,
+    network,
+    hostname,
+    isolation,
+    layout,
+    mounts: new Map(
+      [...volumes.apps].map(([app, mounts]) => [app, mounts.map((one) => planMount(one, allowSymlinks))]),
+    ),
+    emptyVolumes: volumes.empty,
+    privateUsers,
+    warnings: [...reified.warnings, ...volumes.warnings, ...podWarnings(manifest, isolation)],
+  };
+}
+
+/** What of a pod has its uuid in it: the cgroups to be made for it. */
+export function podCgroups({ layout, isolation }: Decisions, uuid: string): PodCgroups {
+  return planPodCgroups(layout, uuid, { pod: isolation.limits, apps: isolation.apps });
+}
+
+/** What can be said only when the trees are there: mounts that hide something of an image (ACE-11). */
+export function treeWarnings({ mounts }: Decisions, trees: ReadonlyMap<string, string>): readonly string[] {
+  return [...mounts].flatMap(([app, planned]) => {
+    const tree = trees.get(app);
+    const own = planned.map(({ mount }) => mount);
+    return tree === undefined || own.length === 0 ? [] : obscured(tree, app, own);
+  });
 }
 
 export interface Placement {
@@ -79,6 +116,7 @@ export interface Placement {
   readonly hostname: string;
   /** First id of the pod's range; undefined without a user namespace. */
   readonly idBase: number | undefined;
+  readonly cgroups: PodCgroups;
   /** By app name. */
   readonly trees: ReadonlyMap<string, string>;
   readonly canIdmap: boolean;
@@ -93,11 +131,12 @@ export function planInput(
   placement: Placement,
 ): PlanInput {
   const { manifest, isolation } = decisions;
+  const isHost = decisions.network === "host";
   const files = podFiles({
     network: decisions.network,
     hostname: placement.hostname,
-    hostResolvConf: hostFile("/etc/resolv.conf"),
-    hostHosts: hostFile("/etc/hosts"),
+    hostResolvConf: isHost ? hostFile("/etc/resolv.conf") : undefined,
+    hostHosts: isHost ? hostFile("/etc/hosts") : undefined,
   });
   return {
     uuid: placement.uuid,
@@ -114,17 +153,15 @@ export function planInput(
           overlay: options.overlay ?? true,
         }),
         user: resolveUser(tree, app.app),
-        mounts: (decisions.volumes.apps.get(app.name) ?? []).map((mount) =>
-          plannedMount(mount, options.allowSymlinkSources ?? false),
-        ),
-        files: files.filter((file) => !file.onlyIfMissing || !hasFile(tree, file)),
+        mounts: decisions.mounts.get(app.name) ?? [],
+        files: files.filter(({ onlyIfMissing, target }) => !onlyIfMissing || statInRoot(tree, target) === undefined),
         log: options.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
       };
     }),
     userNamespace: placement.idBase === undefined ? undefined : { base: placement.idBase, count: 65536 },
     network: decisions.network,
     isolation,
-    cgroups: planPodCgroups(decisions.layout, placement.uuid, { pod: isolation.limits, apps: isolation.apps }),
+    cgroups: placement.cgroups,
     foreground: placement.foreground,
     terminal: options.interactive === true ? (settings.environment.get("TERM") ?? "xterm") : undefined,
     insecure: settings.insecure,
@@ -150,32 +187,25 @@ async function environmentFiles(paths: readonly string[]): Promise<readonly (rea
   const variables: (readonly [string, string])[] = [];
   for (const path of paths) {
     const bytes = await readIfExists(path, 1024 * 1024);
-    if (bytes === undefined) throw new Failure("NOT_FOUND", `there is no file ${path}`, { subject: path });
+    if (bytes === undefined) throw new Failure("NOT_FOUND", `there is no file ${printable(path)}`, { subject: path });
     variables.push(...parseEnvironmentFile(bytes.toString("utf8"), path));
   }
   return variables;
 }
 
-function plannedMount(mount: PlannedMount["mount"], allowSymlinks: boolean): PlannedMount {
+function planMount(mount: PlannedMount["mount"], allowSymlinks: boolean): PlannedMount {
   if (mount.kind === "empty") return { mount, path: `volumes/${mount.volume}`, type: "directory" };
   return { mount, ...inspectSource(mount.source, { allowSymlinks }) };
 }
 
-/** Whether the image brings the file itself; a link on the way counts as yes, because following it here would leave the tree. */
-function hasFile(tree: string, file: PodFile): boolean {
-  const parts = file.target.split("/").filter((part) => part !== "");
-  let path = tree;
-  for (const part of parts) {
-    path = join(path, part);
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return false;
-    if (stat.isSymbolicLink()) return true;
-  }
-  return true;
-}
-
+/** Undefined when the host has none, also when its link leads nowhere. */
 function hostFile(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw ioFailure(error, `cannot read ${path}`, path);
+  }
 }
 
 function callerOomScore(): number {

@@ -1,7 +1,6 @@
 /** discover: where a name's image, signature and keys are said to be. Downloads none of them. */
 import { type Attempt, discover, discoveryFailure, type Endpoint } from "../fetch/discover.ts";
-import { withHostLabels } from "../fetch/locate.ts";
-import { parseImageName } from "../fetch/reference.ts";
+import { parseImageName, withHostLabels } from "../fetch/reference.ts";
 import type { Settings } from "./settings.ts";
 
 export interface DiscoverOptions {

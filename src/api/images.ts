@@ -122,7 +122,7 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
 async function openStored(settings: Settings, reference: Reference, image: string): Promise<AsyncIterable<Uint8Array>> {
   const store = await openStore(settings.directories.data);
   const record = findOne(store, reference, image);
-  await touchImage(store, record.id);
+  touchImage(store, record.id);
   return readArchiveBlob(store, record);
 }
 

@@ -1,10 +1,11 @@
 /** plan: what run would do, without a pod directory, a claimed id or a cgroup. */
+import { canIdmapOverlay } from "../pod/kernel.ts";
 import { defaultHostname } from "../pod/network.ts";
 import { buildPlan } from "../pod/plan.ts";
 import { explainPlan, type PlanTopic } from "../pod/plan-words.ts";
 import { describePlan, type Plan } from "../shim/plan.ts";
 import { openStoreSync } from "../store/layout.ts";
-import { decidePod, planInput } from "./decide.ts";
+import { decidePod, planInput, podCgroups, treeWarnings } from "./decide.ts";
 import { podImages } from "./pod-images.ts";
 import { treesOf } from "./run.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -27,6 +28,7 @@ export interface PlannedPod {
 const exampleUuid = "00000000-0000-4000-8000-000000000000";
 const exampleBase = 0x7000_0000;
 
+/** Stored images are rendered, others fetched first: users and files are looked up in their trees. @throws Failure as runPod */
 export async function planPod(settings: Settings, options: RunOptions): Promise<PlannedPod> {
   const store = openStoreSync(settings.directories.data);
   const images = await podImages(settings, store, options);
@@ -36,14 +38,16 @@ export async function planPod(settings: Settings, options: RunOptions): Promise<
     uuid: exampleUuid,
     hostname: decisions.hostname ?? defaultHostname(exampleUuid),
     idBase: decisions.privateUsers ? exampleBase : undefined,
+    cgroups: podCgroups(decisions, exampleUuid),
     trees,
-    canIdmap: true,
+    // Only root can find out, and nobody else can run a pod: for others it is shown as it is on a kernel of today.
+    canIdmap: !settings.caller.isRoot || canIdmapOverlay(settings.directories.data),
     foreground: true,
   });
   const plan: Plan = buildPlan(input);
   return {
     topics: explainPlan(input, plan),
-    warnings: decisions.warnings,
+    warnings: [...decisions.warnings, ...treeWarnings(decisions, trees)],
     isolators: decisions.isolation.report,
     records: describePlan(plan),
   };

@@ -1,11 +1,12 @@
 /** The images of a pod: found in the store without loading what fetching needs, fetched otherwise; and whether they may run. */
 import { Failure } from "../base/failure.ts";
-import { parseReference } from "../fetch/reference.ts";
+import { hostLabels, parseReference } from "../fetch/reference.ts";
 import type { AppRequest } from "../pod/manifest.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { planTree, treeIdOfSync } from "../store/layers.ts";
 import type { Store } from "../store/layout.ts";
-import { findImageSync, readManifestSync, readRecordSync, resolveImageIdSync } from "../store/lookup.ts";
+import { findForHostSync, notStored, readManifestSync, readRecordSync, resolveImageIdSync } from "../store/lookup.ts";
+import { keystoreOf } from "./keystore.ts";
 import type { RunApp, RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 
@@ -35,7 +36,11 @@ export async function podImages(settings: Settings, store: Store, options: RunOp
 function layersOf(store: Store, record: ImageRecord): readonly ImageRecord[] {
   if (!record.hasDependencies) return [record];
   const ids = new Set(planTree(store, record.id).layers.map((layer) => layer.id));
-  return [...ids].map((id) => readRecordSync(store, id)).filter((layer) => layer !== undefined);
+  return [...ids].map((id) => {
+    const layer = readRecordSync(store, id);
+    if (layer === undefined) throw notStored(id);
+    return layer;
+  });
 }
 
 /** Files and URLs are always read anew; an explicit signature asks for a verification. */
@@ -43,7 +48,8 @@ function findApp(store: Store, app: RunApp): ImageRecord | undefined {
   if (app.signature !== undefined) return undefined;
   const reference = parseReference(app.image);
   if (reference.kind === "id") return readRecordSync(store, resolveImageIdSync(store, reference.prefix));
-  return reference.kind === "name" ? findImageSync(store, reference.name, reference.labels) : undefined;
+  if (reference.kind !== "name") return undefined;
+  return findForHostSync(store, reference.name, reference.labels, hostLabels(reference.labels));
 }
 
 async function fetchAll(
@@ -70,7 +76,6 @@ async function requireTrust(settings: Settings, record: ImageRecord): Promise<vo
       hint: "fetch it again with its signature, or run it with --insecure-options=image",
     });
   }
-  const { keystoreOf } = await import("./keystore.ts");
   const keystore = keystoreOf(settings);
   const changed: string[] = [];
   for (const { fingerprint, keyDigest } of record.signers) {

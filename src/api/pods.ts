@@ -1,17 +1,24 @@
 /** list, status, rm: what pods there are and what became of them. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../base/failure.ts";
 import { removePod } from "../pod/gc.ts";
-import { findPods, openPods, resolvePod } from "../pod/pod.ts";
+import { findPods, noSuchPod, podsOf, resolvePod } from "../pod/pod.ts";
 import { type PodStatus, statusOf } from "../pod/status.ts";
 import type { Settings } from "./settings.ts";
+import { pause } from "./waiting.ts";
 
 export type { PodStatus } from "../pod/status.ts";
 
 /** Every pod but embryos and garbage, oldest first. */
 export async function listPods(settings: Settings): Promise<readonly PodStatus[]> {
-  const pods = findPods(openPods(settings.directories.data)).map(statusOf);
-  return pods.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  const root = podsOf(settings.directories.data);
+  const pods = findPods(root).map((pod) => statusOf(root, pod));
+  return pods
+    .filter((pod) => pod !== undefined)
+    .sort((a, b) => order(a.createdAt, b.createdAt) || order(a.uuid, b.uuid));
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 export interface StatusOptions {
@@ -22,14 +29,15 @@ export interface StatusOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws Failure NOT_FOUND, AMBIGUOUS, WAIT_TIMED_OUT */
+/** @throws Failure NOT_FOUND, also when the pod is removed while it is waited for; AMBIGUOUS, WAIT_TIMED_OUT, INTERRUPTED */
 export async function podStatus(settings: Settings, options: StatusOptions): Promise<PodStatus> {
-  const root = openPods(settings.directories.data);
+  const root = podsOf(settings.directories.data);
   const { uuid } = resolvePod(root, options.pod);
   const deadline =
     options.wait === "forever" || options.wait === undefined ? Number.POSITIVE_INFINITY : Date.now() + options.wait;
   for (;;) {
-    const status = statusOf(resolvePod(root, uuid));
+    const status = statusOf(root, resolvePod(root, uuid));
+    if (status === undefined) throw noSuchPod(uuid);
     const isOver = status.state !== "running" && status.state !== "preparing" && status.state !== "prepared";
     if (options.wait === undefined || isOver) return status;
     if (Date.now() >= deadline) {
@@ -39,7 +47,7 @@ export async function podStatus(settings: Settings, options: StatusOptions): Pro
       });
     }
     // The lock has no waiter without a process that blocks in flock(2); a look every 50 ms costs less.
-    await sleep(50, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    await pause(50, options.signal);
   }
 }
 
@@ -47,16 +55,20 @@ export interface RemovedPod {
   readonly uuid: string;
 }
 
-/** Removes pods that do not run, at once. @throws Failure WRONG_STATE for one that runs; the ones before it are removed */
+/**
+ * Removes pods that do not run, at once.
+ * @throws Failure NOT_FOUND, AMBIGUOUS before any is removed; WRONG_STATE, LOCKED for one that cannot be: the ones before it are removed
+ */
 export async function removePods(
   settings: Settings,
   options: { readonly pods: readonly string[] },
 ): Promise<readonly RemovedPod[]> {
-  const root = openPods(settings.directories.data);
+  const root = podsOf(settings.directories.data);
+  const found = new Map(options.pods.map((text) => resolvePod(root, text)).map((pod) => [pod.uuid, pod]));
   const removed: RemovedPod[] = [];
-  for (const found of options.pods.map((pod) => resolvePod(root, pod))) {
-    await removePod(settings.directories.data, root, found);
-    removed.push({ uuid: found.uuid });
+  for (const pod of found.values()) {
+    await removePod(settings.directories.data, root, pod);
+    removed.push({ uuid: pod.uuid });
   }
   return removed;
 }

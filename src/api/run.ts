@@ -2,23 +2,25 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
-import { killRemains, removePod } from "../pod/gc.ts";
-import { claimRange, releaseRanges } from "../pod/id-ranges.ts";
+import { discardPod, removePod } from "../pod/gc.ts";
+import { claimRange } from "../pod/id-ranges.ts";
 import { canIdmapOverlay } from "../pod/kernel.ts";
 import { launchPod, type ReadyPod } from "../pod/launch.ts";
 import { defaultHostname } from "../pod/network.ts";
-import { openPods, type Pod } from "../pod/pod.ts";
+import { openPods, Pod, resolvePod } from "../pod/pod.ts";
 import { type PreparedPod, preparePod } from "../pod/prepare.ts";
+import { shimPath } from "../shim/binary.ts";
 import { failureOf } from "../shim/events.ts";
 import { FileLock } from "../shim/flock.ts";
 import { type RunHandle, replaceWithRun, type SpawnOptions, spawnRun } from "../shim/run.ts";
+import { touchImage } from "../store/images.ts";
 import { lockOf, openStoreSync, type Store } from "../store/layout.ts";
 import { ensureTree, findTree } from "../store/trees.ts";
-import { type Decisions, decidePod, planInput } from "./decide.ts";
+import { type Decisions, decidePod, planInput, podCgroups, treeWarnings } from "./decide.ts";
 import { podImages } from "./pod-images.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
-import { saveUuidFile } from "./uuid-file.ts";
+import { removeUuidFile, saveUuidFile } from "./uuid-file.ts";
 
 export type { RunApp, RunOptions } from "./run-options.ts";
 
@@ -45,62 +47,84 @@ export interface PodHandle {
   signal(number: number): boolean;
 }
 
-export async function runPod(
-  settings: Settings,
-  options: RunOptions & { readonly foreground: boolean },
-): Promise<RunnablePod> {
+type StartOptions = RunOptions & { readonly foreground: boolean };
+
+/**
+ * Everything up to the start of the shim. A failure leaves nothing behind: neither a pod nor a claimed id nor a cgroup.
+ * @throws Failure NOT_ROOT, USAGE, SHIM_MISSING, KERNEL_LACKS, INTERRUPTED …, and what podImages throws
+ */
+export async function runPod(settings: Settings, options: StartOptions): Promise<RunnablePod> {
   if (!settings.caller.isRoot) {
     throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee run …" });
   }
-  const store = openStoreSync(settings.directories.data);
+  if (options.interactive === true && !options.foreground) {
+    throw new Failure("USAGE", "a pod in the background has no terminal", { hint: "either --interactive or --detach" });
+  }
+  shimPath();
+  const { data } = settings.directories;
+  const store = openStoreSync(data);
   const images = await podImages(settings, store, options);
   const decisions = await decidePod(settings, options, images);
-  const root = openPods(settings.directories.data);
-  const prepared = prepare(settings, store, root, decisions);
+  for (const { record } of images) touchImage(store, record.id);
+  const root = openPods(data);
+  const pod = Pod.create(root);
   try {
-    if (options.uuidFile !== undefined) await saveUuidFile(options.uuidFile, prepared.pod.uuid);
-    const ready = await launch(settings, store, options, decisions, prepared);
-    return runnable(prepared, decisions, ready);
+    const prepared = await prepare(settings, store, options, decisions, pod);
+    if (options.uuidFile !== undefined) await saveUuidFile(options.uuidFile, pod.uuid);
+    const trees = await treesOf(settings, store, options, decisions);
+    const ready = await launch(settings, options, decisions, prepared, trees);
+    await letSignalsIn(options.signal);
+    return runnable(settings, root, pod, ready, [...decisions.warnings, ...treeWarnings(decisions, trees)]);
   } catch (error) {
-    await discard(settings, root, prepared.pod);
+    await discard(settings, root, pod);
+    if (options.uuidFile !== undefined) await removeUuidFile(options.uuidFile);
     throw error;
   }
 }
 
-function prepare(settings: Settings, store: Store, root: string, decisions: Decisions): PreparedPod {
+async function prepare(
+  settings: Settings,
+  store: Store,
+  { signal }: StartOptions,
+  decisions: Decisions,
+  pod: Pod,
+): Promise<PreparedPod> {
   const { data } = settings.directories;
-  const lock = FileLock.open(lockOf(store), "shared", { wait: true });
+  const lock = await FileLock.acquire(lockOf(store), "shared", {
+    signal,
+    onWait: () => settings.log.info("waiting for the store to be cleared up"),
+  });
   try {
-    return preparePod({
-      root,
+    return preparePod(pod, {
       apps: decisions.manifest.apps.map((app, index) => {
         const image = decisions.images[index];
         if (image === undefined) throw new Failure("INTERNAL", `${app.name} has no image`);
         return { name: app.name, imageId: image.record.id, imageName: image.record.name, treeId: image.treeId };
       }),
       network: decisions.network,
-      hostname: (uuid) => decisions.hostname ?? defaultHostname(uuid),
+      hostname: decisions.hostname ?? defaultHostname(pod.uuid),
       manifest: decisions.manifest,
-      claim: decisions.privateUsers ? (uuid) => claimRange(data, uuid) : undefined,
+      cgroups: podCgroups(decisions, pod.uuid),
+      claim: decisions.privateUsers ? () => claimRange(data, pod.uuid) : undefined,
     });
   } finally {
-    lock?.release();
+    lock.release();
   }
 }
 
 async function launch(
   settings: Settings,
-  store: Store,
-  options: RunOptions & { readonly foreground: boolean },
+  options: StartOptions,
   decisions: Decisions,
   prepared: PreparedPod,
+  trees: ReadonlyMap<string, string>,
 ): Promise<ReadyPod> {
-  const trees = await treesOf(settings, store, options, decisions);
-  const { record } = prepared;
+  const { pod, record, cgroups } = prepared;
   const input = planInput(settings, options, decisions, {
-    uuid: record.uuid,
+    uuid: pod.uuid,
     hostname: record.hostname,
     idBase: record.idBase,
+    cgroups,
     trees,
     canIdmap: record.idBase !== undefined && canIdmapOverlay(settings.directories.data),
     foreground: options.foreground,
@@ -109,11 +133,17 @@ async function launch(
     const tree = trees.get(app.name);
     if (app.root.kind !== "directory" || tree === undefined) continue;
     const { copyTree } = await import("../image/copy.ts");
-    const target = join(prepared.pod.directory, app.root.path);
+    const target = join(pod.directory, app.root.path);
     mkdirSync(target, { recursive: true, mode: 0o700 });
     await copyTree(tree, target, record.idBase ?? 0, options.signal);
   }
-  return launchPod({ prepared, input, trees, emptyVolumes: decisions.volumes.empty });
+  return launchPod({ prepared, input, trees, emptyVolumes: decisions.emptyVolumes });
+}
+
+/** A signal that came while nothing was waited for is noticed now; after the shim has taken over it would be lost. */
+async function letSignalsIn(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted before the pod was started");
 }
 
 /** Where each app's tree is, rendering what is missing. */
@@ -141,17 +171,35 @@ export async function treesOf(
   return trees;
 }
 
-function runnable(prepared: PreparedPod, decisions: Decisions, { start }: ReadyPod): RunnablePod {
-  const { uuid } = prepared.pod;
+function runnable(
+  settings: Settings,
+  root: string,
+  pod: Pod,
+  { start }: ReadyPod,
+  warnings: readonly string[],
+): RunnablePod {
+  const { uuid } = pod;
   return {
     uuid,
-    warnings: decisions.warnings,
+    warnings,
     replace: ({ report }) => replaceWithRun({ ...start, report }),
     spawn: async (options = {}) => {
-      const handle = spawnRun({ ...start, ...options });
+      let handle: RunHandle;
+      try {
+        handle = spawnRun({ ...start, ...options });
+      } catch (error) {
+        await discard(settings, root, pod);
+        throw error;
+      }
       // The shim shares the lock now; kept here too it would make a pod that ended look as if it ran.
-      prepared.pod.release();
-      await untilReady(handle);
+      pod.release();
+      try {
+        await untilReady(handle);
+      } catch (error) {
+        await handle.exited;
+        await removeFailed(settings, root, pod.uuid);
+        throw error;
+      }
       const { exited, stdin, stdout, stderr } = handle;
       return { uuid, exited, stdin, stdout, stderr, signal: (number) => handle.signal(number) };
     },
@@ -167,17 +215,21 @@ async function untilReady(handle: RunHandle): Promise<void> {
   throw new Failure("SHIM_FAILED", `perigee-shim ended with ${await handle.exited} before the pod ran`);
 }
 
-/** A pod that could not be started leaves nothing. */
+/** A pod that could not be started leaves nothing; why it could not is more important than that it did. */
 async function discard(settings: Settings, root: string, pod: Pod): Promise<void> {
+  await orWarn(settings, pod.uuid, discardPod(settings.directories.data, root, pod));
+}
+
+/** As discard, of a pod whose lock was the shim's until that ended. */
+async function removeFailed(settings: Settings, root: string, uuid: string): Promise<void> {
+  await orWarn(settings, uuid, removePod(settings.directories.data, root, resolvePod(root, uuid)));
+}
+
+async function orWarn({ log }: Settings, uuid: string, removal: Promise<void>): Promise<void> {
   try {
-    await killRemains(pod.directory);
-    const { uuid, phase, directory } = pod;
-    pod.release();
-    await removePod(settings.directories.data, root, { uuid, phase, directory, state: "exited" });
-    releaseRanges(settings.directories.data, (other) => other !== uuid);
+    await removal;
   } catch (error) {
-    settings.log.warn(
-      `pod ${pod.uuid} could not be removed; perigee gc will: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn(`pod ${uuid} could not be removed; perigee gc will: ${reason}`);
   }
 }

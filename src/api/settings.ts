@@ -5,6 +5,7 @@ import { errnoOf, Failure } from "../base/failure.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { HttpClient } from "../http/client.ts";
 import { dataDirectoryOf, httpConfigOf } from "./config-files.ts";
+import { version } from "./version.ts";
 
 const insecureNames = ["image", "tls", "http", "pubkey", "ondisk", "capabilities", "paths", "seccomp"] as const;
 export type InsecureOption = (typeof insecureNames)[number];
@@ -181,7 +182,9 @@ async function makeClient(settings: ClientSettings): Promise<HttpClient> {
   const configured = await httpConfigOf(settings.configDirectories);
   const extra = readableAuthorities(settings);
   return createHttpClient({
-    caFiles: [...settings.caFiles, ...configured.caFiles, ...extra],
+    caFiles: [...settings.caFiles, ...configured.caFiles],
+    extraCaFiles: extra,
+    userAgent: `perigee/${version}`,
     connectTo: [...settings.connectTo, ...configured.connectTo].map(parseConnectTo),
     insecureTls: settings.insecure.has("tls"),
     insecureHttp: settings.insecure.has("http"),

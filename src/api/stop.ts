@@ -1,9 +1,10 @@
 /** stop: asks pods to end, and ends them. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../base/failure.ts";
-import { type FoundPod, openPods, Pod, resolvePod } from "../pod/pod.ts";
+import { sendSignal } from "../pod/gc.ts";
+import { type FoundPod, findPod, podsOf, resolvePod } from "../pod/pod.ts";
 import { isAlive, readInit } from "../pod/record.ts";
 import type { Settings } from "./settings.ts";
+import { pause } from "./waiting.ts";
 
 export interface StopOptions {
   /** uuids or unique prefixes. */
@@ -21,50 +22,60 @@ export interface StoppedPod {
   readonly killed: boolean;
 }
 
-/** Asks each pod to end; after `timeout` it is killed. Pods that already ended are no error. */
+/**
+ * Asks each pod to end; after `timeout` it is killed. Pods that already ended are no error.
+ * @throws Failure NOT_FOUND, AMBIGUOUS, WRONG_STATE before any is asked; LOCKED for one that does not end even so
+ */
 export async function stopPods(settings: Settings, options: StopOptions): Promise<readonly StoppedPod[]> {
-  const root = openPods(settings.directories.data);
-  const pods = options.pods.map((pod) => resolvePod(root, pod));
-  for (const pod of pods) {
-    if (pod.state === "preparing") {
-      throw new Failure("WRONG_STATE", `pod ${pod.uuid} is still being prepared`, {
-        subject: pod.uuid,
+  const root = podsOf(settings.directories.data);
+  const pods = new Map(options.pods.map((text) => resolvePod(root, text)).map((pod) => [pod.uuid, pod]));
+  for (const { uuid, state } of pods.values()) {
+    if (state === "preparing") {
+      throw new Failure("WRONG_STATE", `pod ${uuid} is still being prepared`, {
+        subject: uuid,
         hint: "try again when it runs",
       });
     }
   }
-  return await Promise.all(pods.map((pod) => stopPod(root, pod, options)));
+  return await Promise.all([...pods.values()].map((pod) => stopPod(root, pod, options)));
 }
 
 async function stopPod(root: string, pod: FoundPod, options: StopOptions): Promise<StoppedPod> {
-  if (pod.state !== "running") return { uuid: pod.uuid, killed: false };
-  const deadline = Date.now() + (options.force ? 0 : options.timeoutMs);
-  if (!options.force) tell(pod, "SIGTERM");
-  while (Date.now() < deadline) {
-    if (hasEnded(root, pod)) return { uuid: pod.uuid, killed: false };
-    await sleep(20, undefined, options.signal === undefined ? {} : { signal: options.signal });
+  const { uuid } = pod;
+  if (pod.state !== "running") return { uuid, killed: false };
+  if (!options.force) {
+    const deadline = Date.now() + options.timeoutMs;
+    let isTold = false;
+    while (Date.now() < deadline) {
+      // A pod that has only just begun has no init yet that could be told.
+      if (!isTold) isTold = tell(pod, "SIGTERM");
+      if (hasEnded(root, uuid)) return { uuid, killed: false };
+      await pause(20, options.signal);
+    }
   }
-  await kill(root, pod);
-  return { uuid: pod.uuid, killed: true };
+  await kill(root, pod, options.signal);
+  return { uuid, killed: true };
 }
 
 /** The end of init is the end of everything in its pid namespace; the supervisor then writes what it saw and gives up the lock. */
-async function kill(root: string, pod: FoundPod): Promise<void> {
+async function kill(root: string, pod: FoundPod, signal: AbortSignal | undefined): Promise<void> {
   for (let attempt = 0; attempt < 500; attempt++) {
-    if (hasEnded(root, pod)) return;
     tell(pod, "SIGKILL");
-    await sleep(20);
+    if (hasEnded(root, pod.uuid)) return;
+    await pause(20, signal);
   }
   throw new Failure("LOCKED", `pod ${pod.uuid} was killed but does not end`, { subject: pod.uuid });
 }
 
-function tell(pod: FoundPod, signal: "SIGTERM" | "SIGKILL"): void {
+/** Whether there was somebody to tell. */
+function tell(pod: FoundPod, signal: "SIGTERM" | "SIGKILL"): boolean {
   const init = readInit(pod.directory);
-  if (init !== undefined && isAlive(init)) process.kill(init.pid, signal);
+  if (init === undefined || !isAlive(init)) return false;
+  sendSignal(init.pid, signal);
+  return true;
 }
 
-function hasEnded(root: string, pod: FoundPod): boolean {
-  const held = Pod.take(root, pod.uuid, "run");
-  held?.release();
-  return held !== undefined || resolvePod(root, pod.uuid).state !== "running";
+/** Only looks: a lock taken exclusively would make the pod look as if it ran, to everybody else. */
+function hasEnded(root: string, uuid: string): boolean {
+  return findPod(root, uuid)?.state !== "running";
 }

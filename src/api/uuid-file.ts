@@ -1,7 +1,7 @@
 /** The files that carry a pod's uuid between commands of a service unit. */
-import { writeFile } from "node:fs/promises";
-import { Failure } from "../base/failure.ts";
-import { ioFailure, readIfExists } from "../base/files.ts";
+import { unlink, writeFile } from "node:fs/promises";
+import { Failure, printable } from "../base/failure.ts";
+import { ignoreMissing, ioFailure, readIfExists } from "../base/files.ts";
 
 /** The pod named by the one argument, or by the uuid file instead of it. @throws Failure USAGE, NOT_FOUND */
 export async function readUuidFile(args: readonly string[], file: string | undefined): Promise<string> {
@@ -18,7 +18,7 @@ export async function podsFrom(args: readonly string[], file: string | undefined
   }
   if (file === undefined) return args;
   const bytes = await readIfExists(file, 4096);
-  if (bytes === undefined) throw new Failure("NOT_FOUND", `there is no file ${file}`, { subject: file });
+  if (bytes === undefined) throw new Failure("NOT_FOUND", `there is no file ${printable(file)}`, { subject: file });
   return [bytes.toString("utf8").trim()];
 }
 
@@ -29,4 +29,9 @@ export async function saveUuidFile(file: string, uuid: string): Promise<void> {
   } catch (error) {
     throw ioFailure(error, `cannot write ${file}`, file);
   }
+}
+
+/** Takes back what saveUuidFile wrote, for a pod that did not start. */
+export async function removeUuidFile(file: string): Promise<void> {
+  await unlink(file).catch(ignoreMissing);
 }

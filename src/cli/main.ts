@@ -180,6 +180,8 @@ function listenForSignals(): Interruption {
   return { controller, signalNumber: () => received };
 }
 
+// Should there ever be nothing left to wait for before main has ended, that must not look like success.
+process.exitCode = 1;
 const words = process.argv.slice(2);
 void main({
   argv: words[0] === "--version" ? ["version", ...words.slice(1)] : words,

@@ -7,7 +7,7 @@ import type { OptionSpec, OptionValues } from "./command.ts";
 /** Before the first image; they may stand after an image too. */
 export const podOptions: readonly OptionSpec[] = [
   ["--net <network>", "`none`: loopback only; `host`: the host's", "none"],
-  ["--hostname <name>", "the pod's host name", "perigee-UUID"],
+  ["--hostname <name>", "the pod's host name instead of perigee-UUID"],
   ["--private-users <yes|no>", "a user namespace of its own: host ids are never the pod's", "yes"],
   ["--no-overlay", "copy the tree instead of an overlay"],
   ["--interactive", "a terminal for the only app"],
@@ -22,6 +22,9 @@ export const podOptions: readonly OptionSpec[] = [
   ["--allow-symlink-sources", "a host volume's source may be, or be below, a symbolic link"],
   ["--uuid-file-save <file>", "write the pod's uuid there as soon as it has one"],
 ];
+
+/** Of run alone; plan takes them too, so that a line can be asked about as it stands. */
+export const detachOptions: readonly OptionSpec[] = [["--detach", "return when the pod runs, and print its uuid"]];
 
 /** After an image: for that image's app. */
 export const appOptions: readonly OptionSpec[] = [
@@ -54,7 +57,7 @@ export function parseRunOptions(argv: readonly string[]): RunOptions & { readonl
   return {
     apps: apps.map(({ image, options, args }) => runApp(image, options, args)),
     network: pod.text("net"),
-    hostname: pod.text("hostname") === "perigee-UUID" ? undefined : pod.text("hostname"),
+    hostname: pod.text("hostname"),
     privateUsers: yesOrNo(pod.text("private-users") ?? "yes", "--private-users"),
     overlay: pod.flag("overlay"),
     interactive: pod.flag("interactive"),
@@ -69,8 +72,6 @@ export function parseRunOptions(argv: readonly string[]): RunOptions & { readonl
     detach: pod.flag("detach"),
   };
 }
-
-export const detachOptions: readonly OptionSpec[] = [["--detach", "return when the pod runs, and print its uuid"]];
 
 function runApp(image: string, options: OptionValues, args: readonly string[]): RunApp {
   return {

@@ -12,12 +12,12 @@ import { renderOrder } from "../store/dependencies.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { listRecords, readManifest, readRecord, resolveImageId, touchImage } from "../store/images.ts";
 import type { Store } from "../store/layout.ts";
-import { matchingRecordsSync } from "../store/lookup.ts";
+import { findForHostSync } from "../store/lookup.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import { importImage, type PendingImage } from "./import.ts";
-import { locate, withHostLabels } from "./locate.ts";
+import { locate } from "./locate.ts";
 import { hasPinnedId, requirePinned } from "./match.ts";
-import type { Reference } from "./reference.ts";
+import { hostLabels, type Reference } from "./reference.ts";
 
 /** `new`: what is stored, else fetched. `never`: only what is stored. `update`: fetched, whatever is stored. */
 export type PullPolicy = "new" | "never" | "update";
@@ -42,7 +42,6 @@ export interface FetchRequest {
   readonly signature?: string | undefined;
 }
 
-type Labels = readonly { readonly name: string; readonly value: string }[];
 type Sought = Exclude<Reference, { readonly kind: "id" }>;
 
 /** Levels of dependencies below an image. */
@@ -99,17 +98,10 @@ async function resolveRequest(context: FetchContext, request: FetchRequest, poli
 async function lookUp(store: Store, reference: Reference, policy: PullPolicy): Promise<ImageRecord | undefined> {
   if (reference.kind === "id") return await readRecord(store, await resolveImageId(store, reference.prefix));
   if (policy === "update" || (policy === "new" && reference.kind === "file")) return undefined;
-  if (reference.kind === "name") return findNamed(store, reference.name, reference.labels);
+  if (reference.kind === "name")
+    return findForHostSync(store, reference.name, reference.labels, hostLabels(reference.labels));
   const source = reference.kind === "url" ? reference.url : reference.path;
   return (await listRecords(store)).find((record) => record.source === source);
-}
-
-/** The first image with these labels that is for this host, or for any. */
-function findNamed(store: Store, name: string, labels: Labels): ImageRecord | undefined {
-  const host = hostLabels(labels);
-  return matchingRecordsSync(store, name, labels).find((record) =>
-    host.every((want) => record.labels.every((has) => has.name !== want.name || has.value === want.value)),
-  );
 }
 
 async function importMember(
@@ -124,10 +116,6 @@ async function importMember(
   const named = reference.kind === "name" ? { ...reference, hostLabels: hostLabels(reference.labels) } : undefined;
   const pending = await importImage({ location, named }, options);
   return { record: pending.record, pending, dependencies: pending.manifest.dependencies, depth };
-}
-
-function hostLabels(labels: Labels): Labels {
-  return withHostLabels(labels).filter((label) => !labels.includes(label));
 }
 
 async function storedMember(store: Store, stored: ImageRecord, depth: number): Promise<Member> {
@@ -192,7 +180,7 @@ async function findDependency(context: FetchContext, dependency: Dependency): Pr
   const { imageName, labels } = dependency;
   const candidates =
     dependency.imageID === undefined
-      ? [findNamed(store, imageName, labels)]
+      ? [findForHostSync(store, imageName, labels, hostLabels(labels))]
       : (await listRecords(store)).filter((record) => satisfies({ record, dependencies: [], depth: 0 }, dependency));
   return candidates.find((record) => record !== undefined && (insecure.image || record.signers.length > 0));
 }
@@ -208,7 +196,7 @@ function requireBounded(members: readonly Member[]): void {
 async function commitAll({ store }: FetchContext, members: readonly Member[]): Promise<ImageRecord> {
   let last: ImageRecord | undefined;
   for (const { pending, stored } of members.toReversed()) {
-    if (stored !== undefined) await touchImage(store, stored.id);
+    if (stored !== undefined) touchImage(store, stored.id);
     last = stored ?? (await pending?.commit());
   }
   if (last === undefined) throw new Failure("INTERNAL", "a closure without its image");

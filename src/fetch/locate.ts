@@ -1,13 +1,10 @@
 /** From a reference to the location of its image and signature. Asks discovery for names; downloads nothing. */
 import { Failure } from "../base/failure.ts";
 import type { HttpClient } from "../http/client.ts";
-import { hostArch } from "../schema/labels.ts";
 import { discover, discoveryFailure } from "./discover.ts";
-import type { Reference } from "./reference.ts";
+import { type Reference, withHostLabels } from "./reference.ts";
 
 export type Place = { readonly kind: "url"; readonly url: string } | { readonly kind: "file"; readonly path: string };
-
-type Labels = readonly { readonly name: string; readonly value: string }[];
 
 /** Where an image and its detached signature are. */
 export interface Location {
@@ -35,15 +32,6 @@ export async function locate(
   const found = reference.kind === "name" ? await locateName(reference, options) : locatePlace(reference);
   if (options.signature === undefined) return found;
   return { image: found.image, signature: { kind: "file", path: options.signature } };
-}
-
-/** The labels of a request with the host's `os` and `arch` where none were given. */
-export function withHostLabels(labels: Labels): Labels {
-  const defaults = [
-    { name: "os", value: "linux" },
-    { name: "arch", value: hostArch(process.arch) },
-  ];
-  return [...labels, ...defaults.filter(({ name }) => labels.every((label) => label.name !== name))];
 }
 
 async function locateName(

@@ -2,17 +2,17 @@
  * The end of pods. A free lock does not yet mean that a pod is dead: whoever gains it first kills what is left, then removes
  * the cgroups, then the directory. Every step may be repeated, so a gc that is killed is finished by the next one.
  */
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Failure } from "../base/failure.ts";
+import { errnoOf, Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { removeTrees } from "../shim/remove.ts";
 import { killCgroups, removeCgroups } from "./cgroup.ts";
 import { releaseRanges } from "./id-ranges.ts";
-import type { Phase } from "./phases.ts";
-import { type FoundPod, findPods, Pod, uuidsIn } from "./pod.ts";
+import { type Phase, phaseOrder } from "./phases.ts";
+import { type FoundPod, Pod, uuidsIn } from "./pod.ts";
 import { isAlive, type ProcessIdentity, readInit, readPodRecord } from "./record.ts";
 
 export interface GcOptions {
@@ -45,21 +45,26 @@ export async function collectPods(data: string, root: string, options: GcOptions
         )),
   ];
   if (options.markOnly) return { marked, removed: [], failed: [] };
-  const removed = await removeEmbryos(root);
+  const removed: string[] = [];
   const failed: { uuid: string; reason: string }[] = [];
-  for (const [phase, uuid] of condemned(root, options)) {
+  // One pod that resists (a busy mount, a full disk) must not keep the others from being collected.
+  const attempt = async (uuid: string, remove: () => Promise<boolean>): Promise<void> => {
     try {
-      if (await removeFrom(root, phase, uuid)) removed.push(uuid);
+      if (await remove()) removed.push(uuid);
     } catch (error) {
-      // One pod that resists (a busy mount, a full disk) must not keep the others from being collected.
       const reason = error instanceof Error ? error.message : String(error);
       options.log.warn(`cannot remove pod ${uuid}: ${reason}`);
       failed.push({ uuid, reason });
     }
-  }
+  };
+  await withDeadEmbryos(root, (uuid, remove) => attempt(uuid, remove));
+  for (const [phase, uuid] of condemned(root, options)) await attempt(uuid, () => removeFrom(root, phase, uuid));
   releaseDeadRanges(data, root);
   return { marked, removed, failed };
 }
+
+/** How often somebody who only looked at a pod is waited for: he holds its lock for an instant. */
+const looks = 25;
 
 /** Removes one pod that does not run, without grace. @throws Failure WRONG_STATE, LOCKED */
 export async function removePod(data: string, root: string, found: FoundPod): Promise<void> {
@@ -69,13 +74,21 @@ export async function removePod(data: string, root: string, found: FoundPod): Pr
       hint: `perigee stop ${found.uuid}`,
     });
   }
-  const pod = Pod.take(root, found.uuid, found.phase);
-  if (pod === undefined)
-    throw new Failure("LOCKED", `pod ${found.uuid} is being used by another process`, {
-      subject: found.uuid,
-      hint: "try again",
-    });
+  for (let look = 0; look < looks; look++) {
+    const pod = Pod.take(root, found.uuid, found.phase);
+    if (pod !== undefined) return await discardPod(data, root, pod);
+    await sleep(20);
+  }
+  throw new Failure("LOCKED", `pod ${found.uuid} is being used by another process`, {
+    subject: found.uuid,
+    hint: "try again",
+  });
+}
+
+/** Ends and removes a pod that this process holds, in whatever phase it is, and gives up its lock and its ids. */
+export async function discardPod(data: string, root: string, pod: Pod): Promise<void> {
   try {
+    // Out of sight first: a removal that is cut short is finished by gc, and nobody takes the pod for one that runs.
     if (pod.phase === "run") pod.move("exited-garbage");
     else if (pod.phase !== "exited-garbage" && pod.phase !== "garbage") pod.move("garbage");
     await destroy(root, pod);
@@ -85,13 +98,27 @@ export async function removePod(data: string, root: string, found: FoundPod): Pr
   releaseDeadRanges(data, root);
 }
 
-/** The trees that pods of any phase recorded: roots of the store's sweep. */
+/**
+ * The trees that pods of any phase recorded: roots of the store's sweep. Pods start meanwhile; one that moves on before its record is
+ * read is met again in its later phase, because the phases are gone through in the order pods take.
+ */
 export function treeRoots(root: string): ReadonlySet<string> {
-  return new Set(findPods(root).flatMap((pod) => readPodRecord(pod.directory)?.apps.map((app) => app.treeId) ?? []));
+  const records = phaseOrder.flatMap((phase) =>
+    uuidsIn(root, phase).map((uuid) => readPodRecord(join(root, phase, uuid))),
+  );
+  return new Set(records.flatMap((record) => record?.apps.map((app) => app.treeId) ?? []));
 }
 
-/** Kills what is left of a pod whose lock we hold and waits until it is gone. */
-export async function killRemains(directory: string): Promise<void> {
+async function destroy(root: string, pod: Pod): Promise<void> {
+  await killRemains(pod.directory);
+  await removeTrees(join(root, pod.phase), [pod.uuid]);
+}
+
+/**
+ * Kills what is left of a pod whose lock we hold and waits until it is gone. A pod without a readable record has no cgroups: it died
+ * before they were made, or the machine has been started anew since.
+ */
+async function killRemains(directory: string): Promise<void> {
   const init = readInit(directory);
   if (init !== undefined) await killProcess(init);
   const cgroups = readPodRecord(directory)?.cgroups ?? [];
@@ -101,11 +128,25 @@ export async function killRemains(directory: string): Promise<void> {
 
 async function killProcess(identity: ProcessIdentity): Promise<void> {
   for (let attempt = 0; attempt < 200 && isAlive(identity); attempt++) {
-    process.kill(identity.pid, "SIGKILL");
+    sendSignal(identity.pid, "SIGKILL");
     await sleep(10);
   }
   if (isAlive(identity))
     throw new Failure("LOCKED", `process ${identity.pid} of the pod does not end`, { subject: String(identity.pid) });
+}
+
+/** As kill(2); a process that has just ended is no failure. @throws Failure NOT_ROOT for somebody else's */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) === "ESRCH") return;
+    throw new Failure("NOT_ROOT", `process ${pid} of the pod is not yours to signal`, {
+      subject: String(pid),
+      cause: error,
+      hint: "sudo perigee …",
+    });
+  }
 }
 
 function markFree(
@@ -132,7 +173,8 @@ function markFree(
 
 /** ctime: set by the rename into the phase, and not changed since. In whole milliseconds, as the clock is read. */
 function isOlder(directory: string, milliseconds: number, now: () => number): boolean {
-  return Math.floor(statSync(directory).ctimeMs) + milliseconds <= now();
+  const stat = statSync(directory, { throwIfNoEntry: false });
+  return stat !== undefined && Math.floor(stat.ctimeMs) + milliseconds <= now();
 }
 
 function condemned(root: string, options: GcOptions): readonly (readonly [Phase, string])[] {
@@ -156,31 +198,31 @@ async function removeFrom(root: string, phase: Phase, uuid: string): Promise<boo
   }
 }
 
-async function destroy(root: string, pod: Pod): Promise<void> {
-  await killRemains(pod.directory);
-  await removeTrees(join(root, pod.phase), [pod.uuid]);
-}
-
 /** With the directory held exclusively nobody is making an embryo: all of them are dead. */
-async function removeEmbryos(root: string): Promise<string[]> {
+async function withDeadEmbryos(
+  root: string,
+  each: (uuid: string, remove: () => Promise<boolean>) => Promise<void>,
+): Promise<void> {
   const directory = join(root, "embryo");
-  if (readdirSync(directory).length === 0) return [];
-  const lock = FileLock.open(directory, "exclusive", { wait: false });
-  if (lock === undefined) return [];
+  if (uuidsIn(root, "embryo").length === 0) return;
+  const lock = FileLock.open(directory, "exclusive");
+  if (lock === undefined) return;
   try {
-    const dead = readdirSync(directory);
-    await removeTrees(directory, dead);
-    return dead;
+    for (const uuid of uuidsIn(root, "embryo")) {
+      await each(uuid, async () => {
+        await removeTrees(directory, [uuid]);
+        return true;
+      });
+    }
   } finally {
     lock.release();
   }
 }
 
+/**
+ * A range is claimed by a pod that stands in `prepare` already, so a uuid in no phase is a pod that is gone. Asked with the ranges
+ * locked: what was listed before could lack a pod that has claimed since.
+ */
 function releaseDeadRanges(data: string, root: string): void {
-  // A range is claimed by a pod that stands in `prepare` already, so a uuid in no phase is a pod that is gone.
-  releaseRanges(data, (uuid) =>
-    (["prepare", "prepared", "run", "exited-garbage", "garbage"] as const).some((phase) =>
-      uuidsIn(root, phase).includes(uuid),
-    ),
-  );
+  releaseRanges(data, () => new Set(phaseOrder.flatMap((phase) => uuidsIn(root, phase))));
 }

@@ -2,8 +2,7 @@
  * A range of 65,536 user and group ids for each pod, claimed as a file below `<data>/id-ranges` while the directory is locked.
  * The numbers are between those of systemd's containers and the end of what it uses, which nobody else hands out.
  */
-import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
@@ -16,8 +15,7 @@ const slots = 4094;
 /** The first id of the range of the pod `uuid`. @throws Failure LIMIT_EXCEEDED when all are taken */
 export function claimRange(data: string, uuid: string): number {
   return withRanges(data, (directory, taken) => {
-    // Every data directory begins elsewhere, so that two of them on one host rarely hand out the same numbers.
-    const start = createHash("sha256").update(data).digest().readUInt32LE(0) % slots;
+    const start = placeOf(data) % slots;
     for (let step = 0; step < slots; step++) {
       const slot = (start + step) % slots;
       if (taken.has(String(slot))) continue;
@@ -30,18 +28,30 @@ export function claimRange(data: string, uuid: string): number {
   });
 }
 
-/** Gives up the ranges of pods that `isAlive` does not know. */
-export function releaseRanges(data: string, isAlive: (uuid: string) => boolean): void {
+/** Every data directory begins elsewhere, so that two of them on one host rarely hand out the same numbers (FNV-1a). */
+function placeOf(data: string): number {
+  return Buffer.from(data).reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
+}
+
+/** Gives up the ranges of pods that are not among `living`, which is asked while nobody can claim one. */
+export function releaseRanges(data: string, living: () => ReadonlySet<string>): void {
+  if (!existsSync(rangesOf(data))) return;
   withRanges(data, (directory, taken) => {
+    if (taken.size === 0) return;
+    const alive = living();
     for (const slot of taken) {
       const path = join(directory, slot);
-      if (!isAlive(readFileSync(path, "utf8"))) unlinkSync(path);
+      if (!alive.has(readFileSync(path, "utf8"))) unlinkSync(path);
     }
   });
 }
 
+function rangesOf(data: string): string {
+  return join(data, "id-ranges");
+}
+
 function withRanges<T>(data: string, work: (directory: string, taken: ReadonlySet<string>) => T): T {
-  const directory = join(data, "id-ranges");
+  const directory = rangesOf(data);
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const lock = FileLock.open(directory, "exclusive", { wait: true });
@@ -52,6 +62,6 @@ function withRanges<T>(data: string, work: (directory: string, taken: ReadonlySe
     }
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
-    throw ioFailure(error, `cannot claim a range of user ids in ${directory}`, directory);
+    throw ioFailure(error, `cannot change the ranges of user ids in ${directory}`, directory);
   }
 }

@@ -8,7 +8,6 @@ import { createPodCgroups } from "./cgroup.ts";
 import type { PodFile } from "./network.ts";
 import { buildPlan, type PlanInput } from "./plan.ts";
 import type { PreparedPod } from "./prepare.ts";
-import { writePodRecord } from "./record.ts";
 import { makeRoot } from "./rootfs.ts";
 import type { EmptyMount } from "./volumes.ts";
 
@@ -27,8 +26,9 @@ export interface ReadyPod {
 }
 
 /**
- * Writes the plan and what it needs, makes the cgroups, and moves the pod to `run`. What the caller does next is start the shim
- * with these; until then the pod counts as running by this process.
+ * Writes the plan and what it needs, makes the cgroups, which the record names already, and moves the pod to `run`. What the caller does
+ * next is start the shim with these; until then the pod counts as running by this process. When it throws, the caller discards the pod.
+ * @throws Failure of the planner; DISK_FULL, IO_FAILED
  */
 export function launchPod(request: LaunchRequest): ReadyPod {
   const { pod, record } = request.prepared;
@@ -39,8 +39,6 @@ export function launchPod(request: LaunchRequest): ReadyPod {
     for (const app of input.apps) writeFiles(pod.directory, app.files);
     const plan = buildPlan(input);
     writeFileSync(join(pod.directory, "plan"), encodePlan(plan), { mode: 0o600 });
-    // Recorded first: a crash between here and the end leaves cgroups that gc can name.
-    writePodRecord(pod.directory, { ...record, cgroups: input.cgroups.remove });
     createPodCgroups(input.cgroups);
     pod.move("run");
     const { directory } = pod;
@@ -62,6 +60,7 @@ function makeRoots(directory: string, { input, trees, prepared }: LaunchRequest)
 
 /** Empty volumes belong to who the manifest says, shifted into the pod's user namespace (POD-14). */
 function makeVolumes(directory: string, volumes: readonly EmptyMount[], idBase: number): void {
+  if (volumes.length > 0) mkdirSync(join(directory, "volumes"), { mode: 0o700 });
   for (const volume of volumes) {
     const path = join(directory, "volumes", volume.volume);
     mkdirSync(path, { mode: 0o700 });

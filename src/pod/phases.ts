@@ -16,7 +16,7 @@ export const phases = {
 export type Phase = keyof typeof phases;
 export type PodState = (typeof phases)[Phase]["locked" | "free"];
 
-/** In the order a pod moves through them; a reader looks in this order, so that a pod that moves while it looks is met again. */
+/** In the order a pod moves through them; a reader that lists them in this order meets a pod that moves meanwhile again. */
 export const phaseOrder: readonly Phase[] = ["embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"];
 
 /** The moves there are, each a rename with the lock held. */

@@ -2,10 +2,9 @@
  * One pod directory and its lock. Everything here is a rename, a lock or a small file; what a pod runs is decided elsewhere.
  * Nothing is synced: a pod does not outlive a power failure, and gc cleans whatever such a failure leaves.
  */
-import { randomUUID } from "node:crypto";
-import { type Dirent, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { type Dirent, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, Failure } from "../base/failure.ts";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
 import { canMove, type Phase, type PodState, phaseOrder, stateOf } from "./phases.ts";
@@ -13,18 +12,33 @@ import { canMove, type Phase, type PodState, phaseOrder, stateOf } from "./phase
 /** Shortest uuid prefix a user may type (architecture 16). */
 const shortestPrefix = 4;
 
-/** `<data>/pods` with a directory for every phase, all 0700: images' setuid files are in there (T-R50). */
+/** `<data>/pods`, which need not be there. */
+export function podsOf(data: string): string {
+  return join(data, "pods");
+}
+
+/** podsOf, with a directory for every phase, all 0700: images' setuid files are in there (T-R50). */
 export function openPods(data: string): string {
-  const root = join(data, "pods");
+  const root = podsOf(data);
   try {
-    for (const phase of phaseOrder) {
-      const directory = join(root, phase);
-      if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // Made in this order, so that with the last one all of them are there.
+    if (!existsSync(join(root, phaseOrder.at(-1) ?? ""))) {
+      for (const phase of phaseOrder) mkdirSync(join(root, phase), { recursive: true, mode: 0o700 });
     }
   } catch (error) {
-    throw ioFailure(error, `cannot make ${root}`, root);
+    throw accessFailure(error, `cannot make ${root}`, root);
   }
   return root;
+}
+
+function accessFailure(error: unknown, sentence: string, root: string): Failure {
+  const errno = errnoOf(error);
+  if (errno !== "EACCES" && errno !== "EPERM") return ioFailure(error, sentence, root);
+  return new Failure("NOT_ROOT", `the pods in ${root} are not yours to use`, {
+    subject: root,
+    cause: error,
+    hint: "sudo perigee …, or a data directory of your own: --dir DIRECTORY",
+  });
 }
 
 /** A pod whose lock this process holds; `release` or the end of the process gives it up. */
@@ -43,18 +57,22 @@ export class Pod {
 
   /** A new pod in `prepare`, locked. The embryo directory is held shared meanwhile, so that gc can tell dead embryos from ones being made. */
   static create(root: string): Pod {
-    const embryos = FileLock.open(join(root, "embryo"), "shared", { wait: true });
+    const uuid = newUuid();
+    const directory = join(root, "embryo", uuid);
+    let embryos: FileLock | undefined;
+    let lock: FileLock | undefined;
     try {
-      const uuid = randomUUID();
-      const directory = join(root, "embryo", uuid);
+      embryos = FileLock.open(join(root, "embryo"), "shared", { wait: true });
       mkdirSync(directory, { mode: 0o700 });
-      const lock = FileLock.open(directory, "exclusive", { wait: true });
+      lock = FileLock.open(directory, "exclusive");
       if (lock === undefined) throw new Failure("INTERNAL", `cannot lock the new pod ${uuid}`);
       const pod = new Pod(root, uuid, "embryo", lock);
       pod.move("prepare");
       return pod;
     } catch (error) {
-      throw ioFailure(error, `cannot make a pod below ${root}`, root);
+      lock?.release();
+      removeEmpty(directory);
+      throw accessFailure(error, `cannot make a pod below ${root}`, root);
     } finally {
       embryos?.release();
     }
@@ -94,6 +112,19 @@ export class Pod {
   }
 }
 
+/** A random one of the kernel's: node:crypto would make one too, and take milliseconds to load. */
+function newUuid(): string {
+  return readFileSync("/proc/sys/kernel/random/uuid", "latin1").trim();
+}
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Never made, or moved already: gc finds it there.
+  }
+}
+
 export interface FoundPod {
   readonly uuid: string;
   readonly phase: Phase;
@@ -101,11 +132,13 @@ export interface FoundPod {
   readonly directory: string;
 }
 
+/** Phases whose pods are shown, in the order pods move through them. */
+const shownPhases = phaseOrder.filter((phase) => phase !== "embryo" && phase !== "garbage");
+
 /** Every pod that is not an embryo or garbage, by uuid; one that moves while we look is reported once, in its later phase. */
 export function findPods(root: string): readonly FoundPod[] {
   const found = new Map<string, FoundPod>();
-  for (const phase of phaseOrder) {
-    if (phase === "embryo" || phase === "garbage") continue;
+  for (const phase of shownPhases) {
     for (const uuid of uuidsIn(root, phase)) {
       const pod = lookAt(root, uuid, phase);
       if (pod !== undefined) found.set(uuid, pod);
@@ -114,19 +147,29 @@ export function findPods(root: string): readonly FoundPod[] {
   return [...found.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
 }
 
+/** One pod wherever it stands now; undefined when it is gone. One that moves while we look is met in its later phase. */
+export function findPod(root: string, uuid: string): FoundPod | undefined {
+  for (const phase of shownPhases) {
+    const pod = lookAt(root, uuid, phase);
+    if (pod !== undefined) return pod;
+  }
+  return undefined;
+}
+
 /** The pod a user means by a uuid or a unique prefix of at least 4 digits. @throws Failure USAGE, NOT_FOUND, AMBIGUOUS */
 export function resolvePod(root: string, text: string): FoundPod {
   const prefix = text.toLowerCase();
   if (!/^[0-9a-f-]{1,36}$/.test(prefix) || prefix.length < shortestPrefix) {
-    throw new Failure("USAGE", `${JSON.stringify(text)} is no pod uuid`, {
+    throw new Failure("USAGE", `${printable(text)} is no pod uuid`, {
       subject: text,
       hint: `give at least ${shortestPrefix} digits of a uuid that perigee list shows`,
     });
   }
-  const matches = findPods(root).filter((pod) => pod.uuid.slice(0, prefix.length) === prefix);
+  const matches = isUuid(prefix)
+    ? [findPod(root, prefix)].filter((pod) => pod !== undefined)
+    : findPods(root).filter((pod) => pod.uuid.slice(0, prefix.length) === prefix);
   const [only, ...others] = matches;
-  if (only === undefined)
-    throw new Failure("NOT_FOUND", `there is no pod ${text}`, { subject: text, hint: "perigee list" });
+  if (only === undefined) throw noSuchPod(text);
   if (others.length > 0) {
     const uuids = matches.map((pod) => pod.uuid).join(", ");
     throw new Failure("AMBIGUOUS", `${text} could be any of ${matches.length} pods`, {
@@ -138,6 +181,10 @@ export function resolvePod(root: string, text: string): FoundPod {
   return only;
 }
 
+export function noSuchPod(text: string): Failure {
+  return new Failure("NOT_FOUND", `there is no pod ${text}`, { subject: text, hint: "perigee list" });
+}
+
 /** The uuids of one phase; what is not named like a pod is none of ours. */
 export function uuidsIn(root: string, phase: Phase): readonly string[] {
   let entries: Dirent[];
@@ -145,7 +192,7 @@ export function uuidsIn(root: string, phase: Phase): readonly string[] {
     entries = readdirSync(join(root, phase), { withFileTypes: true });
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
-    throw ioFailure(error, `cannot list the pods in ${root}`, root);
+    throw accessFailure(error, `cannot list the pods in ${root}`, root);
   }
   return entries.filter((entry) => entry.isDirectory() && isUuid(entry.name)).map((entry) => entry.name);
 }
@@ -156,8 +203,10 @@ function isUuid(name: string): boolean {
 
 function lookAt(root: string, uuid: string, phase: Phase): FoundPod | undefined {
   const directory = join(root, phase, uuid);
+  if (!existsSync(directory)) return undefined;
   const lock = openLock(directory, "shared");
   lock?.release();
+  // It may have moved on meanwhile, and the lock that was held was that of the mover.
   if (!existsSync(directory)) return undefined;
   return { uuid, phase, state: stateOf(phase, lock === undefined), directory };
 }

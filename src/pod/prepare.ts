@@ -1,45 +1,52 @@
 /** From images in the store to a pod directory that can be launched. Decides nothing about isolation; starts nothing. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ioFailure } from "../base/files.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
-import { Pod } from "./pod.ts";
+import type { PodCgroups } from "./cgroup-plan.ts";
+import type { Pod } from "./pod.ts";
 import { type PodAppRecord, type PodRecord, writePodRecord } from "./record.ts";
 
 export interface PrepareRequest {
-  /** `<data>/pods`. */
-  readonly root: string;
   readonly apps: readonly PodAppRecord[];
   readonly network: string;
-  /** Called with the uuid, which the default host name holds. */
-  readonly hostname: (uuid: string) => string;
+  readonly hostname: string;
   readonly manifest: PodManifest;
-  /** Claims a range of ids for the pod with this uuid; undefined without a user namespace. */
-  readonly claim: ((uuid: string) => number) | undefined;
+  /** To be made when the pod is launched; recorded now, so that gc knows them whenever the launch is cut short. */
+  readonly cgroups: PodCgroups;
+  /** Claims a range of ids for the pod; undefined without a user namespace. */
+  readonly claim: (() => number) | undefined;
 }
 
 export interface PreparedPod {
   readonly pod: Pod;
   readonly record: PodRecord;
+  readonly cgroups: PodCgroups;
 }
 
 /**
- * Makes the pod directory in `prepare`, locked, with its manifest and its record. The caller holds the store's lock shared until
- * this returns: from then on the record keeps the trees (LIFE-14).
+ * Fills the directory of a new pod, in `prepare` and locked, with its record and its manifest. The caller holds the store's lock shared
+ * until this returns: from then on the record keeps the trees (LIFE-14). When it throws, the caller discards the pod.
+ * @throws Failure LIMIT_EXCEEDED, DISK_FULL, IO_FAILED
  */
-export function preparePod(request: PrepareRequest): PreparedPod {
-  const pod = Pod.create(request.root);
-  const record: PodRecord = {
-    uuid: pod.uuid,
-    createdAt: new Date().toISOString(),
-    apps: request.apps,
-    network: request.network,
-    hostname: request.hostname(pod.uuid),
-    idBase: request.claim?.(pod.uuid),
-    cgroups: [],
-  };
-  writePodRecord(pod.directory, record);
-  writeFileSync(join(pod.directory, "manifest"), `${JSON.stringify(request.manifest)}\n`, { mode: 0o600 });
-  for (const directory of ["apps", "status", "logs", "volumes", "files"])
-    mkdirSync(join(pod.directory, directory), { mode: 0o700 });
-  return { pod, record };
+export function preparePod(pod: Pod, request: PrepareRequest): PreparedPod {
+  const { apps, network, hostname, manifest, cgroups, claim } = request;
+  const { uuid, directory } = pod;
+  try {
+    const record: PodRecord = {
+      uuid,
+      createdAt: new Date().toISOString(),
+      apps,
+      network,
+      hostname,
+      idBase: claim?.(),
+      cgroups: cgroups.remove,
+    };
+    writePodRecord(directory, record);
+    writeFileSync(join(directory, "manifest"), `${JSON.stringify(manifest)}\n`, { mode: 0o600 });
+    for (const name of ["status", "logs", "files"]) mkdirSync(join(directory, name), { mode: 0o700 });
+    return { pod, record, cgroups };
+  } catch (error) {
+    throw ioFailure(error, `cannot prepare pod ${uuid}`, uuid);
+  }
 }

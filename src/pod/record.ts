@@ -1,7 +1,7 @@
 /** What a pod directory says about itself in files: its record, written before it runs, and what the supervisor wrote since. */
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, Failure } from "../base/failure.ts";
+import { errnoOf } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 
 export interface PodAppRecord {
@@ -26,16 +26,20 @@ export interface PodRecord {
   readonly cgroups: readonly string[];
 }
 
+/**
+ * Written once: rewriting it would leave an instant in which the sweep of the store finds no trees in it, and file systems make whoever
+ * replaces a file's content wait for the disk.
+ */
 export function writePodRecord(directory: string, record: PodRecord): void {
-  writeFileSync(join(directory, "record"), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  writeFileSync(join(directory, "record"), `${JSON.stringify(record)}\n`, { flag: "wx", mode: 0o600 });
 }
 
 /** Undefined for a pod that died before it had one, or whose record was torn by a power failure. */
 export function readPodRecord(directory: string): PodRecord | undefined {
-  const text = readText(join(directory, "record"));
-  if (text === undefined) return undefined;
+  const file = readSmall(join(directory, "record"));
+  if (file === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(file.text);
     return isPodRecord(value) ? value : undefined;
   } catch {
     return undefined;
@@ -50,14 +54,14 @@ export interface ProcessIdentity {
 
 /** The pod's init as the supervisor recorded it. */
 export function readInit(directory: string): (ProcessIdentity & { readonly startedAt: Date }) | undefined {
-  const path = join(directory, "pid");
-  const match = /^(\d+) (\d+)\n$/.exec(readText(path) ?? "");
-  if (match === null) return undefined;
-  return { pid: Number(match[1]), startTime: String(match[2]), startedAt: statSync(path).mtime };
+  const file = readSmall(join(directory, "pid"));
+  const match = /^(\d+) (\d+)\n$/.exec(file?.text ?? "");
+  if (file === undefined || match === null) return undefined;
+  return { pid: Number(match[1]), startTime: String(match[2]), startedAt: file.writtenAt };
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {
-  const stat = readText(`/proc/${identity.pid}/stat`);
+  const stat = readSmall(`/proc/${identity.pid}/stat`)?.text;
   if (stat === undefined) return false;
   // The name in field 2 may hold spaces and parentheses: the fields are counted from the last `)`.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -71,40 +75,57 @@ export interface AppExit {
 
 /** The exit status the supervisor recorded for one app; undefined while it runs or when nobody saw its end. */
 export function readAppExit(directory: string, app: string): AppExit | undefined {
-  const path = join(directory, "status", app);
-  const match = /^(\d{1,3})\n$/.exec(readText(path) ?? "");
-  return match === null ? undefined : { status: Number(match[1]), at: statSync(path).mtime };
+  const file = readSmall(join(directory, "status", app));
+  const match = /^(\d{1,3})\n$/.exec(file?.text ?? "");
+  return file === undefined || match === null ? undefined : { status: Number(match[1]), at: file.writtenAt };
 }
 
-function readText(path: string): string | undefined {
+/** Content and time of one and the same file, which may be replaced or removed at any moment; undefined when it is not there. */
+function readSmall(path: string): { readonly text: string; readonly writtenAt: Date } | undefined {
+  let descriptor: number | undefined;
   try {
-    return readFileSync(path, "utf8");
+    descriptor = openSync(path, "r");
+    return { text: readFileSync(descriptor, "utf8"), writtenAt: fstatSync(descriptor).mtime };
   } catch (error) {
     const errno = errnoOf(error);
     // ESRCH: the process ended while its stat was read.
     if (errno === "ENOENT" || errno === "ESRCH") return undefined;
     throw ioFailure(error, `cannot read ${path}`, path);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
 function isPodRecord(value: unknown): value is PodRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const record = value as Record<string, unknown>;
+  if (!isObject(value)) return false;
+  const { uuid, createdAt, apps, network, hostname, idBase, cgroups } = value;
   return (
-    typeof record["uuid"] === "string" &&
-    typeof record["createdAt"] === "string" &&
-    Array.isArray(record["apps"]) &&
-    Array.isArray(record["cgroups"])
+    isText(uuid) &&
+    isText(createdAt) &&
+    isText(network) &&
+    isText(hostname) &&
+    (idBase === undefined || typeof idBase === "number") &&
+    Array.isArray(apps) &&
+    apps.every(isAppRecord) &&
+    Array.isArray(cgroups) &&
+    cgroups.every((path) => isText(path) && isCgroupOf(path, uuid))
   );
 }
 
-/** @throws Failure WRONG_STATE for a pod whose record is gone */
-export function requirePodRecord(directory: string, uuid: string): PodRecord {
-  const record = readPodRecord(directory);
-  if (record === undefined)
-    throw new Failure("WRONG_STATE", `pod ${uuid} has no readable record`, {
-      subject: uuid,
-      hint: `perigee rm ${uuid}`,
-    });
-  return record;
+/** gc kills whatever is in these cgroups: no record can make it another's. */
+function isCgroupOf(path: string, uuid: string): boolean {
+  const parts = path.split("/");
+  return parts.includes(`perigee-${uuid}`) && !parts.includes("..");
+}
+
+function isAppRecord(value: unknown): value is PodAppRecord {
+  return isObject(value) && [value["name"], value["imageId"], value["imageName"], value["treeId"]].every(isText);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }

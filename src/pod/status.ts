@@ -1,7 +1,7 @@
 /** What can be said about a pod now: from its phase, its lock and the files its supervisor wrote. Nothing is invented. */
 import { statSync } from "node:fs";
 import type { PodState } from "./phases.ts";
-import type { FoundPod } from "./pod.ts";
+import { type FoundPod, findPod } from "./pod.ts";
 import { readAppExit, readInit, readPodRecord } from "./record.ts";
 
 export interface AppStatus {
@@ -25,27 +25,42 @@ export interface PodStatus {
   readonly apps: readonly AppStatus[];
 }
 
-export function statusOf(pod: FoundPod): PodStatus {
+/** The status of a pod that was found a moment ago; undefined when it is gone by now. */
+export function statusOf(root: string, found: FoundPod): PodStatus | undefined {
+  // A pod that moves on while its files are read is read again where it stands then. Pods move forward only, so this ends.
+  for (let pod: FoundPod | undefined = found; pod !== undefined; pod = findPod(root, pod.uuid)) {
+    const status = readStatus(pod);
+    if (status !== undefined) return status;
+  }
+  return undefined;
+}
+
+function readStatus(pod: FoundPod): PodStatus | undefined {
   const record = readPodRecord(pod.directory);
   const init = readInit(pod.directory);
   const isRunning = pod.state === "running";
+  const hasRun = init !== undefined;
+  const apps = (record?.apps ?? []).map(({ name, imageId, imageName }): AppStatus => {
+    const exit = readAppExit(pod.directory, name);
+    const isOver = exit !== undefined || (hasRun && !isRunning);
+    return {
+      name,
+      image: { id: imageId, name: imageName },
+      state: isOver ? "exited" : hasRun ? "running" : "created",
+      exitStatus: exit?.status,
+    };
+  });
+  // Last, because it says whether all of the above was read at one place.
+  const stat = statSync(pod.directory, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
   return {
     uuid: pod.uuid,
     state: pod.state,
-    createdAt: record?.createdAt ?? statSync(pod.directory).ctime.toISOString(),
+    createdAt: record?.createdAt ?? stat.ctime.toISOString(),
     startedAt: init?.startedAt.toISOString(),
     pid: isRunning ? init?.pid : undefined,
     hostname: record?.hostname,
     network: record?.network,
-    apps: (record?.apps ?? []).map((app) => {
-      const exit = readAppExit(pod.directory, app.name);
-      const ended = exit !== undefined || (!isRunning && init !== undefined);
-      return {
-        name: app.name,
-        image: { id: app.imageId, name: app.imageName },
-        state: ended ? "exited" : isRunning && init !== undefined ? "running" : "created",
-        exitStatus: exit?.status,
-      };
-    }),
+    apps,
   };
 }

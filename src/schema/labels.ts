@@ -36,16 +36,3 @@ export type Labels = z.infer<typeof Labels>;
 export function labelValue(labels: readonly Label[], name: string): string | undefined {
   return labels.find((label) => label.name === name)?.value;
 }
-
-/** The appc arch word for Node's `process.arch` on Linux (TYPE-16). */
-export function hostArch(nodeArch: string): string {
-  const words: ReadonlyMap<string, string> = new Map([
-    ["x64", "amd64"],
-    ["arm64", "aarch64"],
-    ["ia32", "i386"],
-    ["arm", "armv7l"],
-    ["ppc64", "ppc64le"],
-    ["s390x", "s390x"],
-  ]);
-  return words.get(nodeArch) ?? nodeArch;
-}

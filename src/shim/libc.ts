@@ -1,5 +1,5 @@
 /**
- * The few libc calls that Node lacks, through koffi. Loaded at the first call: a command that locks nothing pays nothing.
+ * The few libc calls that Node lacks, and one of its OpenSSL, through koffi. Loaded at the first call: a command that locks nothing pays nothing.
  * Knows nothing of what is locked or executed.
  */
 import { existsSync } from "node:fs";
@@ -17,6 +17,8 @@ interface Libc {
   readonly flock: Call;
   readonly execve: Call;
   readonly fcntl: Call;
+  /** OpenSSL's, which Node brings; undefined in a Node that hides it. */
+  readonly sha512: Call | undefined;
 }
 
 const LOCK = { shared: 1, exclusive: 2, unlock: 8 } as const;
@@ -36,6 +38,7 @@ function libc(): Libc {
       flock: library.func("int flock(int fd, int operation)"),
       execve: library.func("int execve(const char *path, const char **argv, const char **envp)"),
       fcntl: library.func("int fcntl(int fd, int command, ...)"),
+      sha512: orUndefined(() => library.func("void *SHA512(const void *data, size_t length, void *digest)")),
     };
   }
   return loaded;
@@ -66,6 +69,21 @@ function loadKoffi(): Koffi {
 
 function isKoffi(exports: Partial<Koffi>): exports is Koffi {
   return typeof exports.load === "function" && typeof exports.errno === "function";
+}
+
+function orUndefined(find: () => Call): Call | undefined {
+  try {
+    return find();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The 64 bytes of a SHA-512 digest; undefined when OpenSSL cannot be reached. */
+export function opensslSha512(bytes: Uint8Array): Buffer | undefined {
+  const { sha512 } = libc();
+  const digest = Buffer.alloc(64);
+  return sha512?.(bytes, bytes.length, digest) ? digest : undefined;
 }
 
 /** `EBADF` for 9. */

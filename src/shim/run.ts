@@ -26,7 +26,7 @@ export type StandardStream = "inherit" | "pipe" | "ignore" | number;
 export interface SpawnOptions extends RunOptions {
   /** Standard input, output and error; only a plan with `foreground` uses them. */
   readonly stdio?: readonly [StandardStream, StandardStream, StandardStream];
-  /** The pod goes on when this process ends; `events` may then be left before their end. */
+  /** The pod goes on when this process ends, which waits for it only until `ready` was read; `events` may then be left before their end. */
   readonly detached?: boolean;
 }
 
@@ -78,16 +78,23 @@ function handleOf(child: ChildProcess, detached: boolean): RunHandle {
   if (child.pid === undefined || !(source instanceof Readable)) {
     throw new Failure("SHIM_FAILED", "perigee-shim could not be started", { subject: shimPath() });
   }
-  if (detached) child.unref();
   return {
     pid: child.pid,
-    events: parseEvents(source),
+    events: detached ? untilReady(child, parseEvents(source)) : parseEvents(source),
     exited,
     stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
     signal: (number) => child.kill(number),
   };
+}
+
+/** Let go any earlier, a child that fails would leave this process with nothing to wait for: it would end well, and say nothing. */
+async function* untilReady(child: ChildProcess, events: AsyncIterable<ShimEvent>): AsyncGenerator<ShimEvent> {
+  for await (const event of events) {
+    if (event.event === "ready") child.unref();
+    yield event;
+  }
 }
 
 export interface ReplaceOptions extends RunOptions {

@@ -2,7 +2,8 @@
  * The index of stored images: one small file an image. Reading waits for nobody (lookup.ts does it); changes are made by
  * imports (blobs.ts), removal.ts and gc.ts.
  */
-import { constants, open, stat, utimes } from "node:fs/promises";
+import { utimesSync } from "node:fs";
+import { constants, open, stat } from "node:fs/promises";
 import { verifying } from "../base/digest.ts";
 import { errnoOf, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
@@ -68,10 +69,10 @@ export async function readSignature(store: Store, record: ImageRecord): Promise<
 }
 
 /** Notes that an image was used by run or fetch; the time of the record's file, which costs no write of ours. */
-export async function touchImage(store: Store, id: ImageID): Promise<void> {
+export function touchImage(store: Store, id: ImageID): void {
   const now = new Date();
   try {
-    await utimes(recordPath(store, id), now, now);
+    utimesSync(recordPath(store, id), now, now);
   } catch (error) {
     // Removed meanwhile, or a store that is only read: no reason to fail.
     if (!["ENOENT", "EROFS", "EPERM", "EACCES"].includes(errnoOf(error) ?? ""))

@@ -2,8 +2,8 @@
  * A record on disk: JSON that carries the digest of its own bytes, so that a torn, rotten or foreign file is recognised
  * without anything else. Pure; shapes are checked by hand because the hot path of `run` loads no schema library.
  */
-import { sha512 } from "../base/digest.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { sha512 } from "../shim/sha512.ts";
 
 export interface Vouching {
   readonly fingerprint: string;

@@ -12,6 +12,8 @@ import { listDirectory, makeDirectories, readTrusted } from "./trusted-files.ts"
 export interface KeystoreDirectories {
   /** Highest precedence last: system, local, user; each holds trustedkeys/. */
   readonly directories: readonly string[];
+  /** Lower-case hex; node:crypto's when absent, which takes longer to load than all else that `run` asks of a keystore. */
+  readonly sha512?: (bytes: Uint8Array) => string;
 }
 
 export interface TrustedKey {
@@ -44,7 +46,7 @@ const prefixPath: readonly string[] = ["trustedkeys", "prefix.d"];
 const placeLimit = 4096;
 
 /** @throws Failure (from its methods) CONFIG_INVALID, LIMIT_EXCEEDED, KEY_INVALID, each naming the file that must be put right */
-export function openKeystore({ directories }: KeystoreDirectories): Keystore {
+export function openKeystore({ directories, sha512: digestOf = sha512 }: KeystoreDirectories): Keystore {
   return {
     async keysFor(name) {
       const places = name === undefined ? allPlaces(directories) : placesFor(name);
@@ -57,7 +59,7 @@ export function openKeystore({ directories }: KeystoreDirectories): Keystore {
         const bytes = effectiveFile(directories, place, fingerprint);
         if (bytes === undefined) continue;
         // Any copy that differs may hold a revocation, so one that is as it was does not settle it.
-        if (sha512(bytes) !== digest) return "changed";
+        if (digestOf(bytes) !== digest) return "changed";
         verdict = "yes";
       }
       return verdict;

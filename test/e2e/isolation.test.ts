@@ -93,7 +93,7 @@ for (const way of ways) {
     it("T-R06, T-R08, T-R58: cannot reach what would lead out", () => {
       const tried = tableOf(inside(way, ["try"]), "try");
       const open = Object.entries(tried).flatMap(([name, result]) => (result === "ok" ? [name] : []));
-      assert.deepEqual(open, [...(isRoot ? ["chroot", "setuid"] : []), "kill-parent"].sort(byName(tried)));
+      assert.deepEqual(open, [...(isRoot ? ["chroot", "setuid", "kill-parent"] : [])]);
       const { vsock, alg, packet, clone3, tiocsti } = tried;
       assert.deepEqual(
         [vsock, alg, packet, clone3, tiocsti, tried["tiocsti-high"], tried["keyring-search"]],
@@ -205,32 +205,35 @@ for (const way of ways) {
       child.stdout?.on("data", (bytes: Buffer) => (text += bytes.toString()));
       assert.equal(await new Promise((resolve) => child.once("close", resolve)), 0);
       assert.deepEqual(Object.keys(tableOf(text, "fd")), ["0", "1", "2"]);
-      assert.deepEqual(valuesOf(text, "init-fd.error"), ["EACCES"]);
+      // Root of the host's user namespace may list what init has open, but follow none of it.
+      const ofInit = Object.values(tableOf(text, "init-fd"));
+      assert.deepEqual(new Set(ofInit), new Set(["EACCES"]));
     });
 
     it("T-R01: no running program's file can be opened for writing", () => {
       const text = inside(way, ["overwrite"]);
       assert.deepEqual(valuesOf(text, "exe.init"), ["EACCES,EACCES"]);
-      assert.deepEqual(valuesOf(text, "exe.app"), [isReadonly ? "EROFS,EROFS" : "ETXTBSY,ETXTBSY"]);
+      assert.deepEqual(valuesOf(text, "exe.app"), [isRoot ? "ETXTBSY,ETXTBSY" : "EACCES,EACCES"]);
     });
   });
 }
 
-/** In the order of the report's own lines. */
-function byName(report: Readonly<Record<string, string>>): (a: string, b: string) => number {
-  const names = Object.keys(report);
-  return (a, b) => names.indexOf(a) - names.indexOf(b);
-}
-
 describe(`the default filter on Linux ${release()}`, () => {
-  it("T-R58, T-I06: blocks at least 80 of the calls 0 to 469 that the same app could make without it", () => {
-    const [way] = ways;
-    assert.ok(way !== undefined);
-    const confined = tableOf(inside(way, ["sweep"]), "call");
-    const open = tableOf(inside(way, ["sweep"], { insecure: ["seccomp"] }), "call");
-    const blocked = Object.keys(open).filter((number) => open[number] !== confined[number]);
+  const answers = (insecure: readonly string[]) =>
+    tableOf(work.run([image, "--", "sweep"], { insecure }).stdout, "call");
+  const refusals = new Set(["EPERM", "ENOSYS", "EAFNOSUPPORT"]);
+
+  it("T-R58, T-I06: with the capabilities, keeps at least 80 of the calls 0 to 469 from an app; by itself more than docker's 69", () => {
+    const confined = answers([]);
     assert.equal(Object.keys(confined).length, 470);
-    assert.ok(blocked.length >= 80, `${blocked.length} blocked: ${blocked.join(" ")}`);
-    assert.deepEqual(new Set(blocked.map((number) => confined[number])), new Set(["EPERM", "ENOSYS", "EAFNOSUPPORT"]));
+    for (const [insecure, least] of [
+      [["seccomp", "capabilities"], 80],
+      [["seccomp"], 70],
+    ] as const) {
+      const open = answers(insecure);
+      const blocked = Object.keys(confined).filter((number) => open[number] !== confined[number]);
+      assert.ok(blocked.length >= least, `${blocked.length} blocked: ${blocked.join(" ")}`);
+      assert.deepEqual(new Set(blocked.map((number) => confined[number])), refusals);
+    }
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { locate, withHostLabels } from "../../src/fetch/locate.ts";
+import { locate } from "../../src/fetch/locate.ts";
 import { parseReference } from "../../src/fetch/reference.ts";
 import { fails } from "../helpers/failures.ts";
 import { arch, FetchWorld } from "../helpers/fetch-world.ts";
@@ -68,19 +68,5 @@ describe("locate: names", () => {
       find("example.com/web"),
       fails("DISCOVERY_FAILED", /no place was found for example\.com\/web/),
     );
-  });
-});
-
-describe("withHostLabels", () => {
-  it("adds os and arch where they are not given, and nothing else", () => {
-    assert.deepEqual(withHostLabels([]), [
-      { name: "os", value: "linux" },
-      { name: "arch", value: arch },
-    ]);
-    const given = [
-      { name: "arch", value: "s390x" },
-      { name: "version", value: "1" },
-    ];
-    assert.deepEqual(withHostLabels(given), [...given, { name: "os", value: "linux" }]);
   });
 });

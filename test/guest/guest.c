@@ -1,5 +1,5 @@
 /* The program that tests run inside of pods: it reports what it finds there (reports.c), does what it is told, and tries to break out
- * (attempts.c, abis.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`. */
+ * (attempts.c, abis.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`; a `,` begins another. */
 #include "guest.h"
 
 #include <dirent.h>
@@ -144,6 +144,13 @@ static int wait_for_signals(char **arguments)
     return 0;
 }
 
+/* Shows its namespaces while it is in them: the numbers of those that are gone are used again. */
+static int show_and_wait(char **arguments)
+{
+    show_namespaces(arguments);
+    return wait_for_signals(arguments);
+}
+
 static int ignore_termination(char **arguments)
 {
     signal(SIGTERM, SIG_IGN);
@@ -273,6 +280,7 @@ static const struct {
     {"exit", 1, exit_with, false},
     {"signal", 1, signal_self, false},
     {"wait", 0, wait_for_signals, false},
+    {"stay", 0, show_and_wait, false},
     {"stubborn", 1, ignore_termination, false},
     {"sleep", 1, sleep_for, false},
     {"orphans", 1, leave_orphans, true},
@@ -289,17 +297,32 @@ static const struct {
     {"with-key", 1, run_with_key, false},
 };
 
-int main(int argc, char **argv)
+static int run_verb(int count, char **words)
 {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(argv[1], verbs[i].name) != 0 || argc - 2 < verbs[i].least)
+    for (size_t i = 0; count > 0 && i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(words[0], verbs[i].name) != 0 || count - 1 < verbs[i].least)
             continue;
         if (!verbs[i].is_for_pods_only || is_in_pod())
-            return verbs[i].run(argv + 2);
-        fprintf(stderr, "guest: %s is done in a pod only\n", argv[1]);
+            return verbs[i].run(words + 1);
+        fprintf(stderr, "guest: %s is done in a pod only\n", words[0]);
         return 2;
     }
-    fprintf(stderr, "usage: guest VERB [ARGUMENT…]\n");
+    fprintf(stderr, "usage: guest VERB [ARGUMENT…] [, VERB [ARGUMENT…]]…\n");
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    int status = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int first = 1; status == 0 && first <= argc;) {
+        int end = first;
+        bool is_for_another = strcmp(argv[first], "pty") == 0 || strcmp(argv[first], "with-key") == 0;
+        while (end < argc && (is_for_another || strcmp(argv[end], ",") != 0))
+            end++;
+        argv[end] = NULL;
+        status = run_verb(end - first, argv + first);
+        first = end + 1;
+    }
+    return status;
 }

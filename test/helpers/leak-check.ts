@@ -115,15 +115,19 @@ function directoriesIn(root: string): readonly string[] {
   return found;
 }
 
-/** Of every process, and those that only a mount keeps (`ip netns`). */
+/** Our own, those of our processes, and those that only a mount keeps (`ip netns`). What else is there comes and goes with others. */
 function networkNamespaces(): ReadonlySet<string> {
-  const ofProcesses = processIds().map((pid) => linkAt(`/proc/${pid}/ns/net`));
+  const ofProcesses = ["self", ...ourProcessIds()].map((pid) => linkAt(`/proc/${pid}/ns/net`));
   const kept = namesIn("/run/netns").map((name) => `/run/netns/${name}`);
   return new Set([...ofProcesses.filter((name) => name !== undefined), ...kept]);
 }
 
-/** The shim, whatever descends from this process, and whatever sits in a control group of ours; zombies too. */
 function ourProcesses(): ReadonlySet<string> {
+  return new Set(ourProcessIds().map((pid) => `${pid} (started ${startOf(pid)}) ${commandOf(pid)}`));
+}
+
+/** The shim, whatever descends from this process, and whatever sits in a control group of ours; zombies too. */
+function ourProcessIds(): readonly string[] {
   const parents = new Map(processIds().map((pid) => [pid, parentOf(pid)]));
   const descends = (pid: string): boolean => {
     for (let at = parents.get(pid), levels = 0; at !== undefined && levels < 1000; at = parents.get(at), levels += 1) {
@@ -131,8 +135,7 @@ function ourProcesses(): ReadonlySet<string> {
     }
     return false;
   };
-  const ours = [...parents.keys()].filter((pid) => descends(pid) || isPerigee(pid));
-  return new Set(ours.map((pid) => `${pid} (started ${startOf(pid)}) ${commandOf(pid)}`));
+  return [...parents.keys()].filter((pid) => descends(pid) || isPerigee(pid));
 }
 
 function isPerigee(pid: string): boolean {

@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
   readonly timeoutMs?: number | undefined;
+  readonly encoding?: "utf8" | "latin1" | undefined;
 }
 
 /** A temporary home: data, configuration and keys below one directory. */
@@ -63,7 +64,7 @@ export class Workspace {
   command(argv: readonly string[], options: RunOptions = {}): Outcome {
     const [command = "", ...args] = argv;
     const result = spawnSync(command, args, {
-      encoding: "utf8",
+      encoding: options.encoding ?? "utf8",
       input: options.input ?? "",
       env: { ...this.env, ...options.env },
       cwd: options.cwd ?? this.directory,
@@ -82,7 +83,12 @@ export class Workspace {
 
   /** `perigee run ARGS…` of images that nobody signed, to its end. */
   run(args: readonly string[], options: RunOptions & { readonly insecure?: readonly string[] } = {}): Outcome {
-    return this.perigee([insecureOptions(options.insecure), "run", ...args], options);
+    return this.command(this.runLine(args, options.insecure), options);
+  }
+
+  /** The whole line of such a run. */
+  runLine(args: readonly string[], insecure: readonly string[] = []): readonly string[] {
+    return [program, ...this.globals, insecureOptions(insecure), "run", ...args];
   }
 
   /** Starts `perigee ARGS…`; ended by `close`, if not before. */
@@ -92,8 +98,7 @@ export class Workspace {
 
   /** As `run`, beside the test. */
   startRun(args: readonly string[], around: readonly string[] = []): Running {
-    const argv = [...around, program, ...this.globals, insecureOptions(), "run", ...args];
-    return new Running(this.startCommand(argv, "pipe"));
+    return new Running(this.startCommand([...around, ...this.runLine(args)], "pipe"));
   }
 
   startCommand(argv: readonly string[], stdio: StdioOptions): ChildProcess {
@@ -106,6 +111,7 @@ export class Workspace {
   /** A rootfs that holds the guest program, and what else is named (path → content). */
   rootfs(name: string, files: Readonly<Record<string, string>> = {}): string {
     const rootfs = this.path(name);
+    rmSync(rootfs, { recursive: true, force: true });
     mkdirSync(rootfs, { recursive: true });
     copyFileSync(guest, join(rootfs, "guest"));
     for (const [path, content] of Object.entries(files)) {

@@ -166,8 +166,8 @@ export interface RunningShim {
   readonly ended: Promise<Ended>;
   /** The next event of this kind; events that came before are remembered. */
   event(kind: string): Promise<ShimLine>;
-  /** When the app's output has `text` in it. */
-  output(text: string): Promise<void>;
+  /** When the app's output matches. */
+  output(text: string | RegExp): Promise<void>;
 }
 
 export type ShimLine = Readonly<Record<string, string | number>>;
@@ -262,8 +262,9 @@ function watch(child: ChildProcess): RunningShim {
       again();
     });
   const event = (kind: string): Promise<ShimLine> => until(kind, () => lines.find((line) => line["event"] === kind));
-  const output = (text: string): Promise<void> =>
-    until(text, () => (texts.stdout.includes(text) ? true : undefined)).then(() => {});
+  const output = async (text: string | RegExp): Promise<void> => {
+    await until(String(text), () => texts.stdout.match(text) ?? undefined);
+  };
   return { child, stdin: stdin as Writable, stdout, stderr, ended, event, output };
 }
 

@@ -18,7 +18,7 @@ const record: PodRecord = {
   network: "none",
   hostname: "h",
   idBase: 65536,
-  cgroups: ["/a"],
+  cgroups: ["/sys/fs/cgroup/pids/perigee-u"],
 };
 
 describe("the pod record", () => {

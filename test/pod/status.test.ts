@@ -37,7 +37,9 @@ function running(): Pod {
 function status() {
   const [found] = findPods(root);
   assert.ok(found !== undefined);
-  return statusOf(found);
+  const status = statusOf(root, found);
+  assert.ok(status !== undefined);
+  return status;
 }
 
 describe("statusOf", () => {

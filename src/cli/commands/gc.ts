@@ -15,11 +15,12 @@ export default defineCommand({
   ],
   examples: ["perigee gc", "perigee gc --grace-period=0s", "perigee gc --mark-only"],
   notes: ["1: a pod could not be removed; the next gc tries again"],
-  run: ({ options, settings }) =>
+  run: ({ options, settings, signal }) =>
     collectGarbage(settings, {
       gracePeriodMs: parseDuration(options.text("grace-period") ?? "30m", "--grace-period"),
       expirePreparedMs: parseDuration(options.text("expire-prepared") ?? "24h", "--expire-prepared"),
       markOnly: options.flag("mark-only"),
+      signal,
     }),
   text: (result) => [
     ...result.marked.map((uuid) => `marked ${uuid}`),

@@ -29,7 +29,9 @@ export default defineCommand({
     const required = (name: string): string => {
       const value = options.text(name);
       if (value !== undefined && value !== "") return value;
-      throw new Failure("USAGE", `publish needs --${name}`, { hint: "perigee publish --out site --url https://example.com IMAGE.aci" });
+      throw new Failure("USAGE", `publish needs --${name}`, {
+        hint: "perigee publish --out site --url https://example.com IMAGE.aci",
+      });
     };
     return publishImages(settings, {
       images: args,
@@ -42,7 +44,10 @@ export default defineCommand({
   text: ({ images, pages }) => [
     ...formatTable(["IMAGE", "SIGNED", "CHANGE", "URL"], images.map(row)),
     "",
-    ...formatTable(["PAGE", "FILE"], pages.map(({ url, file }) => [printable(url), printable(file)])),
+    ...formatTable(
+      ["PAGE", "FILE"],
+      pages.map(({ url, file }) => [printable(url), printable(file)]),
+    ),
   ],
 });
 

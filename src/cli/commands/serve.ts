@@ -14,11 +14,7 @@ export default defineCommand({
     ["--listen <address:port>", "where to listen; port 0 is any that is free", "127.0.0.1:8443"],
     ["--host <name>*", "a further name for the certificate; the site's own and those of its images are in it"],
   ],
-  examples: [
-    "perigee serve site",
-    "perigee serve --listen 127.0.0.1:0 --format json site",
-    "curl --cacert ~/.config/perigee/authority/ca.pem --connect-to example.com:443:127.0.0.1:8443 https://example.com/web",
-  ],
+  examples: ["perigee serve site", "perigee serve --listen 127.0.0.1:0 --format json site"],
   run: ({ args, options, settings, signal, emit }) =>
     serve(settings, {
       directory: args[0] ?? "",

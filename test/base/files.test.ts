@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { Failure } from "../../src/base/failure.ts";
+import { ignoreMissing, ioFailure, readIfExists, tempBeside, writeAtomic } from "../../src/base/files.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-files-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const fails = (code: string) => (error: unknown) => error instanceof Failure && error.code === code;
+const systemError = (code: string) => Object.assign(new Error(code), { code });
+
+describe("writeAtomic", () => {
+  it("replaces the whole content and gives the mode, whatever the umask", async () => {
+    const path = join(directory, "a");
+    await writeAtomic(path, "long content");
+    await writeAtomic(path, "short", 0o604);
+    assert.equal(readFileSync(path, "utf8"), "short");
+    assert.equal(statSync(path).mode & 0o777, 0o604);
+    assert.deepEqual(readdirSync(directory), ["a"]);
+  });
+
+  it("replaces a link and leaves what it led to", async () => {
+    writeFileSync(join(directory, "target"), "old");
+    symlinkSync("target", join(directory, "link"));
+    await writeAtomic(join(directory, "link"), "new");
+    assert.equal(readFileSync(join(directory, "target"), "utf8"), "old");
+    assert.equal(readFileSync(join(directory, "link"), "utf8"), "new");
+  });
+
+  it("leaves nothing behind when it fails", async () => {
+    await assert.rejects(writeAtomic(join(directory, "."), "x"));
+    assert.deepEqual(readdirSync(directory), []);
+  });
+});
+
+describe("tempBeside", () => {
+  it("makes a new file each time, for its owner alone", async () => {
+    const one = await tempBeside(join(directory, "a"));
+    const other = await tempBeside(join(directory, "a"));
+    assert.notEqual(one.path, other.path);
+    assert.equal(statSync(one.path).mode & 0o777, 0o600);
+    await Promise.all([one.handle.close(), other.handle.close()]);
+  });
+});
+
+describe("readIfExists", () => {
+  it("is undefined for what is not there", async () =>
+    assert.equal(await readIfExists(join(directory, "no")), undefined));
+
+  it("reads up to the limit and refuses one byte more", async () => {
+    writeFileSync(join(directory, "a"), "12345");
+    assert.equal((await readIfExists(join(directory, "a"), 5))?.toString(), "12345");
+    await assert.rejects(readIfExists(join(directory, "a"), 4), fails("LIMIT_EXCEEDED"));
+  });
+
+  it("T-R18: neither hangs on a FIFO nor reads a directory", async () => {
+    spawnSync("mkfifo", [join(directory, "fifo")]);
+    await assert.rejects(readIfExists(join(directory, "fifo")), fails("IO_FAILED"));
+    await assert.rejects(readIfExists(directory), fails("IO_FAILED"));
+  });
+});
+
+describe("ioFailure", () => {
+  for (const [errno, code] of [
+    ["ENOSPC", "DISK_FULL"],
+    ["EDQUOT", "DISK_FULL"],
+    ["ENOENT", "NOT_FOUND"],
+    ["EIO", "IO_FAILED"],
+  ] as const) {
+    it(`${errno} is ${code}, with the operation in words`, () => {
+      const failure = ioFailure(systemError(errno), "cannot write x", "x");
+      assert.equal(failure.code, code);
+      assert.match(failure.message, /cannot write x/);
+    });
+  }
+
+  it("leaves a Failure as it is", () => {
+    const failure = new Failure("LOCKED", "x");
+    assert.equal(ioFailure(failure, "y", "y"), failure);
+  });
+});
+
+describe("ignoreMissing", () => {
+  it("swallows ENOENT only", () => {
+    ignoreMissing(systemError("ENOENT"));
+    assert.throws(() => ignoreMissing(systemError("EACCES")));
+  });
+});
