@@ -93,7 +93,7 @@ static void open_output(struct standard *standard, struct app_plan *app, struct 
     stream_open(add(standard), ours, standard->plan->is_foreground ? number : -1, log, END_LEAVE);
 }
 
-void standard_open(struct standard *standard, struct pod_plan *plan, int pod)
+void standard_open(struct standard *standard, struct pod_plan *plan)
 {
     bool has_terminal = false, has_input = plan->is_foreground;
     *standard = (struct standard){.plan = plan, .master = -1};
@@ -110,10 +110,17 @@ void standard_open(struct standard *standard, struct pod_plan *plan, int pod)
         /* The caller's input goes to the app with the terminal, else to the first. */
         open_input(standard, app, has_input && !has_terminal && i == 0);
         struct log *log = app->log.path != NULL ? &standard->logs[i] : NULL;
-        if (log != NULL)
-            log_open(log, pod, &app->log);
         open_output(standard, app, log, STDOUT_FILENO);
         open_output(standard, app, log, STDERR_FILENO);
+    }
+}
+
+void standard_open_logs(struct standard *standard, int pod)
+{
+    for (size_t i = 0; i < standard->plan->app_count; i++) {
+        const struct app_plan *app = &standard->plan->apps[i];
+        if (app->log.path != NULL && !app->has_terminal)
+            log_open(&standard->logs[i], pod, &app->log);
     }
 }
 
@@ -182,9 +189,5 @@ void standard_close(const struct standard *standard)
         close(stream->from);
         if (stream->at_end != END_LEAVE)
             close(stream->to);
-        if (stream->log != NULL) {
-            close(stream->log->fd);
-            close(stream->log->directory);
-        }
     }
 }

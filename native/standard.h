@@ -16,8 +16,11 @@ struct standard {
 /* How many there can be. */
 size_t standard_most(const struct pod_plan *plan);
 
-/* Opens logs and pipes; the apps' ends go into the plan. */
-void standard_open(struct standard *standard, struct pod_plan *plan, int pod);
+/* Opens pipes; the apps' ends go into the plan. */
+void standard_open(struct standard *standard, struct pod_plan *plan);
+
+/* Before anything is copied. */
+void standard_open_logs(struct standard *standard, int pod);
 
 /* Connects the terminal of an app; in the foreground the caller's becomes raw. */
 void standard_add_terminal(struct standard *standard, int master);

@@ -1,24 +1,40 @@
+/* Every file is whole or not there for its readers: written under another name, then renamed. Not synced: after a crash of the machine
+ * nothing of the pod runs, and what is missing or empty is unknown. */
 #include "state.h"
 
 #include "die.h"
+#include "paths.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Whole or not at all for every reader. Not synced: after a crash of the machine nothing of the pod runs, and what is not there or
- * empty is unknown. */
-static bool replace_file(int directory, const char *name, const char *text)
+enum { NAME_BYTES = 272 };
+
+static void name_temporary(char temporary[static NAME_BYTES], const char *name)
 {
-    char temporary[272];
+    if (snprintf(temporary, NAME_BYTES, ".%s.tmp", name) >= NAME_BYTES)
+        die("state", name, ENAMETOOLONG);
+}
+
+static int open_temporary(int directory, const char *name)
+{
+    char temporary[NAME_BYTES];
+    name_temporary(temporary, name);
+    int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd < 0)
+        die("state", name, errno);
+    return fd;
+}
+
+static bool give_name(int directory, int fd, const char *name, const char *text)
+{
+    char temporary[NAME_BYTES];
     size_t length = strlen(text);
-    if (snprintf(temporary, sizeof temporary, ".%s.tmp", name) >= (int)sizeof temporary)
-        return false;
-    cleanup_fd int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    return fd >= 0 && write(fd, text, length) == (ssize_t)length && renameat(directory, temporary, directory, name) == 0;
+    name_temporary(temporary, name);
+    return write(fd, text, length) == (ssize_t)length && renameat(directory, temporary, directory, name) == 0;
 }
 
 /* Field 22 of /proc/PID/stat; counted after the name, which may hold anything. */
@@ -44,16 +60,40 @@ void state_write_pid(int pod, pid_t pid)
 {
     char text[64];
     snprintf(text, sizeof text, "%d %llu\n", pid, start_time_of(pid));
-    if (!replace_file(pod, "pid", text))
+    cleanup_fd int fd = open_temporary(pod, "pid");
+    if (!give_name(pod, fd, "pid", text))
         die("state", "pid", errno);
 }
 
-void state_write_status(int pod, const char *app, int status)
+void state_open(struct state *state, int pod, const struct pod_plan *plan)
+{
+    *state = (struct state){.pod = pod, .plan = plan, .files = must_allocate(plan->app_count * sizeof *state->files)};
+    state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
+    if (state->directory == -ENOENT && mkdirat(pod, "status", 0750) == 0)
+        state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
+    if (state->directory < 0)
+        die("state", "status", -state->directory);
+    for (size_t i = 0; i < plan->app_count; i++)
+        state->files[i] = open_temporary(state->directory, plan->apps[i].name);
+}
+
+void state_write_status(struct state *state, uint32_t app, int status)
 {
     char text[16];
     snprintf(text, sizeof text, "%d\n", status);
-    (void)!mkdirat(pod, "status", 0750);
-    cleanup_fd int directory = openat(pod, "status", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (directory >= 0)
-        (void)replace_file(directory, app, text);
+    if (give_name(state->directory, state->files[app], state->plan->apps[app].name, text)) {
+        close(state->files[app]);
+        state->files[app] = -1;
+    }
+}
+
+void state_close(struct state *state)
+{
+    char temporary[NAME_BYTES];
+    for (size_t i = 0; state->files != NULL && i < state->plan->app_count; i++) {
+        if (state->files[i] < 0)
+            continue;
+        name_temporary(temporary, state->plan->apps[i].name);
+        (void)!unlinkat(state->directory, temporary, 0);
+    }
 }

@@ -2,12 +2,25 @@
 #ifndef PERIGEE_STATE_H
 #define PERIGEE_STATE_H
 
-#include <sys/types.h>
+#include "plan.h"
+
+struct state {
+    int pod, directory;
+    const struct pod_plan *plan;
+    /* A file for each app, open and without its name yet; -1 once it has it. */
+    int *files;
+};
 
 /* `pid`: the host pid of init and its start time. A failure ends the start. */
 void state_write_pid(int pod, pid_t pid);
 
-/* `status/APP`. After the start nothing is fatal: a status that cannot be written is unknown, as after a crash. */
-void state_write_status(int pod, const char *app, int status);
+/* Makes all files that will be needed, while there is time: on a busy disk each may take a millisecond. A failure ends the start. */
+void state_open(struct state *state, int pod, const struct pod_plan *plan);
+
+/* `status/APP`. Not fatal: a status that cannot be written is unknown, as after a crash. */
+void state_write_status(struct state *state, uint32_t app, int status);
+
+/* Removes the files of apps that never ended. */
+void state_close(struct state *state);
 
 #endif

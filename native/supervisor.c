@@ -43,6 +43,7 @@ struct supervisor {
     int status;
     bool has_failed;
     struct standard standard;
+    struct state state;
     struct pollfd *watched;
 };
 
@@ -61,6 +62,7 @@ static void report(struct supervisor *supervisor, const struct failure *failure)
 static void finish(struct supervisor *supervisor)
 {
     terminal_restore();
+    state_close(&supervisor->state);
     teardown_run(supervisor->plan, supervisor->pod);
     cgroups_remove(supervisor->plan);
     event_exited(supervisor->events, supervisor->status);
@@ -121,7 +123,15 @@ static void start_init(struct supervisor *supervisor)
         sources_idmap(plan, user_namespace);
     }
     message_send(supervisor->channel, MESSAGE_RELEASE, 0, 0, -1);
-    state_write_pid(supervisor->pod, pid);
+}
+
+/* What is not needed before there is a pod is done while init is at work. */
+static void finish_start(struct supervisor *supervisor)
+{
+    struct pod_plan *plan = supervisor->plan;
+    state_write_pid(supervisor->pod, supervisor->init);
+    state_open(&supervisor->state, supervisor->pod, plan);
+    standard_open_logs(&supervisor->standard, supervisor->pod);
     for (size_t i = 0; i < plan->app_count; i++)
         sources_close(&plan->apps[i]);
     for (size_t i = 0; i < plan->cgroup_count; i++) {
@@ -138,7 +148,7 @@ static void note_exit(struct supervisor *supervisor, uint32_t index, int status)
     supervisor->apps[index].has_exited = true;
     if (supervisor->status == 0)
         supervisor->status = status;
-    state_write_status(supervisor->pod, name, status);
+    state_write_status(&supervisor->state, index, status);
     event_app_exited(supervisor->events, name, status);
 }
 
@@ -263,8 +273,9 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     supervisor.signals = open_signals();
     sources_open(plan);
     cgroups_filter_devices(plan);
-    standard_open(&supervisor.standard, plan, pod);
+    standard_open(&supervisor.standard, plan);
     start_init(&supervisor);
+    finish_start(&supervisor);
     while (supervisor.init > 0)
         turn(&supervisor, -1, &is_ending);
     drain(&supervisor);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
+import { capabilitiesOf } from "../pod/capabilities.ts";
 import { type CgroupLayout, cgroupFeatures, readCgroupLayout } from "../pod/cgroup-layout.ts";
 import { type PodCgroups, planPodCgroups } from "../pod/cgroup-plan.ts";
 import { parseEnvironmentFile, parseVariable } from "../pod/environment.ts";
@@ -77,6 +78,7 @@ export async function decidePod(
       network,
       callerOomScore: callerOomScore(),
       securityModules: activeSecurityModules(),
+      callerCapabilities: settings.insecure.has("capabilities") ? callerCapabilities() : undefined,
     },
   );
   const volumes = matchVolumes(manifest);
@@ -210,4 +212,10 @@ function hostFile(path: string): string | undefined {
 
 function callerOomScore(): number {
   return Number(readFileSync("/proc/self/oom_score_adj", "utf8").trim());
+}
+
+/** The host's root need not have all: one that it lacks cannot be given to an app that shares its user namespace. */
+function callerCapabilities(): readonly string[] {
+  const set = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return capabilitiesOf(set ?? "0");
 }

@@ -1,6 +1,7 @@
 /** discover: where a name's image, signature and keys are said to be. Downloads none of them. */
 import { type Attempt, discover, discoveryFailure, type Endpoint } from "../fetch/discover.ts";
-import { parseImageName, withHostLabels } from "../fetch/reference.ts";
+import { parseImageName } from "../fetch/reference.ts";
+import { withHostLabels } from "../schema/platform.ts";
 import type { Settings } from "./settings.ts";
 
 export interface DiscoverOptions {

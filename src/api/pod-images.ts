@@ -1,6 +1,6 @@
 /** The images of a pod: found in the store without loading what fetching needs, fetched otherwise; and whether they may run. */
 import { Failure } from "../base/failure.ts";
-import { hostLabels, parseReference } from "../fetch/reference.ts";
+import { parseReference } from "../fetch/reference.ts";
 import type { AppRequest } from "../pod/manifest.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { planTree, treeIdOfSync } from "../store/layers.ts";
@@ -49,7 +49,7 @@ function findApp(store: Store, app: RunApp): ImageRecord | undefined {
   const reference = parseReference(app.image);
   if (reference.kind === "id") return readRecordSync(store, resolveImageIdSync(store, reference.prefix));
   if (reference.kind !== "name") return undefined;
-  return findForHostSync(store, reference.name, reference.labels, hostLabels(reference.labels));
+  return findForHostSync(store, reference.name, reference.labels);
 }
 
 async function fetchAll(

@@ -7,7 +7,7 @@ import { claimRange } from "../pod/id-ranges.ts";
 import { canIdmapOverlay } from "../pod/kernel.ts";
 import { launchPod, type ReadyPod } from "../pod/launch.ts";
 import { defaultHostname } from "../pod/network.ts";
-import { openPods, Pod, resolvePod } from "../pod/pod.ts";
+import { findPod, openPods, Pod } from "../pod/pod.ts";
 import { type PreparedPod, preparePod } from "../pod/prepare.ts";
 import { shimPath } from "../shim/binary.ts";
 import { failureOf } from "../shim/events.ts";
@@ -76,7 +76,7 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
     await letSignalsIn(options.signal);
     return runnable(settings, root, pod, ready, [...decisions.warnings, ...treeWarnings(decisions, trees)]);
   } catch (error) {
-    await discard(settings, root, pod);
+    await discard(settings, pod.uuid, () => discardPod(data, root, pod));
     if (options.uuidFile !== undefined) await removeUuidFile(options.uuidFile);
     throw error;
   }
@@ -188,7 +188,7 @@ function runnable(
       try {
         handle = spawnRun({ ...start, ...options });
       } catch (error) {
-        await discard(settings, root, pod);
+        await discard(settings, uuid, () => discardPod(settings.directories.data, root, pod));
         throw error;
       }
       // The shim shares the lock now; kept here too it would make a pod that ended look as if it ran.
@@ -197,7 +197,7 @@ function runnable(
         await untilReady(handle);
       } catch (error) {
         await handle.exited;
-        await removeFailed(settings, root, pod.uuid);
+        await discard(settings, uuid, () => removeEnded(settings, root, uuid));
         throw error;
       }
       const { exited, stdin, stdout, stderr } = handle;
@@ -215,19 +215,16 @@ async function untilReady(handle: RunHandle): Promise<void> {
   throw new Failure("SHIM_FAILED", `perigee-shim ended with ${await handle.exited} before the pod ran`);
 }
 
-/** A pod that could not be started leaves nothing; why it could not is more important than that it did. */
-async function discard(settings: Settings, root: string, pod: Pod): Promise<void> {
-  await orWarn(settings, pod.uuid, discardPod(settings.directories.data, root, pod));
+/** A pod whose lock the shim had. */
+async function removeEnded({ directories }: Settings, root: string, uuid: string): Promise<void> {
+  const found = findPod(root, uuid);
+  if (found !== undefined) await removePod(directories.data, root, found);
 }
 
-/** As discard, of a pod whose lock was the shim's until that ended. */
-async function removeFailed(settings: Settings, root: string, uuid: string): Promise<void> {
-  await orWarn(settings, uuid, removePod(settings.directories.data, root, resolvePod(root, uuid)));
-}
-
-async function orWarn({ log }: Settings, uuid: string, removal: Promise<void>): Promise<void> {
+/** A pod that could not be started leaves nothing; why it could not is more important than what is left of it. */
+async function discard({ log }: Settings, uuid: string, remove: () => Promise<void>): Promise<void> {
   try {
-    await removal;
+    await remove();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     log.warn(`pod ${uuid} could not be removed; perigee gc will: ${reason}`);

@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { HttpClient } from "../http/client.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
+import { hostLabels } from "../schema/platform.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { renderOrder } from "../store/dependencies.ts";
 import type { ImageRecord } from "../store/images.ts";
@@ -17,7 +18,7 @@ import type { Keystore } from "../trust/keystore.ts";
 import { importImage, type PendingImage } from "./import.ts";
 import { locate } from "./locate.ts";
 import { hasPinnedId, requirePinned } from "./match.ts";
-import { hostLabels, type Reference } from "./reference.ts";
+import type { Reference } from "./reference.ts";
 
 /** `new`: what is stored, else fetched. `never`: only what is stored. `update`: fetched, whatever is stored. */
 export type PullPolicy = "new" | "never" | "update";
@@ -98,8 +99,7 @@ async function resolveRequest(context: FetchContext, request: FetchRequest, poli
 async function lookUp(store: Store, reference: Reference, policy: PullPolicy): Promise<ImageRecord | undefined> {
   if (reference.kind === "id") return await readRecord(store, await resolveImageId(store, reference.prefix));
   if (policy === "update" || (policy === "new" && reference.kind === "file")) return undefined;
-  if (reference.kind === "name")
-    return findForHostSync(store, reference.name, reference.labels, hostLabels(reference.labels));
+  if (reference.kind === "name") return findForHostSync(store, reference.name, reference.labels);
   const source = reference.kind === "url" ? reference.url : reference.path;
   return (await listRecords(store)).find((record) => record.source === source);
 }
@@ -180,7 +180,7 @@ async function findDependency(context: FetchContext, dependency: Dependency): Pr
   const { imageName, labels } = dependency;
   const candidates =
     dependency.imageID === undefined
-      ? [findForHostSync(store, imageName, labels, hostLabels(labels))]
+      ? [findForHostSync(store, imageName, labels)]
       : (await listRecords(store)).filter((record) => satisfies({ record, dependencies: [], depth: 0 }, dependency));
   return candidates.find((record) => record !== undefined && (insecure.image || record.signers.length > 0));
 }
@@ -196,7 +196,7 @@ function requireBounded(members: readonly Member[]): void {
 async function commitAll({ store }: FetchContext, members: readonly Member[]): Promise<ImageRecord> {
   let last: ImageRecord | undefined;
   for (const { pending, stored } of members.toReversed()) {
-    if (stored !== undefined) touchImage(store, stored.id);
+    if (stored !== undefined) await touchImage(store, stored.id);
     last = stored ?? (await pending?.commit());
   }
   if (last === undefined) throw new Failure("INTERNAL", "a closure without its image");

@@ -1,8 +1,9 @@
 /** From a reference to the location of its image and signature. Asks discovery for names; downloads nothing. */
 import { Failure } from "../base/failure.ts";
 import type { HttpClient } from "../http/client.ts";
+import { withHostLabels } from "../schema/platform.ts";
 import { discover, discoveryFailure } from "./discover.ts";
-import { type Reference, withHostLabels } from "./reference.ts";
+import type { Reference } from "./reference.ts";
 
 export type Place = { readonly kind: "url"; readonly url: string } | { readonly kind: "file"; readonly path: string };
 

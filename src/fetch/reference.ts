@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Failure, printable } from "../base/failure.ts";
-import { hostArch, isACIdentifier } from "../schema/grammar.ts";
+import { isACIdentifier } from "../schema/grammar.ts";
 import type { ACIdentifier } from "../schema/names.ts";
 
 export type Reference =
@@ -15,22 +15,6 @@ export type Reference =
     }
   | { readonly kind: "url"; readonly url: string }
   | { readonly kind: "file"; readonly path: string };
-
-type Labels = readonly { readonly name: string; readonly value: string }[];
-
-/** The host's `os` and `arch`, where a request does not name them. */
-export function hostLabels(labels: Labels): Labels {
-  const host = [
-    { name: "os", value: "linux" },
-    { name: "arch", value: hostArch(process.arch) },
-  ];
-  return host.filter(({ name }) => labels.every((label) => label.name !== name));
-}
-
-/** The labels of a request with the host's. */
-export function withHostLabels(labels: Labels): Labels {
-  return [...labels, ...hostLabels(labels)];
-}
 
 /**
  * An image ID (`sha512-…`), a name with labels, the URL of an .aci, or a file, whose path is made absolute.

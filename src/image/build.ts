@@ -38,6 +38,21 @@ export interface BuiltImage {
   readonly size: number;
 }
 
+/** The one who builds can correct it, and is told so. */
+function requireManifest(manifest: Buffer, name: string): void {
+  try {
+    parseDocument(ImageManifest, manifest, name);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const { code, message, subject, cause } = error;
+    throw new Failure(code, message, {
+      subject,
+      cause,
+      hint: error.hint ?? `correct ${printable(name)}; spec/image.md has the rules`,
+    });
+  }
+}
+
 /**
  * Every property of the files that an image can hold is kept (ACI-4). The archive appears under its name whole and synced, or
  * not at all; a failure or an abort leaves nothing behind.
@@ -51,7 +66,7 @@ export async function buildArchive(options: BuildOptions): Promise<BuiltImage> {
       hint: `write to ${printable(output)}.aci`,
     });
   }
-  parseDocument(ImageManifest, manifest, options.manifestName ?? "manifest");
+  requireManifest(manifest, options.manifestName ?? "manifest");
   await requireDirectory(options.rootfs);
   await requireFree(output, overwrite);
   await requireOutside(output, options.rootfs);

@@ -28,6 +28,14 @@ export interface CapabilityRequest {
   readonly noNewPrivileges: boolean;
   /** --insecure-options=capabilities */
   readonly unrestricted: boolean;
+  /** All that can be had, when that is not every one: without a user namespace what the caller has. */
+  readonly available?: readonly string[] | undefined;
+}
+
+/** The names in a set as /proc/PID/status shows it: hexadecimal. */
+export function capabilitiesOf(mask: string): readonly string[] {
+  const bits = BigInt(`0x${mask}`);
+  return capabilityNames.filter((_, number) => ((bits >> BigInt(number)) & 1n) === 1n);
 }
 
 /**
@@ -47,8 +55,9 @@ export function decideCapabilities(request: CapabilityRequest): readonly string[
   return capabilityNames.filter((name) => wanted.has(name));
 }
 
-function chosen({ retain, remove, noNewPrivileges, unrestricted }: CapabilityRequest): readonly string[] {
-  if (unrestricted) return capabilityNames;
+function chosen(request: CapabilityRequest): readonly string[] {
+  const { retain, remove, noNewPrivileges, unrestricted, available = capabilityNames } = request;
+  if (unrestricted) return available;
   if (retain !== undefined) return retain;
   if (remove !== undefined) return appc.filter((name) => !remove.includes(name));
   return noNewPrivileges ? ours : [...ours, ...withNewPrivileges];

@@ -26,6 +26,8 @@ export interface IsolatorOptions {
   /** The caller's own oom_score_adj: an app's is never lower. */
   readonly callerOomScore: number;
   readonly securityModules: readonly SecurityModule[];
+  /** What the caller itself has; undefined: every capability. */
+  readonly callerCapabilities?: readonly string[] | undefined;
 }
 
 /** One app's isolation, decided. */
@@ -92,6 +94,7 @@ function decideApp(level: Level, name: string, podLimits: CgroupLimits, options:
     remove: lastValue(level, "os/linux/capabilities-remove-set")?.set,
     noNewPrivileges,
     unrestricted: options.insecure.has("capabilities"),
+    available: options.userNamespace ? undefined : options.callerCapabilities,
   });
   const decided: AppIsolation = {
     name,

@@ -1,4 +1,4 @@
-/** The grammars and words of appc without a schema library: what run's hot path needs of this folder (architecture 10). */
+/** The grammars of appc names and quantities without a schema library: what run's hot path needs of this folder (architecture 10). */
 import type { ACIdentifier, ACName } from "./names.ts";
 
 /** The appc version this program writes. */
@@ -66,17 +66,4 @@ export function parseQuantity(text: string, scale = 1n): bigint | undefined {
   const denominator = divisor * 10n ** BigInt(fraction.length) * 10n ** BigInt(Math.max(-power, 0));
   const value = (numerator + denominator - 1n) / denominator;
   return sign === "-" ? -value : value;
-}
-
-/** The appc arch word for Node's `process.arch` on Linux (TYPE-16). */
-export function hostArch(nodeArch: string): string {
-  const words: ReadonlyMap<string, string> = new Map([
-    ["x64", "amd64"],
-    ["arm64", "aarch64"],
-    ["ia32", "i386"],
-    ["arm", "armv7l"],
-    ["ppc64", "ppc64le"],
-    ["s390x", "s390x"],
-  ]);
-  return words.get(nodeArch) ?? nodeArch;
 }

@@ -7,6 +7,7 @@ import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { hostLabels } from "../schema/platform.ts";
 import { sha512 } from "../shim/sha512.ts";
 import { indexOf, manifestPath, recordPath, type Store } from "./layout.ts";
 import { decodeRecord, isImageID, isLabel, isObject, isText, type StoredRecord } from "./records.ts";
@@ -76,16 +77,17 @@ export function matchingRecordsSync(store: Store, name: string, labels: Labels):
   return matches.sort((a, b) => (anyVersion ? Number(b.latest) - Number(a.latest) : 0) || newestFirst(a, b));
 }
 
-/** The one meant of those whose labels do not contradict `host`: for this host, or for any. */
-export function findForHostSync(store: Store, name: string, labels: Labels, host: Labels): StoredRecord | undefined {
-  return matchingRecordsSync(store, name, labels).find((record) =>
-    host.every((want) => record.labels.every((has) => has.name !== want.name || has.value === want.value)),
-  );
-}
-
 /** The image with that name and at least those labels; without a version label `latest` ones win, then the newest import. */
 export function findImageSync(store: Store, name: string, labels: Labels): StoredRecord | undefined {
   return matchingRecordsSync(store, name, labels)[0];
+}
+
+/** As findImageSync, of the images for this host or for any: os and arch that were not asked for must not contradict (DISC-10). */
+export function findForHostSync(store: Store, name: string, labels: Labels): StoredRecord | undefined {
+  const host = hostLabels(labels);
+  return matchingRecordsSync(store, name, labels).find((record) =>
+    host.every((want) => record.labels.every((has) => has.name !== want.name || has.value === want.value)),
+  );
 }
 
 /**

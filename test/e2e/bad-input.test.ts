@@ -4,14 +4,19 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
+import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { imageManifest, type Outcome, program, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
+const clean = leakSnapshot();
 let image = "";
 before(() => {
   image = work.image("example.com/bad", { exec: ["/guest", "exit", "0"] });
 });
-after(() => work.close());
+after(async () => {
+  await work.close();
+  await assertNothingLeft(clean);
+});
 
 function assertRefused(outcome: Outcome, status: number, code: string, naming: RegExp): void {
   assert.equal(outcome.status, status, outcome.stderr);
@@ -34,13 +39,23 @@ const leftOvers = () =>
 
 describe("building", () => {
   it("a manifest that is no JSON is told with its position", () => {
-    assertRefused(build('{"acKind": "ImageManifest",\n  "acVersion" 1}'), 1, "JSON_INVALID", /2:1\d/);
+    assertRefused(
+      build('{"acKind": "ImageManifest",\n  "acVersion" 1}'),
+      1,
+      "JSON_INVALID",
+      /layout\/manifest .* line 2 column 15/,
+    );
     assert.deepEqual(leftOvers(), []);
   });
 
   it("a manifest that breaks rules is told with position, field and rule, all of them at once", () => {
     const manifest = { ...imageManifest("example.com/bad", { user: 1000 }), acVersion: "new" };
-    assertRefused(build(JSON.stringify(manifest)), 1, "MANIFEST_INVALID", /app\.user[\s\S]*|ACI-22/);
+    assertRefused(
+      build(JSON.stringify(manifest)),
+      1,
+      "MANIFEST_INVALID",
+      /1:\d+ acVersion: ACI-22: [\s\S]*1:\d+ app\.user: /,
+    );
     assert.deepEqual(leftOvers(), []);
   });
 

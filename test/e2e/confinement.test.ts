@@ -64,6 +64,22 @@ describe("devices (T-I07)", () => {
   }
 });
 
+describe("--insecure-options=capabilities", () => {
+  it("gives an app all that its user namespace, or else its caller, has", () => {
+    const callers = /^CapPrm:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    for (const [mode, expected] of [
+      ["no", callers],
+      ["yes", "000001ffffffffff"],
+    ]) {
+      const { stdout, stderr } = work.run([`--private-users=${mode}`, image, "--", "privileges"], {
+        insecure: ["capabilities"],
+      });
+      const { CapEff, CapBnd, CapAmb } = tableOf(stdout, "status");
+      assert.deepEqual([CapEff, CapBnd, CapAmb], [expected, expected, "0".repeat(16)], stderr);
+    }
+  });
+});
+
 describe("the caller's keyring (T-R08)", () => {
   for (const mode of ["yes", "no"]) {
     it(`its keys cannot be found, with and without the filter, --private-users=${mode}`, () => {

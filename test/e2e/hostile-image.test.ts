@@ -6,7 +6,16 @@ import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { canarySnapshot, makeCanary } from "../helpers/canary.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { guest, imageManifest, type Outcome, program, project, tableOf, Workspace } from "../helpers/program.ts";
+import {
+  guest,
+  imageManifest,
+  type Outcome,
+  program,
+  project,
+  tableOf,
+  valuesOf,
+  Workspace,
+} from "../helpers/program.ts";
 import { type RawEntry, tar } from "../helpers/raw-tar.ts";
 
 const work = new Workspace();
@@ -121,6 +130,24 @@ for (const [title, places] of planted) {
     }
   });
 }
+
+describe("T-R13: a terminal for an image with a /dev of its own", () => {
+  for (const [what, entry] of things) {
+    it(`${what}: the console is the app's terminal`, () => {
+      const image = archive({}, plant(entry, ["dev/console", "dev/ptmx", "dev/pts", "dev/tty", "dev/fd"]));
+      const { status, stdout } = work.command([
+        guest,
+        "pty",
+        "80",
+        "24",
+        ...work.runLine(["--interactive", image, "--", "tty"]),
+      ]);
+      assertUntouched();
+      assert.equal(status, 0, stdout);
+      assert.deepEqual([valuesOf(stdout, "tty.0"), valuesOf(stdout, "console")], [["/dev/pts/0"], ["20000:136"]]);
+    });
+  }
+});
 
 describe("T-R17: files the executor puts into the pod", () => {
   const names = ["hostname", "hosts", "resolv.conf"].map((name) => `etc/${name}`);

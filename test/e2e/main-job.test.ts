@@ -2,22 +2,19 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { assertNoLeaks, leakSnapshot, type Snapshot } from "../helpers/leak-check.ts";
+import { after, describe, it } from "node:test";
+import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { imageManifest, printed, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
-let clean: Snapshot;
+const clean = leakSnapshot();
 let there: readonly string[] = [];
 let fingerprint = "";
 let id = "";
 
-before(async () => {
-  clean = leakSnapshot();
-});
 after(async () => {
   await work.close();
-  assertNoLeaks(clean, leakSnapshot());
+  await assertNothingLeft(clean);
 });
 
 describe("the main job", () => {
@@ -100,8 +97,9 @@ describe("the main job", () => {
     const left = readdirSync(work.data, { recursive: true, withFileTypes: true }).filter(
       (entry) => !entry.isDirectory(),
     );
+    // Locks, the version of the store, and what the kernel was found to be able to.
     assert.deepEqual(
-      left.map((entry) => entry.name).filter((name) => name !== "version" && !name.endsWith("lock")),
+      left.map((entry) => entry.name).filter((name) => !/^(version|kernel|.*lock)$/.test(name)),
       [],
     );
     assert.equal(existsSync(join(work.data, "pods", "run")), true);

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { FailureCode } from "../../src/base/failure.ts";
-import { parseImageName, parseReference, type Reference, withHostLabels } from "../../src/fetch/reference.ts";
-import { hostArch } from "../../src/schema/grammar.ts";
+import { parseImageName, parseReference, type Reference } from "../../src/fetch/reference.ts";
 import { fails } from "../helpers/failures.ts";
 import { vectors } from "../helpers/vectors.ts";
 
@@ -67,19 +66,5 @@ describe("parseImageName", () => {
   it("refuses names longer than 512 characters", () => {
     assert.equal(parseImageName("a".repeat(512)).name.length, 512);
     assert.throws(() => parseImageName("a".repeat(513)), fails("USAGE"));
-  });
-});
-
-describe("withHostLabels", () => {
-  it("adds os and arch where they are not given, and nothing else", () => {
-    assert.deepEqual(withHostLabels([]), [
-      { name: "os", value: "linux" },
-      { name: "arch", value: hostArch(process.arch) },
-    ]);
-    const given = [
-      { name: "arch", value: "s390x" },
-      { name: "version", value: "1" },
-    ];
-    assert.deepEqual(withHostLabels(given), [...given, { name: "os", value: "linux" }]);
   });
 });

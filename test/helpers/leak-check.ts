@@ -31,7 +31,7 @@ export function leakSnapshot(): Snapshot {
   const mounts = parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
   return {
     mounts: new Set(mounts.map(({ id: _, ...mount }) => Object.values(mount).join(" "))),
-    cgroups: new Set(mounts.filter(({ type }) => /^cgroup2?$/.test(type)).flatMap(({ point }) => directoriesIn(point))),
+    cgroups: new Set(mounts.filter(({ type }) => /^cgroup2?$/.test(type)).flatMap(({ point }) => ourCgroupsIn(point))),
     "network namespaces": networkNamespaces(),
     links: new Set(namesIn("/sys/class/net")),
     processes: ourProcesses(),
@@ -99,6 +99,11 @@ export function parseAbstractSockets(text: string): readonly string[] {
   return linesOf(text)
     .map((line) => line.split(/\s+/).slice(7).join(" "))
     .filter((name) => /^@/.test(name) && !/^@[0-9a-f]{5}$/.test(name));
+}
+
+/** Others make cgroups as they please; ours have our name in their path. */
+function ourCgroupsIn(hierarchy: string): readonly string[] {
+  return directoriesIn(hierarchy).filter((path) => /\/perigee[/.-]/.test(`${path}/`));
 }
 
 function directoriesIn(root: string): readonly string[] {

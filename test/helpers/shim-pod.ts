@@ -181,6 +181,8 @@ export interface Ended {
 
 export interface StartOptions {
   readonly arguments?: readonly string[];
+  /** Instead of the shim that is tested. */
+  readonly program?: string;
   /** Instead of all arguments. */
   readonly instead?: readonly string[];
   /** Instead of the encoded plan. */
@@ -201,7 +203,7 @@ export async function startPod(pod: PodDirectory, options: StartOptions = {}): P
   const directory = openSync(pod.path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     return watch(
-      spawn(shim, options.instead ?? ["run", "3", "4", "5", ...(options.arguments ?? [])], {
+      spawn(options.program ?? shim, options.instead ?? ["run", "3", "4", "5", ...(options.arguments ?? [])], {
         env: {},
         stdio: [options.stdin ?? "pipe", "pipe", "pipe", plan, "pipe", directory, ...(options.extra ?? [])],
       }),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ describe("the files of a running pod", () => {
     const [pid, start] = (await readFile(join(pod.path, "pid"), "utf8")).trim().split(" ");
     assert.equal(Number(pid), init);
     assert.equal(start, startTime(await readFile(`/proc/${init}/stat`, "utf8")));
-    assert.equal(existsSync(join(pod.path, "status")), false);
+    assert.equal(existsSync(join(pod.path, "status/main")), false);
     await running.output("waiting");
     running.child.kill("SIGTERM");
     await running.ended;
@@ -250,22 +250,17 @@ describe("cgroups", () => {
   });
   it("what is left in a cgroup is killed before it is removed", async () => {
     const cgroups = await makeCgroups("left");
+    const left = spawn("sleep", ["600"], { stdio: "ignore" });
+    const killed = new Promise((resolve) => left.on("exit", (_, signal) => resolve(signal)));
     try {
-      const running = await startPod(
-        await makePod(scratch, { command: ["/guest", "exit", "0"], plan: { removeCgroups: cgroups } }),
-      );
-      const left = execFileSync(
-        "sh",
-        [
-          "-c",
-          `sleep 600 >/dev/null 2>&1 & echo $!; for c in ${cgroups.join(" ")}; do echo $! > $c/cgroup.procs; done`,
-        ],
-        { encoding: "utf8" },
-      );
-      assert.equal((await running.ended).status, 0);
+      for (const path of cgroups) await writeFile(join(path, "cgroup.procs"), String(left.pid));
+      const { status } = await runPod(scratch, { plan: { removeCgroups: cgroups } });
+      assert.equal(status, 0);
+      assert.equal(await killed, "SIGKILL");
       for (const path of cgroups) assert.equal(existsSync(path), false, path);
-      await gone(Number(left.trim()));
     } finally {
+      left.kill("SIGKILL");
+      await killed;
       await remove(cgroups);
     }
   });

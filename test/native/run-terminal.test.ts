@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { encodePlan } from "../../src/shim/plan.ts";
@@ -91,6 +91,16 @@ describe("a terminal", () => {
     assert.equal(status, 0);
     assert.equal(stdout, "");
     assert.equal(existsSync(join(pod.path, "main/log")), false);
+  });
+  it("follows the size of the caller's", async () => {
+    const pod = await makePod(scratch, { app, command: ["/guest", "wait"] });
+    const resize = "(while [ ! -e go ]; do :; done; stty cols 77 rows 22 < /dev/tty) &";
+    const session = await onTerminal(pod, `stty cols 91 rows 33; ${resize} true`);
+    await session.until("waiting");
+    await writeFile(join(pod.path, "go"), "");
+    await session.until("signal=WINCH");
+    process.kill(Number((await readFile(join(pod.path, "pid"), "utf8")).split(" ")[0]), "SIGTERM");
+    assert.match(await session.ended, /status=40/);
   });
   it("belongs to the app's user", async () => {
     const session = await onTerminal(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { capabilityNames, decideCapabilities } from "../../src/pod/capabilities.ts";
+import { capabilitiesOf, capabilityNames, decideCapabilities } from "../../src/pod/capabilities.ts";
 import { fails } from "../helpers/failures.ts";
 
 const base = { noNewPrivileges: true, unrestricted: false };
@@ -49,6 +49,8 @@ describe("decideCapabilities", () => {
 
   it("--insecure-options=capabilities keeps all", () => {
     assert.deepEqual(decideCapabilities({ ...base, retain: ["CAP_CHOWN"], unrestricted: true }), capabilityNames);
+    const available = capabilitiesOf("0000000000000021");
+    assert.deepEqual(decideCapabilities({ ...base, unrestricted: true, available }), ["CAP_CHOWN", "CAP_KILL"]);
   });
 
   it("names what it does not know", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hostArch, isACIdentifier, isACName, parseQuantity, sanitiseName } from "../../src/schema/grammar.ts";
+import { isACIdentifier, isACName, parseQuantity, sanitiseName } from "../../src/schema/grammar.ts";
 import { ACIdentifier, ACName } from "../../src/schema/names.ts";
 
 describe("names without a schema (TYPE-1, TYPE-2)", () => {
@@ -48,18 +48,4 @@ describe("parseQuantity (TYPE-12, ACE-41)", () => {
   it("refuses what is no quantity", () => {
     for (const text of ["", "x", "1x", "1 M", "1e", "--1", "0x10"]) assert.equal(parseQuantity(text), undefined, text);
   });
-});
-
-describe("hostArch (TYPE-16)", () => {
-  for (const [node, appc] of [
-    ["x64", "amd64"],
-    ["arm64", "aarch64"],
-    ["ia32", "i386"],
-    ["arm", "armv7l"],
-    ["ppc64", "ppc64le"],
-    ["s390x", "s390x"],
-    ["riscv64", "riscv64"],
-  ] as const) {
-    it(`${node} is ${appc}`, () => assert.equal(hostArch(node), appc));
-  }
 });
