@@ -1,3 +1,4 @@
+/* From here on the order matters: what an app may not see is closed, and what it may not do is given up, before its program runs. */
 #include "app.h"
 
 #include "cgroups.h"

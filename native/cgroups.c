@@ -1,3 +1,4 @@
+/* v1 and v2 are told apart by the file system that a path is on, never by the path. */
 #include "cgroups.h"
 
 #include "die.h"

@@ -1,3 +1,4 @@
+/* Datagrams with an optional descriptor. Knows nothing of what they are for; the kernel says who sent them. */
 #include "messages.h"
 
 #include "die.h"

@@ -1,3 +1,4 @@
+/* Namespaces are made by clone3, set up from inside by init, and from outside only by the id maps. */
 #include "namespaces.h"
 
 #include "die.h"

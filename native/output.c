@@ -1,3 +1,4 @@
+/* Streams and logs. Knows nothing of pods: whose bytes they are is standard.c's business. */
 #include "output.h"
 
 #include "die.h"

@@ -1,3 +1,4 @@
+/* A path of the host is used once, here; what it led to is held by descriptor from then on. Knows nothing of what an image contains. */
 #include "sources.h"
 
 #include "cgroups.h"

@@ -1,3 +1,4 @@
+/* Which descriptor an app gets, and what is copied instead of being handed on. Moving the bytes is output.c. */
 #include "standard.h"
 
 #include "die.h"

@@ -1,3 +1,4 @@
+/* Programs of the host, started by the supervisor with nothing of the pod but their input. */
 #include "teardown.h"
 
 #include "die.h"

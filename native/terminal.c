@@ -1,3 +1,4 @@
+/* Everything about terminals, and the one place that changes the caller's. */
 #include "terminal.h"
 
 #include "die.h"

@@ -1,6 +1,5 @@
-/** Publishes image files as a static site. A signature that the key beside it does not make good is not published. */
-import { mkdir } from "node:fs/promises";
 import { sha512 } from "../base/digest.ts";
+import { makeDirectories } from "../base/directories.ts";
 import { Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
 import { peekManifest } from "../image/archive.ts";
@@ -40,9 +39,11 @@ export async function publishImages(settings: Settings, options: PublishOptions)
   const ready: ImageToPublish[] = [];
   for (const path of images) ready.push(await prepare(settings, path, keys, now, signal));
   const used = new Set(ready.flatMap(({ signers }) => signers));
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+  try {
+    makeDirectories(out, 0o755);
+  } catch (error) {
     throw ioFailure(error, `cannot make ${out}`, out);
-  });
+  }
   const lock = await FileLock.acquire(out, "exclusive", {
     signal,
     onWait: () => settings.log.info(`waiting for another publish into ${out}`),

@@ -107,7 +107,12 @@ function isGiven(given: GivenOptions, name: string): boolean {
 
 function misplacedOption(word: string, { pod, app, segment }: FlagTables): Failure {
   const declaration = segment === undefined ? findOption(app, word) : undefined;
-  if (declaration === undefined) return unknownOption(word, [...pod, ...app]);
+  if (declaration === undefined) {
+    const failure = unknownOption(word, [...pod, ...app]);
+    // What users of other tools type first: `run IMAGE ls -la`.
+    const hint = failure.hint ?? "what is meant for the app stands behind --: perigee run IMAGE -- ARGUMENTS";
+    return new Failure("USAGE", failure.message, { subject: failure.subject, hint });
+  }
   return new Failure("USAGE", `${declaration.long} belongs to an image, and no image stands before it`, {
     subject: declaration.long,
     hint: `IMAGE ${declaration.long}${declaration.value === "none" ? "" : ` ${declaration.valueName.toUpperCase()}`}`,

@@ -24,6 +24,13 @@ export function toFailure(thrown: unknown): Failure {
   });
 }
 
+/** A wrong line always gets a way out. */
+export function withHint(failure: Failure): Failure {
+  if (failure.code !== "USAGE" || failure.hint !== undefined) return failure;
+  const { message, subject, cause } = failure;
+  return new Failure("USAGE", message, { subject, cause, hint: "the command with --help shows what it takes" });
+}
+
 /** The exit status: `run` and its kin tell their own failures from the app's (125, 126, 127), the others follow the table. */
 export function statusOf(failure: Failure, kind: "run" | undefined): number {
   if (kind !== "run" || failure.code === "INTERRUPTED") return exitStatus(failure);

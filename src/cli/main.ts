@@ -92,6 +92,18 @@ async function loadCommand(line: readonly string[]): Promise<{ command: Command;
   return { command, words: line.slice(found.words) };
 }
 
+/** What other tools call it. */
+const elsewhere: ReadonlyMap<string, string> = new Map([
+  ["images", "image list"],
+  ["rmi", "image rm"],
+  ["pull", "fetch"],
+  ["ps", "list"],
+  ["inspect", "status"],
+  ["kill", "stop --force"],
+  ["logs", "status"],
+  ["start", "run"],
+]);
+
 function unknownCommand(line: readonly string[]): Failure {
   const [first = "", second] = line;
   const below = commandsBelow(first);
@@ -103,7 +115,7 @@ function unknownCommand(line: readonly string[]): Failure {
   }
   // Names are not abbreviated: a new command would change what an old script does.
   const firstWords = new Set([...commands.keys(), "help"].map((one) => one.split(" ")[0] ?? ""));
-  const near = closest(name, below.length > 0 ? below : [...firstWords]);
+  const near = elsewhere.get(name) ?? closest(name, below.length > 0 ? below : [...firstWords]);
   return new Failure("USAGE", `there is no command ${name}`, {
     subject: name,
     hint: near === undefined ? "perigee --help lists the commands" : `perigee ${near}`,
@@ -151,9 +163,9 @@ async function report(
   kind: Command["kind"],
   { signalNumber }: Interruption,
 ): Promise<number> {
-  const { failureLines, failureObject, statusOf, toFailure } = await import("./failures.ts");
+  const { failureLines, failureObject, statusOf, toFailure, withHint } = await import("./failures.ts");
   const number = signalNumber();
-  const cause = toFailure(thrown);
+  const cause = withHint(toFailure(thrown));
   const failure = number === undefined || cause.code === "INTERRUPTED" ? cause : interrupted(cause);
   output.failure(`error[${failure.code}]`, failureLines(failure, output.debug), failureObject(failure, output.debug));
   return failure.code === "INTERRUPTED" && number !== undefined ? 128 + number : statusOf(failure, kind);

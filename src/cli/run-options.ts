@@ -30,7 +30,7 @@ export const detachOptions: readonly OptionSpec[] = [["--detach", "return when t
 export const appOptions: readonly OptionSpec[] = [
   ["--name <name>", "the app's name"],
   ["--exec <program>", "run this instead of the image's command"],
-  ["--user <user>", "a name or number, or a path of the image whose owner is meant"],
+  ["--user <user>", "a name or number, or a path of the image whose owner is meant; the group stays as it is"],
   ["--group <group>", "as --user"],
   ["--supplementary-gids <list>", "numbers, separated by commas"],
   ["--working-dir <directory>", "where the app starts"],
@@ -42,7 +42,7 @@ export const appOptions: readonly OptionSpec[] = [
   ["--cpu-shares <number>", "weight, 2 to 262144"],
   ["--oom-score-adj <number>", "-1000 to 1000; never below the caller's own"],
   ["--caps-retain <list>", "exactly these capabilities"],
-  ["--caps-remove <list>", "the appc default without these"],
+  ["--caps-remove <list>", "the 14 of the appc specification without these; perigee's own default is 9 of them"],
   ["--seccomp <filter>", "mode=retain|remove[,errno=NAME],CALL…"],
   ["--annotation <annotation>*", "NAME=VALUE"],
   ["--user-annotation <annotation>*", "NAME=VALUE with a free name"],

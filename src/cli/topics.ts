@@ -54,6 +54,7 @@ const texts: ReadonlyMap<string, readonly string[]> = new Map([
       "  --user-config    $XDG_CONFIG_HOME/perigee, else ~/.config/perigee, for root too; your keys are in keys/ there",
       "",
       "Variables:",
+      "  PERIGEE_PASSPHRASE   the passphrase of a secret key, for commands that nobody types",
       "  SOURCE_DATE_EPOCH    seconds; no time in a built image is later, and times we make are this",
       "  NODE_EXTRA_CA_CERTS  a PEM file of TLS authorities to trust too, as --ca-file",
       "  NO_COLOR             not empty: no colour",

@@ -70,19 +70,25 @@ export interface Acquired {
   readonly size: number;
 }
 
+/** Takes the bytes of an archive in order, as they are staged: a SignatureCheck. Its SHA-512, if it has one, is not computed again. */
+export interface Witness {
+  update(chunk: Uint8Array): void;
+  readonly sha512?: (() => string) | undefined;
+}
+
 /**
- * Copies the archive at `place` into `staging`, and hands every byte to `hash` in order.
+ * Copies the archive at `place` into `staging`, and shows every byte to `witness`.
  * @throws Failure NOT_FOUND, NOT_AUTHORISED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, LIMIT_EXCEEDED, DISK_FULL, INTERRUPTED
  */
 export async function acquireArchive(
   place: Place,
   staging: Staging,
   options: AcquireOptions,
-  hash: ((chunk: Uint8Array) => void) | undefined,
+  witness: Witness | undefined,
 ): Promise<Acquired> {
   return place.kind === "file"
-    ? await copyArchive(place, staging, options, hash)
-    : await download(place, staging, options, hash);
+    ? await copyArchive(place, staging, options, witness)
+    : await download(place, staging, options, witness);
 }
 
 /** The archive's bytes once more, from the descriptor they were hashed from. */
@@ -96,18 +102,32 @@ export async function* stagedBytes(archive: FileHandle): AsyncGenerator<Uint8Arr
   }
 }
 
+function digestWith(witness: Witness | undefined): Witness & { sha512(): string } {
+  const running = witness?.sha512;
+  if (witness !== undefined && running !== undefined)
+    return { update: (chunk) => witness.update(chunk), sha512: running };
+  const hash = createHash("sha512");
+  return {
+    update(chunk) {
+      hash.update(chunk);
+      witness?.update(chunk);
+    },
+    sha512: () => hash.digest("hex"),
+  };
+}
+
 async function download(
   place: Extract<Place, { kind: "url" }>,
   staging: Staging,
   { http, insecureHttp, log, signal }: AcquireOptions,
-  hash: ((chunk: Uint8Array) => void) | undefined,
+  witness: Witness | undefined,
 ): Promise<Acquired> {
   const response = await (await http()).get(place.url, { insecureHttp, signal });
   if (response.status !== 200) {
     response.discard();
     throw isAbsent(response.status) ? notThere(place) : statusFailure(response);
   }
-  const digest = createHash("sha512");
+  const digest = digestWith(witness);
   const total = Number(response.header("content-length")) || undefined;
   const task = `fetching ${response.url}`;
   let size = 0;
@@ -115,13 +135,12 @@ async function download(
     if (size + chunk.length > archiveLimit) throw tooLong(place.url);
     const written = writeAll(staging, chunk, size);
     digest.update(chunk);
-    hash?.(chunk);
     await written;
     size += chunk.length;
     log.progress({ task, done: size, total });
   }
   log.progress({ task, done: size, total: size, finished: true });
-  return { sha512: digest.digest("hex"), size };
+  return { sha512: digest.sha512(), size };
 }
 
 async function writeAll({ archive, archivePath }: Staging, chunk: Uint8Array, position: number): Promise<void> {
@@ -139,22 +158,21 @@ async function copyArchive(
   place: Extract<Place, { kind: "file" }>,
   staging: Staging,
   { log, signal }: AcquireOptions,
-  hash: ((chunk: Uint8Array) => void) | undefined,
+  witness: Witness | undefined,
 ): Promise<Acquired> {
   await copyInto(place, staging);
-  const digest = createHash("sha512");
+  const digest = digestWith(witness);
   const { size: total } = await staging.archive.stat();
   const task = `reading ${place.path}`;
   let size = 0;
   for await (const chunk of stagedBytes(staging.archive)) {
     if (signal?.aborted) throw new Failure("INTERRUPTED", `interrupted while reading ${place.path}`);
     digest.update(chunk);
-    hash?.(chunk);
     size += chunk.length;
     log.progress({ task, done: size, total });
   }
   log.progress({ task, done: size, total: size, finished: true });
-  return { sha512: digest.digest("hex"), size };
+  return { sha512: digest.sha512(), size };
 }
 
 async function copyInto(place: Extract<Place, { kind: "file" }>, staging: Staging): Promise<void> {

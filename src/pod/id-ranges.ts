@@ -2,8 +2,9 @@
  * A range of 65,536 user and group ids for each pod, claimed as a file below `<data>/id-ranges` while the directory is locked.
  * The numbers are between those of systemd's containers and the end of what it uses, which nobody else hands out.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
@@ -53,7 +54,7 @@ function rangesOf(data: string): string {
 function withRanges<T>(data: string, work: (directory: string, taken: ReadonlySet<string>) => T): T {
   const directory = rangesOf(data);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     const lock = FileLock.open(directory, "exclusive", { wait: true });
     try {
       return work(directory, new Set(readdirSync(directory)));

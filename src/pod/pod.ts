@@ -4,6 +4,7 @@
  */
 import { type Dirent, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
@@ -23,7 +24,7 @@ export function openPods(data: string): string {
   try {
     // Made in this order, so that with the last one all of them are there.
     if (!existsSync(join(root, phaseOrder.at(-1) ?? ""))) {
-      for (const phase of phaseOrder) mkdirSync(join(root, phase), { recursive: true, mode: 0o700 });
+      for (const phase of phaseOrder) makeDirectories(join(root, phase), 0o700);
     }
   } catch (error) {
     throw accessFailure(error, `cannot make ${root}`, root);

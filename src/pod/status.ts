@@ -22,6 +22,8 @@ export interface PodStatus {
   readonly pid?: number | undefined;
   readonly hostname?: string | undefined;
   readonly network?: string | undefined;
+  /** Of the pod; holds `logs/APP`. It changes with the pod's phase. */
+  readonly directory: string;
   readonly apps: readonly AppStatus[];
 }
 
@@ -55,6 +57,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
   if (stat === undefined) return undefined;
   return {
     uuid: pod.uuid,
+    directory: pod.directory,
     state: pod.state,
     createdAt: record?.createdAt ?? stat.ctime.toISOString(),
     startedAt: init?.startedAt.toISOString(),

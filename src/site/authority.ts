@@ -4,8 +4,9 @@
  */
 import { createPrivateKey, createPublicKey, randomBytes, X509Certificate } from "node:crypto";
 import { constants } from "node:fs";
-import { link, mkdir, open, unlink } from "node:fs/promises";
+import { link, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, readIfExists, tempBeside, writeAtomic } from "../base/files.ts";
 import { generateKey, type KeyPair, selfSigned, serverCertificate } from "./certificate.ts";
@@ -87,7 +88,7 @@ async function makeAuthority(directory: string, path: string, now: Date): Promis
   const certificate = selfSigned(name, key, validity(now, new Date(now.getTime() + authorityDays * day)));
   const text = `${certificate}${key.privateKey.export({ type: "pkcs8", format: "pem" })}`;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o755 });
+    makeDirectories(directory, 0o755);
     const temporary = await tempBeside(path, 0o600);
     try {
       await temporary.handle.writeFile(text);

@@ -21,6 +21,8 @@ export interface Staging {
   readonly archivePath: string;
   /** An empty directory for the unpacked rootfs. */
   readonly rootfs: string;
+  /** The archive is whole: it begins to go to the disk now, while it is unpacked. `commit` waits for that, and fails if it failed. */
+  beginSync(): void;
   /**
    * Durable when resolved, in the order of security-and-reliability.md 5.2b; the rootfs must be synced already. A second import
    * of the same image is success and keeps the first one's blob.
@@ -54,12 +56,18 @@ export async function beginImport(store: Store, onStep: OnStep = () => {}): Prom
     // What cannot be removed now is removed by the next sweep, since nobody holds its lock any more.
     await staging.discard().catch(() => {});
   };
+  let syncing: Promise<void> | undefined;
+  const sync = (): Promise<void> => {
+    syncing ??= archive.sync();
+    return syncing;
+  };
   return {
     archive,
     archivePath,
     rootfs: staging.rootfs,
+    beginSync: () => void sync().catch(() => {}), // met by commit: the kernel tells of a failure only once
     commit: async (record, parts) => {
-      const importing: Import = { store, staging, archive, archivePath, onStep };
+      const importing: Import = { store, staging, archive, archivePath, sync, onStep };
       const stored = await commit(importing, record, parts);
       await end();
       return stored;
@@ -73,6 +81,8 @@ interface Import {
   readonly staging: StagingDirectory;
   readonly archive: FileHandle;
   readonly archivePath: string;
+  /** Of the archive; once, whoever asks. */
+  readonly sync: () => Promise<void>;
   readonly onStep: OnStep;
 }
 
@@ -121,12 +131,12 @@ function isWholeTree(manifest: Buffer, record: Omit<ImageRecord, "importedAt">):
   return !record.hasDependencies && renderFacts(manifest, record.name).whitelist.length === 0;
 }
 
-async function syncArchive({ archive, onStep }: Import, expected: number): Promise<void> {
+async function syncArchive({ archive, sync, onStep }: Import, expected: number): Promise<void> {
   const { size } = await archive.stat();
   if (size !== expected) {
     throw new Failure("DIGEST_MISMATCH", `the archive has ${size} bytes after it was verified with ${expected}`);
   }
-  await archive.sync();
+  await sync();
   onStep("archive synced");
 }
 

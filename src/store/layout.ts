@@ -14,6 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import type { ImageID } from "../schema/image-id.ts";
@@ -94,7 +95,7 @@ function wrongVersion(store: Store, found: string): Failure {
  * images nor run set-user-id files of one (T-R50). A data directory that was there before keeps its mode.
  */
 function createStore(data: string, store: Store): void {
-  mkdirSync(data, { recursive: true, mode: 0o700 });
+  makeDirectories(data, 0o700);
   makeDirectory(store.root);
   writeVersion(join(store.root, "version"));
   // Opened, not truncated: somebody may hold it locked already.

@@ -38,7 +38,7 @@ export function requireUnused(store: Store, id: ImageID, users: TreeUsers): void
   const name = record === undefined ? id : printable(record.name);
   throw new Failure("LOCKED", `${name} is used by ${pods.length === 1 ? "pod" : "pods"} ${uuids}`, {
     subject: id,
-    hint: `perigee stop ${uuids}, then perigee rm ${uuids}`,
+    hint: `perigee rm ${uuids} (perigee stop first, while they run)`,
   });
 }
 

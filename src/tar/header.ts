@@ -24,7 +24,7 @@ export type FieldName = keyof typeof fields;
 const zeroBlock = Buffer.alloc(blockSize);
 
 export function isZeroBlock(block: Buffer): boolean {
-  return block.equals(zeroBlock);
+  return block[0] === 0 && block.equals(zeroBlock);
 }
 
 /** Sum of all bytes with the checksum field as blanks. */
@@ -77,10 +77,23 @@ export function numberOf(block: Buffer, field: FieldName, blank?: bigint): bigin
   const [offset, length] = fields[field];
   const first = block[offset] ?? 0;
   if (first >= 0x80) return base256(block.subarray(offset, offset + length));
-  const match = /^ *([0-7]*)[ \0]*$/.exec(block.toString("latin1", offset, offset + length));
-  const digits = match?.[1];
-  if (digits === undefined) return undefined;
-  return digits === "" ? blank : BigInt(Number.parseInt(digits, 8));
+  return octal(block, offset, offset + length, blank);
+}
+
+/** Without strings and patterns: an archive has a dozen of these fields for each entry. */
+function octal(block: Buffer, start: number, end: number, blank: bigint | undefined): bigint | undefined {
+  let at = start;
+  while (at < end && block[at] === 0x20) at++;
+  const first = at;
+  let value = 0;
+  for (; at < end; at++) {
+    const digit = (block[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 7) break;
+    value = value * 8 + digit;
+  }
+  const isBlank = at === first;
+  for (; at < end; at++) if (block[at] !== 0x20 && block[at] !== 0) return undefined;
+  return isBlank ? blank : BigInt(value);
 }
 
 /** GNU's two's complement with the top bit as a mark: 0x80… is positive, 0xff… negative, other marks are nothing. */
@@ -93,8 +106,11 @@ function base256(bytes: Buffer): bigint | undefined {
 /** Writes `value` in octal with a NUL at the end. @throws Failure INTERNAL when it does not fit: the caller uses PAX then */
 export function putOctal(block: Buffer, field: FieldName, value: number): void {
   const [offset, length] = fields[field];
-  const digits = value.toString(8).padStart(length - 1, "0");
-  if (value < 0 || digits.length > length - 1)
-    throw new Failure("INTERNAL", `${value} does not fit the field ${field}`);
-  block.write(`${digits}\0`, offset, "latin1");
+  let rest = value;
+  for (let at = offset + length - 2; at >= offset; at--) {
+    block[at] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
+  if (rest !== 0) throw new Failure("INTERNAL", `${value} does not fit the field ${field}`);
+  block[offset + length - 1] = 0;
 }

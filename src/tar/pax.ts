@@ -57,10 +57,13 @@ export function paxTime(value: Buffer): { readonly seconds: bigint; readonly nan
 
 /** One record; its length counts its own digits. */
 export function encodePaxRecord(key: string, value: Buffer): Buffer {
-  const tail = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from("\n")]);
-  let length = tail.length + 1;
-  while (String(length).length + tail.length !== length) length = String(length).length + tail.length;
-  return Buffer.concat([Buffer.from(String(length)), tail]);
+  const rest = Buffer.byteLength(key) + value.length + 3;
+  let length = rest + 1;
+  while (String(length).length + rest !== length) length = String(length).length + rest;
+  const record = Buffer.allocUnsafe(length);
+  value.copy(record, record.write(`${length} ${key}=`));
+  record[length - 1] = 0x0a;
+  return record;
 }
 
 function invalidPax(message: string): Failure {

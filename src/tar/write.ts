@@ -20,6 +20,8 @@ const typeFlags: Readonly<Record<EntryType, string>> = {
 const zeros = Buffer.alloc(blockSize);
 const largestOctal7 = 0o7777777;
 const largestOctal11 = 0o77777777777;
+const blankHeader = makeBlankHeader();
+const blankPaxHeader = makeBlankPaxHeader();
 /** Chunks that are handed on: large enough that a pipe or a hash is not woken for every header. */
 const chunkSize = 256 * 1024;
 
@@ -126,7 +128,8 @@ function timeText({ mtime: { seconds, nanoseconds } }: TarEntry): string {
 
 /** Numbers that PAX overrides are 0 here, so that no reader can see another, plausible one; times hold the nearest second. */
 function ustarHeader(entry: TarEntry): Buffer {
-  const block = newBlock(typeFlags[entry.type]);
+  const block = Buffer.from(blankHeader);
+  block.write(typeFlags[entry.type], fields.type[0], "latin1");
   entry.path.copy(block, fields.name[0], 0, fields.name[1]);
   entry.link.copy(block, fields.link[0], 0, fields.link[1]);
   putOctal(block, "mode", entry.mode);
@@ -135,8 +138,10 @@ function ustarHeader(entry: TarEntry): Buffer {
   putOctal(block, "size", fitting(entry.size, largestOctal11));
   const { seconds } = entry.mtime;
   putOctal(block, "mtime", Math.min(Math.max(Number(seconds), 0), largestOctal11));
-  putOctal(block, "major", entry.device?.major ?? 0);
-  putOctal(block, "minor", entry.device?.minor ?? 0);
+  if (entry.device !== undefined) {
+    putOctal(block, "major", entry.device.major);
+    putOctal(block, "minor", entry.device.minor);
+  }
   return sealed(block);
 }
 
@@ -145,18 +150,24 @@ function fitting(value: number, most: number): number {
 }
 
 function paxHeader(size: number): Buffer {
-  const block = newBlock("x");
-  block.write("PaxHeader", fields.name[0], "latin1");
-  putOctal(block, "mode", 0o644);
-  for (const field of ["uid", "gid", "mtime", "major", "minor"] as const) putOctal(block, field, 0);
+  const block = Buffer.from(blankPaxHeader);
   putOctal(block, "size", size);
   return sealed(block);
 }
 
-function newBlock(type: string): Buffer {
+/** What all headers have in common: magic, and zero in every number. */
+function makeBlankHeader(): Buffer {
   const block = Buffer.alloc(blockSize);
-  block.write(type, fields.type[0], "latin1");
+  for (const field of ["mode", "uid", "gid", "size", "mtime", "major", "minor"] as const) putOctal(block, field, 0);
   block.write("ustar\u000000", fields.magic[0], "latin1");
+  return block;
+}
+
+function makeBlankPaxHeader(): Buffer {
+  const block = Buffer.from(blankHeader);
+  block.write("PaxHeader", fields.name[0], "latin1");
+  block.write("x", fields.type[0], "latin1");
+  putOctal(block, "mode", 0o644);
   return block;
 }
 

@@ -1,7 +1,8 @@
 /** The caller's secret keys: DIRECTORY/FINGERPRINT.asc, 0600 in a directory of 0700. Their content is keys.ts's. */
 import { constants } from "node:fs";
-import { chmod, mkdir, open, readdir } from "node:fs/promises";
+import { chmod, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, writeAtomic } from "../base/files.ts";
 import { keyFileLimit } from "./key-file.ts";
@@ -19,7 +20,7 @@ export interface SecretKeyFile {
 export async function storeSecretKey(directory: string, fingerprint: string, armored: Uint8Array): Promise<string> {
   const path = join(directory, `${fingerprint}.asc`);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     await chmod(directory, 0o700);
   } catch (error) {
     throw ioFailure(error, `cannot make ${directory}`, directory);

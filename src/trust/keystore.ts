@@ -7,7 +7,7 @@ import { sha512 } from "../base/digest.ts";
 import { Failure } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import { publicFingerprints } from "./key-file.ts";
-import { listDirectory, makeDirectories, readTrusted } from "./trusted-files.ts";
+import { listDirectory, makeTrustedDirectories, readTrusted } from "./trusted-files.ts";
 
 export interface KeystoreDirectories {
   /** Highest precedence last: system, local, user; each holds trustedkeys/. */
@@ -170,7 +170,7 @@ export async function storeTrustedKey(
 ): Promise<TrustedKey> {
   const [fingerprint] = publicFingerprints(armored);
   const place = scope === "root" ? rootPlace : prefixPlace(components(scope.prefix));
-  const path = join(await makeDirectories(directory, place.path), fingerprint);
+  const path = join(await makeTrustedDirectories(directory, place.path), fingerprint);
   await writeAtomic(path, armored, 0o644);
   return trustedKey(path, place.scope, fingerprint, armored);
 }

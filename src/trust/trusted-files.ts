@@ -16,6 +16,7 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
 import { keyFileLimit } from "./key-file.ts";
@@ -135,8 +136,12 @@ function openOrAbsent(file: string, flags: number): number | undefined {
 }
 
 /** Makes `base`/`path`… as far as it is missing, durably, and checks all of it. */
-export async function makeDirectories(base: string, path: readonly string[]): Promise<string> {
-  makeDirectory(base, { recursive: true });
+export async function makeTrustedDirectories(base: string, path: readonly string[]): Promise<string> {
+  try {
+    makeDirectories(base, 0o755);
+  } catch (error) {
+    throw ioFailure(error, `cannot make ${base}`, base);
+  }
   let parent = base;
   for (const part of path) {
     const directory = join(parent, part);
@@ -148,9 +153,9 @@ export async function makeDirectories(base: string, path: readonly string[]): Pr
 }
 
 /** Whether it was missing. */
-function makeDirectory(directory: string, options: { readonly recursive?: boolean } = {}): boolean {
+function makeDirectory(directory: string): boolean {
   try {
-    mkdirSync(directory, { ...options, mode: 0o755 });
+    mkdirSync(directory, { mode: 0o755 });
     return true;
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw ioFailure(error, `cannot make ${directory}`, directory);

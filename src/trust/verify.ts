@@ -34,6 +34,8 @@ export interface Signer {
 /** A verification under way: the archive's bytes are given in order, then the verdict is asked for. Constant memory. */
 export interface SignatureCheck {
   update(chunk: Uint8Array): void;
+  /** Lower-case hex of what was given so far; only there when a signature needs this digest, so that nobody computes it twice. */
+  readonly sha512?: (() => string) | undefined;
   /** The five checks of spec/trust.md for the image called `name`. @throws Failure KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID */
   finish(name: string): Promise<readonly Signer[]>;
 }
@@ -52,10 +54,12 @@ export async function beginVerification(
   const { keystore, now } = options;
   const early = onlyTrusted(signatures, await keystore.keysFor(options.name), options.name);
   const hashes = hashesFor(early);
+  const sha512 = hashes.get("sha512");
   return {
     update(chunk) {
       for (const hash of hashes.values()) hash.update(chunk);
     },
+    sha512: sha512 && (() => sha512.copy().digest("hex")),
     async finish(name) {
       const candidates = await keystore.keysFor(name); // 1 the keys trusted for this name, by whole path components
       const trusted = onlyTrusted(signatures, candidates, name); // 2 signatures that name one of them by full fingerprint

@@ -53,7 +53,7 @@ describe("listPods", () => {
     later.release();
   });
 
-  it("tells the truth while others move and remove pods under its eyes", async (t) => {
+  it("LIFE-21: tells the truth while others move and remove pods under its eyes", async (t) => {
     const settings = await settingsOf(t);
     for (const pod of Array.from({ length: 60 }, () => running(settings))) end(pod, 3);
     const line = 'for pod in run/*; do mv "$pod" exited-garbage/; done; rm -r exited-garbage/*';

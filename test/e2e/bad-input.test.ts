@@ -147,7 +147,7 @@ describe("pods", () => {
 
   it("a pod that is not there (3), a uuid that is none (2)", () => {
     assertRefused(work.perigee(["status", "abcd1234"]), 3, "NOT_FOUND", /abcd1234/);
-    assertRefused(work.perigee(["stop", "x"]), 2, "USAGE", /"x"/);
+    assertRefused(work.perigee(["stop", "x"]), 2, "USAGE", /x is no pod uuid/);
   });
 });
 

@@ -262,12 +262,6 @@ function linkOf(path: string): string {
 }
 
 describe("processes (T-I08)", () => {
-  it("a pod has at most 2048", () => {
-    const forked = /forked=(\d+),(\w+)/.exec(work.run([image, "--", "fork", "3000"]).stdout);
-    assert.equal(forked?.[2], "EAGAIN");
-    assert.ok(Number(forked?.[1]) <= 2047);
-  });
-
   it("its files of limits say so, and cannot be written", () => {
     const limits = ["/sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/pids.max"];
     const opened = table([image, "--", "open", ...limits], "open");

@@ -35,7 +35,9 @@ const file = (name: string): Place => ({ kind: "file", path: join(world.director
 
 async function acquired(place: Place) {
   const chunks: Uint8Array[] = [];
-  const result = await acquireArchive(place, staging, options(), (chunk) => chunks.push(Buffer.from(chunk)));
+  const result = await acquireArchive(place, staging, options(), {
+    update: (chunk) => chunks.push(Buffer.from(chunk)),
+  });
   return { result, hashed: Buffer.concat(chunks), staged: await collect(stagedBytes(staging.archive)) };
 }
 
@@ -47,6 +49,20 @@ describe("acquireArchive", () => {
     const { result, hashed, staged } = await acquired(url("/big.aci"));
     assert.deepEqual(result, { sha512: sha512(bytes), size: bytes.length });
     assert.ok(hashed.equals(bytes) && staged.equals(bytes));
+  });
+
+  it("takes the SHA-512 of a witness that has one, for a download and for a file", async () => {
+    world.server.on("/witnessed.aci", { body: bytes });
+    writeFileSync(join(world.directory, "witnessed.aci"), bytes);
+    for (const place of [url("/witnessed.aci"), file("witnessed.aci")]) {
+      let seen = 0;
+      const update = (chunk: Uint8Array): void => {
+        seen += chunk.length;
+      };
+      const witness = { update, sha512: () => `after ${seen}` };
+      const result = await acquireArchive(place, staging, options(), witness);
+      assert.deepEqual(result, { sha512: `after ${bytes.length}`, size: bytes.length });
+    }
   });
 
   it("copies a file, also over a longer one, and keeps the copy to its owner whatever the file's mode", async () => {

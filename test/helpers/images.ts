@@ -72,6 +72,7 @@ export async function importImage(store: Store, image: FakeImage, onStep?: OnSte
   const staging = await beginImport(store, onStep);
   try {
     await staging.archive.writeFile(archive);
+    staging.beginSync();
     await writeFile(join(staging.rootfs, "hello"), `hello from ${image.name}\n`);
     return await staging.commit(record, { manifest, signature: image.signature });
   } catch (error) {
@@ -123,6 +124,7 @@ export async function importReal(store: Store, image: FakeImage): Promise<ImageR
   const staging = await beginImport(store);
   try {
     await staging.archive.writeFile(archive);
+    staging.beginSync();
     const owner = process.geteuid?.() === 0;
     const summary = await extractArchive(chunksOf(archive), staging.rootfs, { owner, sync: true });
     return await staging.commit({ ...record, tarSize: summary.tarSize }, { manifest: summary.manifestBytes });

@@ -7,7 +7,6 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { temporaryPrefix } from "./temporary.ts";
 
 /** Kind of thing → what there is of it, each in words that name the thing and do not change while it stays. */
 export type Snapshot = Readonly<Record<(typeof kinds)[number], ReadonlySet<string>>>;
@@ -35,7 +34,7 @@ export function leakSnapshot(): Snapshot {
     "network namespaces": networkNamespaces(),
     links: new Set(namesIn("/sys/class/net")),
     processes: ourProcesses(),
-    "temporary files": new Set(namesIn(tmpdir()).filter((name) => /^\.?perigee/.test(name) || isTestFile(name))),
+    "temporary files": new Set(namesIn(tmpdir()).filter((name) => /^\.?perigee/.test(name) && !isInUse(name))),
     "abstract sockets": new Set(parseAbstractSockets(readFileSync("/proc/net/unix", "utf8"))),
     "loop devices": new Set(loopDevices()),
   };
@@ -179,8 +178,10 @@ function loopDevices(): readonly string[] {
     .filter((device) => !device.endsWith(" "));
 }
 
-function isTestFile(name: string): boolean {
-  return name.slice(0, temporaryPrefix.length) === temporaryPrefix;
+/** The directory of another test that runs now: its name has that one's process. */
+function isInUse(name: string): boolean {
+  const pid = /^perigee-[a-z-]+-(\d+)-/.exec(name)?.[1];
+  return pid !== undefined && pid !== String(process.pid) && linkAt(`/proc/${pid}/exe`) !== undefined;
 }
 
 /** What is gone while it is looked at is not there: processes end at any time. */

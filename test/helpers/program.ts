@@ -25,7 +25,7 @@ export interface RunOptions {
 
 /** A temporary home: data, configuration and keys below one directory. */
 export class Workspace {
-  readonly directory = mkdtempSync(join(tmpdir(), "perigee-e2e-"));
+  readonly directory = mkdtempSync(join(tmpdir(), `perigee-e2e-${process.pid}-`));
   readonly data = join(this.directory, "data");
   readonly #started: ChildProcess[] = [];
 

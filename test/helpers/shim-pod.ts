@@ -29,7 +29,7 @@ export interface Scratch {
 }
 
 export async function makeScratch(): Promise<Scratch> {
-  const directory = await mkdtemp(join(tmpdir(), "perigee-shim-test-"));
+  const directory = await mkdtemp(join(tmpdir(), `perigee-shim-test-${process.pid}-`));
   await chmod(directory, 0o755);
   const rootfs = join(directory, "rootfs");
   await mkdir(rootfs);

@@ -61,7 +61,7 @@ export interface Scratch {
 
 /** A temporary directory (0700) of this test. */
 export function scratch(): Scratch {
-  const path = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  const path = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   return {
     path,
     at: (...names) => join(path, ...names),

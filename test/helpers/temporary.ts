@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Where tests put everything; the leak check looks for what is left of it. */
-export const temporaryPrefix = "perigee-test-";
+export const temporaryPrefix = `perigee-test-${process.pid}-`;
 
 /** A new empty directory (0700) that is removed when the test, or suite, given by its context has ended. */
 export async function temporaryDirectory(context: { after(done: () => Promise<void>): void }): Promise<string> {

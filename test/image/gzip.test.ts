@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { gzip } from "../../src/image/gzip.ts";
 import { chunks, collect } from "../helpers/tar-bytes.ts";
 
-const block = 256 * 1024;
+const block = 512 * 1024;
 
 /** Text that compresses somewhat, and repeats across blocks. */
 function sample(length: number): Buffer {
@@ -38,7 +38,7 @@ describe("gzip", () => {
   it("the window reaches across blocks: hardly larger than one stream", async () => {
     const bytes = sample(8 * block);
     const zipped = await collect(gzip(chunks(bytes)));
-    assert.ok(zipped.length < 1.2 * gzipSync(bytes, { level: 5 }).length + 1000, String(zipped.length));
+    assert.ok(zipped.length < 1.2 * gzipSync(bytes, { level: 4 }).length + 1000, String(zipped.length));
   });
   it("a failure of the source comes out, and nothing is left unhandled", async () => {
     async function* source() {

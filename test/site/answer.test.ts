@@ -14,7 +14,7 @@ let port = 0;
 const statuses: number[] = [];
 
 before(async () => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   mkdirSync(join(directory, "site/page"), { recursive: true });
   writeFileSync(join(directory, "secret"), "secret");
   writeFileSync(join(directory, "site/image.aci"), content);

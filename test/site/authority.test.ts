@@ -19,7 +19,7 @@ import { failure } from "../helpers/trust.ts";
 const now = new Date();
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 

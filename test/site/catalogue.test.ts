@@ -8,7 +8,7 @@ import { failure } from "../helpers/trust.ts";
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 

@@ -12,7 +12,7 @@ const validity = { from: new Date(Date.now() - 60_000), to: new Date(Date.now() 
 let directory = "";
 
 before(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   const issuer = { name: "an authority, ümläut", key: generateKey() };
   const server = generateKey();
   writeFileSync(join(directory, "ca.pem"), selfSigned(issuer.name, issuer.key, validity));

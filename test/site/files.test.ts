@@ -8,7 +8,7 @@ import { openSiteFile } from "../../src/site/files.ts";
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   mkdirSync(join(directory, "site/page"), { recursive: true });
   mkdirSync(join(directory, "site2"));
   writeFileSync(join(directory, "site/file"), "content");

@@ -18,7 +18,7 @@ import { failure } from "../helpers/trust.ts";
 let directory = "";
 const at = (...names: readonly string[]): string => join(directory, ...names);
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   writeFileSync(at("image"), Buffer.alloc(600_000, "abc"), { mode: 0o600 });
   utimesSync(at("image"), 1000, 1000);
 });

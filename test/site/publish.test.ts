@@ -11,7 +11,7 @@ const [one, two] = ["11".repeat(20), "22".repeat(20)];
 let directory = "";
 const at = (...names: readonly string[]): string => join(directory, ...names);
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 

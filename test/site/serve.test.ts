@@ -42,7 +42,7 @@ function start(options: Partial<ServeSiteOptions> = {}): Promise<RunningSite> {
 }
 
 before(async () => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   await publish("example.org/group/web", "the image");
   site = await start();
 });

@@ -3,7 +3,13 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { checkChain, listDirectory, makeDirectories, readTrusted, requireOwn } from "../../src/trust/trusted-files.ts";
+import {
+  checkChain,
+  listDirectory,
+  makeTrustedDirectories,
+  readTrusted,
+  requireOwn,
+} from "../../src/trust/trusted-files.ts";
 import { failure, temporary } from "../helpers/trust.ts";
 
 describe("files that decide about trust (T-S28)", () => {
@@ -70,8 +76,8 @@ describe("files that decide about trust (T-S28)", () => {
     const base = path("new", "deep");
     const mask = process.umask(0);
     try {
-      assert.equal(await makeDirectories(base, ["a", "b"]), join(base, "a", "b"));
-      assert.equal(await makeDirectories(base, ["a", "b"]), join(base, "a", "b"));
+      assert.equal(await makeTrustedDirectories(base, ["a", "b"]), join(base, "a", "b"));
+      assert.equal(await makeTrustedDirectories(base, ["a", "b"]), join(base, "a", "b"));
     } finally {
       process.umask(mask);
     }

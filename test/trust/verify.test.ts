@@ -1,6 +1,6 @@
 /** The verdict table: each row of the threat list, through the whole verification. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { before, describe, it } from "node:test";
 import * as openpgp from "openpgp";
 import { armor } from "../../src/trust/armor.ts";
@@ -457,6 +457,7 @@ describe("verification", () => {
     const keystore = openKeystore({ directories: [path("plain")] });
     const check = await beginVerification(await craft(key, content), { keystore, now });
     for (const byte of content) check.update(Buffer.from([byte]));
+    assert.equal(check.sha512?.(), createHash("sha512").update(content).digest("hex"));
     assert.equal((await check.finish(name)).length, 1);
     await assert.rejects(check.finish("example.org/web"), failure("KEY_UNTRUSTED", /./));
     assert.equal((await check.finish(name)).length, 1);

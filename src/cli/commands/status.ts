@@ -9,7 +9,8 @@ export default defineCommand({
   name: "status",
   arguments: "[pod]",
   summary: "Show one pod: its state, its times, its apps' exit statuses",
-  description: "POD is a uuid or its first digits, at least four.",
+  description:
+    "POD is a uuid or its first digits, at least four. What an app printed is kept in logs/APP of the directory shown, until the pod is removed.",
   options: [
     ["--wait [duration]", "wait until the pod has ended, for ever or this long"],
     ["--uuid-file <file>", "read the uuid from a file that run --uuid-file-save wrote"],
@@ -37,6 +38,8 @@ function statusLines(pod: PodStatus): readonly string[] {
   const hasEnded = pod.state === "exited" || pod.state === "exited garbage";
   return [
     `state=${pod.state}`,
+    `uuid=${pod.uuid}`,
+    `directory=${pod.directory}`,
     `created=${pod.createdAt}`,
     ...(pod.startedAt === undefined ? [] : [`started=${pod.startedAt}`]),
     ...(pod.network === undefined ? [] : [`network=${pod.network}`]),

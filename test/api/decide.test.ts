@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { decidePod, type Placement, planInput, podCgroups, treeWarnings } from "../../src/api/decide.ts";
+import type { PodImage } from "../../src/api/pod-images.ts";
+import type { RunApp, RunOptions } from "../../src/api/run-options.ts";
+import type { Settings } from "../../src/api/settings.ts";
+import { fails } from "../helpers/failures.ts";
+import { describeImage } from "../helpers/images.ts";
+import { testSettings } from "../helpers/settings.ts";
+import { temporaryDirectory } from "../helpers/temporary.ts";
+
+const settings: Settings = {
+  ...testSettings(),
+  environment: new Map([
+    ["TERM", "vt100"],
+    ["FROM", "caller"],
+  ]),
+};
+
+function imageOf(name: string, app: object = {}): PodImage {
+  const { record } = describeImage({ name });
+  const manifest = { app: { exec: ["/app"], user: "0", group: "0", ...app } };
+  return { record: { ...record, importedAt: "2026-01-01T00:00:00.000Z" }, manifest, treeId: record.id };
+}
+
+const web = imageOf("example.com/web");
+const decide = (options: Partial<RunOptions> = {}, app: Partial<RunApp> = {}, image = web) =>
+  decidePod(settings, { apps: [{ image: image.record.name, ...app }], ...options }, [image]);
+
+/** An app's tree, with files as given (path → content). */
+async function treeOf(t: TestContext, files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const tree = await temporaryDirectory(t);
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(join(tree, path, ".."), { recursive: true });
+    writeFileSync(join(tree, path), content);
+  }
+  return tree;
+}
+
+const uuid = "6f3a1c52-7f0e-4c43-9d3a-0b8f6f1d2e11";
+
+async function inputFor(tree: string, options: Partial<RunOptions> = {}, placement: Partial<Placement> = {}) {
+  const decisions = await decide(options);
+  return planInput(settings, { apps: [], ...options }, decisions, {
+    uuid,
+    hostname: "h",
+    idBase: 0x7000_0000,
+    cgroups: podCgroups(decisions, uuid),
+    trees: new Map([["web", tree]]),
+    canIdmap: true,
+    foreground: true,
+    ...placement,
+  });
+}
+
+describe("decidePod", () => {
+  it("has defaults: a user namespace, no network, a host name of the uuid", async () => {
+    const { privateUsers, network, hostname, warnings } = await decide();
+    assert.deepEqual([privateUsers, network, hostname], [true, "none", undefined]);
+    assert.deepEqual(
+      warnings.filter((warning) => !/limit|cgroup/.test(warning)),
+      [],
+    );
+  });
+
+  it("architecture 16: inherited < image < files < --set-env < --environment", async (t) => {
+    const file = join(await temporaryDirectory(t), "env");
+    writeFileSync(file, "B=file\nC=file\nD=file\n");
+    const environment = ["A", "B", "C", "D"].map((name) => ({ name, value: "image" }));
+    const options = { inheritEnvironment: true, environmentFiles: [file], setEnvironment: ["C=set", "D=set"] };
+    const { manifest } = await decide(options, { environment: ["D=app"] }, imageOf("example.com/web", { environment }));
+    const values = new Map(manifest.apps[0]?.app?.environment.map(({ name, value }) => [name, value]));
+    assert.deepEqual(
+      ["FROM", "A", "B", "C", "D"].map((name) => values.get(name)),
+      ["caller", "image", "file", "set", "app"],
+    );
+    await assert.rejects(decide({ environmentFiles: [`${file}.none`] }), fails("NOT_FOUND", /env\.none/));
+  });
+
+  it("refuses a terminal for two apps", async () => {
+    const images = [web, imageOf("example.com/log")];
+    const apps = images.map(({ record }) => ({ image: record.name }));
+    await assert.rejects(decidePod(settings, { apps, interactive: true }, images), fails("USAGE", /--interactive/));
+    assert.equal((await decidePod(settings, { apps }, images)).manifest.apps.length, 2);
+  });
+
+  it("looks at the sources of host volumes before anything is made (ACE-14, T-R21)", async (t) => {
+    const directory = await temporaryDirectory(t);
+    mkdirSync(join(directory, "real"));
+    symlinkSync("real", join(directory, "link"));
+    const given = (source: string, more: Partial<RunOptions> = {}) =>
+      decide({ volumes: [`data,kind=host,source=${source}`], mounts: ["volume=data,target=/data"], ...more });
+    const { mounts } = await given(join(directory, "real"));
+    assert.deepEqual(
+      mounts.get("web")?.map(({ path, type }) => [path, type]),
+      [[join(directory, "real"), "directory"]],
+    );
+    await assert.rejects(given(join(directory, "none")), fails("NOT_FOUND"));
+    await assert.rejects(given(join(directory, "link")), fails("USAGE", /symbolic link/));
+    const allowed = await given(join(directory, "link"), { allowSymlinkSources: true });
+    assert.equal(allowed.mounts.get("web")?.[0]?.path, join(directory, "real"));
+  });
+});
+
+describe("planInput", () => {
+  const targets = async (tree: string, options: Partial<RunOptions> = {}) =>
+    (await inputFor(tree, options)).apps[0]?.files.map(({ target }) => target);
+
+  it("OS-3: the pod's hosts file only where the image has none, wherever its links lead inside", async (t) => {
+    assert.deepEqual(await targets(await treeOf(t)), ["/etc/hostname", "/etc/hosts"]);
+    assert.deepEqual(await targets(await treeOf(t, { "etc/hosts": "" })), ["/etc/hostname"]);
+    const linked = await treeOf(t, { "run/hosts": "" });
+    mkdirSync(join(linked, "etc"));
+    symlinkSync("/run/hosts", join(linked, "etc", "hosts"));
+    assert.deepEqual(await targets(linked), ["/etc/hostname"]);
+  });
+
+  it("T-R24: a link to a file of the host is none of the image", async (t) => {
+    const tree = await treeOf(t);
+    mkdirSync(join(tree, "etc"));
+    symlinkSync("../../../../../../../proc/version", join(tree, "etc", "hosts"));
+    assert.deepEqual(await targets(tree), ["/etc/hostname", "/etc/hosts"]);
+  });
+
+  it("T-R61: name servers only with the host's network", async (t) => {
+    const tree = await treeOf(t);
+    assert.equal((await targets(tree))?.includes("/etc/resolv.conf"), false);
+    assert.equal((await targets(tree, { network: "host" }))?.includes("/etc/resolv.conf"), true);
+  });
+
+  it("keeps a log, but of a terminal; TERM is the caller's", async (t) => {
+    const tree = await treeOf(t);
+    const plain = await inputFor(tree);
+    assert.deepEqual([plain.apps[0]?.log?.path, plain.terminal], ["logs/web", undefined]);
+    const terminal = await inputFor(tree, { interactive: true });
+    assert.deepEqual([terminal.apps[0]?.log, terminal.terminal], [undefined, "vt100"]);
+  });
+
+  it("is for the pod's ids and cgroups", async (t) => {
+    const tree = await treeOf(t);
+    const input = await inputFor(tree);
+    assert.deepEqual(input.userNamespace, { base: 0x7000_0000, count: 65536 });
+    for (const { path } of input.cgroups.directories) assert.ok(path.includes(`perigee-${uuid}`), path);
+    assert.equal((await inputFor(tree, {}, { idBase: undefined })).userNamespace, undefined);
+  });
+});
+
+describe("treeWarnings (ACE-11)", () => {
+  it("names each mount that hides something of its image", async (t) => {
+    const tree = await treeOf(t, { "data/file": "", "free/.keep": "" });
+    const volumes = ["data,kind=empty", "more,kind=empty"];
+    const mounts = ["volume=data,target=/data", "volume=more,target=/more"];
+    const decisions = await decide({ volumes, mounts });
+    const warnings = treeWarnings(decisions, new Map([["web", tree]]));
+    assert.deepEqual(warnings, ["web: volume data hides what the image has at /data"]);
+    assert.deepEqual(treeWarnings(await decide(), new Map([["web", tree]])), []);
+  });
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { makeDirectories } from "../../src/base/directories.ts";
+import { errnoOf } from "../../src/base/failure.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-directories-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+describe("makeDirectories", () => {
+  it("makes what is missing, and leaves what is there", () => {
+    makeDirectories(join(directory, "a", "b", "c"), 0o700);
+    makeDirectories(join(directory, "a", "b"), 0o755);
+    assert.equal(statSync(join(directory, "a", "b")).mode & 0o777, 0o700);
+    assert.ok(statSync(join(directory, "a", "b", "c")).isDirectory());
+  });
+
+  it("refuses a file in the way", () => {
+    writeFileSync(join(directory, "file"), "");
+    for (const path of ["file", "file/below"]) {
+      assert.throws(
+        () => makeDirectories(join(directory, path), 0o700),
+        (error) => /^(EEXIST|ENOTDIR)$/.test(errnoOf(error) ?? ""),
+      );
+    }
+  });
+
+  it("ends below a parent that takes no children", () => {
+    assert.throws(
+      () => makeDirectories("/proc/nosuch/deeper", 0o700),
+      (error) => errnoOf(error) === "ENOENT",
+    );
+  });
+});

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { appOptions, detachOptions, parseRunOptions, podOptions } from "../../src/cli/run-options.ts";
+import { fails } from "../helpers/failures.ts";
+
+const words = (text: string): readonly string[] => text.split(" ");
+/** What was said, without what was not. */
+const parse = (text: string): unknown => JSON.parse(JSON.stringify(parseRunOptions(words(text))));
+
+/** Of a line that says nothing. */
+const pod = {
+  network: "none",
+  privateUsers: true,
+  overlay: true,
+  interactive: false,
+  pullPolicy: "new",
+  volumes: [],
+  mounts: [],
+  inheritEnvironment: false,
+  setEnvironment: [],
+  environmentFiles: [],
+  allowSymlinkSources: false,
+  detach: false,
+};
+const app = {
+  args: [],
+  environment: [],
+  mounts: [],
+  annotations: [],
+  userAnnotations: [],
+  userLabels: [],
+};
+
+const podLine =
+  "--net=host --hostname h --private-users=no --no-overlay --interactive --pull-policy never --volume a,kind=empty " +
+  "--volume b,kind=empty --mount volume=a,target=/a --inherit-env --set-env A=1 --set-env B=2 --set-env-file f " +
+  "--allow-symlink-sources --uuid-file-save u --detach web";
+const appLine =
+  "web --name w --exec /x --user 1 --group 2 --supplementary-gids 3,4 --working-dir /d --readonly-rootfs " +
+  "--environment A=1 --mount volume=a,target=/a --memory 1Mi --cpu 500m --cpu-shares 10 --oom-score-adj 5 " +
+  "--caps-retain CAP_KILL --caps-remove CAP_CHOWN --seccomp mode=retain,read --annotation a=b --user-annotation c=d " +
+  "--user-label e=f --signature s.asc -- --memory x --- log";
+
+describe("parseRunOptions", () => {
+  it("has defaults", () => {
+    assert.deepEqual(parse("web"), { ...pod, apps: [{ ...app, image: "web" }] });
+  });
+
+  it("hands on every pod flag", () => {
+    assert.deepEqual(parse(podLine), {
+      network: "host",
+      hostname: "h",
+      privateUsers: false,
+      overlay: false,
+      interactive: true,
+      pullPolicy: "never",
+      volumes: ["a,kind=empty", "b,kind=empty"],
+      mounts: ["volume=a,target=/a"],
+      inheritEnvironment: true,
+      setEnvironment: ["A=1", "B=2"],
+      environmentFiles: ["f"],
+      allowSymlinkSources: true,
+      uuidFile: "u",
+      detach: true,
+      apps: [{ ...app, image: "web" }],
+    });
+  });
+
+  it("hands on every flag of an app, to that app alone", () => {
+    assert.deepEqual(parse(appLine), {
+      ...pod,
+      apps: [
+        {
+          image: "web",
+          args: ["--memory", "x"],
+          name: "w",
+          exec: "/x",
+          user: "1",
+          group: "2",
+          supplementaryGids: "3,4",
+          workingDirectory: "/d",
+          readOnlyRootfs: true,
+          environment: ["A=1"],
+          mounts: ["volume=a,target=/a"],
+          memory: "1Mi",
+          cpu: "500m",
+          cpuShares: "10",
+          oomScoreAdj: "5",
+          capsRetain: "CAP_KILL",
+          capsRemove: "CAP_CHOWN",
+          seccomp: "mode=retain,read",
+          annotations: ["a=b"],
+          userAnnotations: ["c=d"],
+          userLabels: ["e=f"],
+          signature: "s.asc",
+        },
+        { ...app, image: "log" },
+      ],
+    });
+  });
+
+  it("no declared flag is missing in these two lines", () => {
+    for (const [line, options] of [
+      [podLine, [...podOptions, ...detachOptions]],
+      [appLine, appOptions],
+    ] as const) {
+      for (const [flags] of options) assert.ok(line.includes(flags.split(" ")[0] ?? ""), flags);
+    }
+  });
+
+  for (const [line, text] of [
+    ["--detach", /no image/],
+    ["--private-users=maybe web", /yes or no/],
+    ["--pull-policy always web", /new, never or update/],
+    ["--memory 1Mi web", /belongs to an image/],
+  ] as const) {
+    it(`refuses ${line}`, () => assert.throws(() => parse(line), fails("USAGE", text)));
+  }
+});
