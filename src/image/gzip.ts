@@ -5,11 +5,11 @@
 import { promisify } from "node:util";
 import { constants, crc32, deflateRaw, type ZlibOptions } from "node:zlib";
 
-const blockBytes = 512 * 1024;
+const blockBytes = 256 * 1024;
 const windowBytes = 32 * 1024;
 /** Blocks in the pool at a time: enough for the cores of a small machine, and a bound on memory. */
 const inFlight = 6;
-/** 3 % larger than zlib's default of 6, in 0.57 of its time; 3 would be 5 % larger still, and hardly faster. */
+/** Against zlib's default of 6: 3.4 % larger, in 0.7 of its time. Level 3 takes a fifth less again, for 5 % more bytes. */
 const level = 4;
 
 /** No name, no time (RFC 1952: 0 means none), operating system unknown. */

@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { gzip } from "../../src/image/gzip.ts";
 import { chunks, collect } from "../helpers/tar-bytes.ts";
 
-const block = 512 * 1024;
+const block = 256 * 1024;
 
 /** Text that compresses somewhat, and repeats across blocks. */
 function sample(length: number): Buffer {
