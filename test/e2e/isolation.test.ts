@@ -205,8 +205,12 @@ for (const way of ways) {
       assert.equal(await new Promise((resolve) => child.once("close", resolve)), 0);
       assert.deepEqual(Object.keys(tableOf(text, "fd")), ["0", "1", "2"]);
       // Root of the host's user namespace may list what init has open, but follow none of it.
+      // One that init closed between the listing and the look is not there any more.
       const ofInit = Object.values(tableOf(text, "init-fd"));
-      assert.deepEqual(new Set(ofInit), new Set(["EACCES"]));
+      assert.deepEqual(
+        ofInit.filter((found) => found !== "EACCES" && found !== "ENOENT"),
+        [],
+      );
     });
 
     it("T-R01: no running program's file can be opened for writing", () => {
