@@ -52,7 +52,8 @@ describe("createOutput", () => {
     );
     assert.ok(!`${stdout}${stderr}`.includes("\u001b"));
   });
-  const onTerminal = 'script -qec "$(printf \'%q \' "$@")" /dev/null';
+  // script(1) hands its line to $SHELL, and what printf %q writes is for bash alone.
+  const onTerminal = 'SHELL=$BASH script -qec "$(printf \'%q \' "$@")" /dev/null';
   it("CLI-8: colours the label on a terminal, not with NO_COLOR, not on a dumb one", () => {
     const fail = 'output.failure("error[X]", ["error[X]: x"], {});';
     assert.ok(run(fail, "{}", onTerminal).stdout.includes("\u001b[31merror[X]\u001b[0m: x"));
