@@ -1,5 +1,6 @@
-/* Order: rlimits · session keyring · bounding set · [seccomp, when the app may gain privileges: the filter needs CAP_SYS_ADMIN] ·
- * groups, gid, uid · capability sets · ambient set · working directory · everything read back · [no_new_privs · seccomp]. */
+/* Order: rlimits · session keyring · bounding set · groups, gid, uid · capability sets · ambient set · working directory · no_new_privs and
+ * everything read back, then seccomp. An app that may gain privileges has its filter before the last capability sets and the reading back:
+ * it takes CAP_SYS_ADMIN, which is kept aside until then. */
 #include "privileges.h"
 
 #include "die.h"
@@ -19,6 +20,9 @@
 #include <sys/syscall.h>
 
 enum { DEFAULT_NOFILE = 1024, MOST_GROUPS = 65536 };
+
+/* What installing a filter without no_new_privs takes. */
+static const uint64_t for_filter = UINT64_C(1) << CAP_SYS_ADMIN;
 
 struct capability_sets {
     uint64_t effective, permitted, inheritable;
@@ -86,12 +90,12 @@ static struct capability_sets read_capabilities(void)
                                     .inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32};
 }
 
-/* Effective and permitted; the inheritable and ambient sets are emptied (T-R31). */
-static void set_capabilities(uint64_t wanted)
+/* The inheritable and ambient sets are emptied (T-R31). */
+static void set_capabilities(uint64_t effective, uint64_t permitted)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{.effective = (uint32_t)wanted, .permitted = (uint32_t)wanted},
-                                             {.effective = (uint32_t)(wanted >> 32), .permitted = (uint32_t)(wanted >> 32)}};
+    struct __user_cap_data_struct data[2] = {{.effective = (uint32_t)effective, .permitted = (uint32_t)permitted},
+                                             {.effective = (uint32_t)(effective >> 32), .permitted = (uint32_t)(permitted >> 32)}};
     must(syscall(SYS_capset, &header, data) == 0, "capability", "");
     must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0, "capability", "ambient set");
 }
@@ -158,6 +162,12 @@ static void confirm_capabilities(const struct app_plan *app)
     }
 }
 
+static void confirm_all(const struct app_plan *app)
+{
+    confirm_user(app);
+    confirm_capabilities(app);
+}
+
 static void install_filter(const struct app_plan *app)
 {
     if (app->seccomp == NULL)
@@ -167,24 +177,43 @@ static void install_filter(const struct app_plan *app)
     must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp", "");
 }
 
+/* With no_new_privs anybody may install a filter, and it is the last thing before execve. */
+static void forbid_new_privileges(const struct app_plan *app)
+{
+    confirm_all(app);
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no-new-privileges", "");
+    confirm(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no_new_privs");
+    install_filter(app);
+}
+
+static void filter_with_privilege(const struct app_plan *app)
+{
+    uint64_t wanted = capabilities_of(app);
+    set_capabilities(wanted | for_filter, wanted | for_filter);
+    install_filter(app);
+    must(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0, "capability", "");
+    set_capabilities(wanted, wanted);
+    confirm_all(app);
+}
+
 void privileges_drop(const struct app_plan *app)
 {
     set_limits(app);
     leave_keyring();
     umask(app->umask);
     drop_bounding(app->capabilities);
-    if (!app->no_new_privileges)
-        install_filter(app);
+    bool keeps = !app->no_new_privileges && app->seccomp != NULL;
+    if (keeps)
+        must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0, "capability", "");
     become_user(app);
-    set_capabilities(capabilities_of(app));
+    set_capabilities(capabilities_of(app), capabilities_of(app) | (keeps ? for_filter : 0));
     enter_directory(app->cwd);
-    confirm_user(app);
-    confirm_capabilities(app);
-    if (app->no_new_privileges) {
-        must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no-new-privileges", "");
-        confirm(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no_new_privs");
-        install_filter(app);
-    }
+    if (app->no_new_privileges)
+        forbid_new_privileges(app);
+    else if (keeps)
+        filter_with_privilege(app);
+    else
+        confirm_all(app);
     /* A filter that does not let prctl through shows by that that it is there. */
     int mode = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
     confirm(app->seccomp == NULL || mode == SECCOMP_MODE_FILTER || mode < 0, "seccomp");
@@ -193,5 +222,5 @@ void privileges_drop(const struct app_plan *app)
 void privileges_keep_kill(void)
 {
     /* The bounding set matters to execve only, and init executes nothing. */
-    set_capabilities(UINT64_C(1) << CAP_KILL);
+    set_capabilities(UINT64_C(1) << CAP_KILL, UINT64_C(1) << CAP_KILL);
 }

@@ -158,7 +158,47 @@ static bool is_for_cgroups(const struct mount_record *mount)
     return mount->type != MOUNT_BIND && strncmp(mount->target, place, length) == 0 && (mount->target[length] == '\0' || mount->target[length] == '/');
 }
 
-static int open_target(int root, const struct mount_record *mount)
+static uint64_t mount_id_of(int directory, const char *path)
+{
+    struct statx status;
+    if (statx(directory, path, AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+        die("mount-id", path, errno);
+    return status.stx_mnt_id;
+}
+
+/* The mounts of the executor in one app's root, by their ids: nothing else may be mounted over a part of them. */
+struct own_mounts {
+    uint64_t *ids;
+    size_t count;
+};
+
+/* By components: where volumes and files of the pod never are (T-R11). The path is the plan's, not the image's. */
+static bool is_kernel_place(const char *path)
+{
+    static const char *const places[] = {"/proc", "/sys", "/dev"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        size_t length = strlen(places[i]);
+        if (strncmp(path, places[i], length) == 0 && (path[length] == '\0' || path[length] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static void add_own(struct own_mounts *own, int mount)
+{
+    own->ids[own->count++] = mount_id_of(mount, "");
+}
+
+static bool is_own(const struct own_mounts *own, int target)
+{
+    uint64_t id = mount_id_of(target, "");
+    for (size_t i = 0; i < own->count; i++)
+        if (own->ids[i] == id)
+            return true;
+    return false;
+}
+
+static int open_target(int root, const struct mount_record *mount, const struct own_mounts *own)
 {
     const char *path = mount->target;
     if (is_same(path, "/proc") || is_same(path, "/sys"))
@@ -166,9 +206,10 @@ static int open_target(int root, const struct mount_record *mount)
     int fd = (mount->flags & FLAG_FILE) != 0 ? make_file(root, path, 0644) : make_directories(root, path, 0755);
     if (fd < 0)
         die("mount-target", path, -fd);
-    /* What is mounted over a part of /proc would stand in for what programs, and we, read and write there (T-R11, T-R14). */
-    if (is_kernel_filesystem(fd) && !is_for_cgroups(mount))
-        die_because("mount-target", path, 0, "nothing may be mounted over a part of /proc or /sys");
+    /* What is mounted over a part of /proc would stand in for what programs, and we, read and write there (T-R11, T-R14). Links of the
+     * image lead a volume anywhere in its root: also to /dev, or to the limits below /sys/fs/cgroup. */
+    if ((is_kernel_filesystem(fd) && !is_for_cgroups(mount)) || (!is_kernel_place(path) && is_own(own, fd)))
+        die_because("mount-target", path, 0, "nothing may be mounted over a part of /proc, /sys or /dev, and there it leads");
     return fd;
 }
 
@@ -185,11 +226,13 @@ static int open_mount(const struct mount_record *mount)
     return mount_new(types[mount->type], mount->source, mount->data, mount->flags, mount->target);
 }
 
-static void make_mount(int root, const struct mount_record *mount)
+static void make_mount(int root, const struct mount_record *mount, struct own_mounts *own)
 {
-    cleanup_fd int target = open_target(root, mount);
+    cleanup_fd int target = open_target(root, mount, own);
     cleanup_fd int source = open_mount(mount);
     mount_attach(source, target, mount->target);
+    if (is_kernel_place(mount->target))
+        add_own(own, source);
 }
 
 /* Always a tmpfs of our own, before anything below /dev is touched (T-R15). */
@@ -245,14 +288,6 @@ static void make_readonly(int root, const char *path)
     mount_attach(same, target, path);
 }
 
-static uint64_t mount_id_of(int directory, const char *path)
-{
-    struct statx status;
-    if (statx(directory, path, AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
-        die("pivot-root", path, errno);
-    return status.stx_mnt_id;
-}
-
 static void pivot_to(int root, const char *subject)
 {
     /* The old root ends up on top of the new one, where it is taken away: no directory for it is needed in an image. */
@@ -267,8 +302,11 @@ int rootfs_enter(const struct pod_plan *plan, const struct app_plan *app, int *s
 {
     cleanup_fd int root = mount_root(plan, app);
     cleanup_fd int dev = make_dev(root);
+    struct own_mounts own = {.ids = must_allocate((app->mount_count + 1) * sizeof *own.ids)};
+    add_own(&own, dev);
     for (size_t i = 0; i < app->mount_count; i++)
-        make_mount(root, &app->mounts[i]);
+        make_mount(root, &app->mounts[i], &own);
+    free(own.ids);
     fill_dev(dev, app);
     int master = app->has_terminal ? terminal_open(dev, app->uid, &plan->terminal_size, slave) : -1;
     for (size_t i = 0; i < app->mask_count; i++)

@@ -190,6 +190,56 @@ describe("paths of a manifest", () => {
     });
   }
 
+  it("T-R11, ISO-7: a mount point behind a link to a place of the executor is refused, in every way to get there", () => {
+    const links = [
+      ...[
+        "/dev",
+        "/dev/shm",
+        "/dev/pts",
+        "/dev/mqueue",
+        "/dev/new/below",
+        "/proc",
+        "/proc/sys",
+        "/sys",
+        "/sys/fs/cgroup",
+      ],
+      ...["dev", "../dev", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory/new", "/hop"],
+    ];
+    for (const link of links) {
+      const entries = [
+        { name: "rootfs/foo", type: "2", link },
+        { name: "rootfs/hop", type: "2", link: "/dev" },
+      ];
+      const image = archive({ mountPoints: [{ name: "data", path: "/foo" }] }, entries);
+      for (const volume of ["data,kind=empty", `data,kind=host,source=${canary}`]) {
+        const { status, stdout, stderr } = run(["--volume", volume, image, "--", "mounts"]);
+        assert.equal(status, 125, `${link}: ${stdout}`);
+        assert.match(stderr, /^error\[SHIM_FAILED\]: .*\/foo/m);
+        // Where a directory is missing and would have to be made, the limits are read-only.
+        assert.match(stderr, /nothing may be mounted over a part of \/proc, \/sys or \/dev|EROFS/);
+      }
+    }
+  });
+
+  it("ISO-7: a mount point behind a link to an ordinary place, also on another volume, is mounted", () => {
+    const entries = [
+      { name: "rootfs/a", ...directory },
+      { name: "rootfs/below", type: "2", link: "/a/deep" },
+      { name: "rootfs/run", ...directory },
+      { name: "rootfs/var", type: "2", link: "/run" },
+    ];
+    const mountPoints = [
+      { name: "outer", path: "/a" },
+      { name: "inner", path: "/below" },
+      { name: "other", path: "/var" },
+    ];
+    const image = archive({ mountPoints }, entries);
+    const volumes = mountPoints.flatMap(({ name }) => ["--volume", `${name},kind=empty`]);
+    const { status, stdout, stderr } = run([...volumes, image, "--", "mounts"]);
+    assert.equal(status, 0, stderr);
+    for (const point of ["/a", "/a/deep", "/run"]) assert.match(stdout, new RegExp(` ${point} rw,`));
+  });
+
   it("T-R02: a working directory behind a magic link, in the image or by name", () => {
     const descriptors = Array.from(
       { length: 12 },

@@ -355,6 +355,43 @@ describe("a hostile image", () => {
     assert.match(stdout, /path\.\/proc\/interrupts=100444/);
     assert.equal(snapshot(), before);
   });
+  it("T-R11, ISO-7: a link of the image leads no volume and no file to /dev, nor to the limits below /sys/fs/cgroup", async () => {
+    await prepare();
+    const cgroup = {
+      source: "cgroup",
+      target: "/sys/fs/cgroup",
+      type: "tmpfs",
+      flags: ["nosuid"],
+      data: "mode=755",
+    } as const;
+    for (const link of ["/dev", "dev/shm", "/dev/pts", "/dev/mqueue", "/sys/fs/cgroup", "/sys/fs/cgroup/pids"]) {
+      const app = await imageWith((root) => symlink(link, join(root, "foo")));
+      for (const [target, flags] of [
+        ["/foo", []],
+        ["/foo/below", ["file"]],
+      ] as const) {
+        const source = flags.length > 0 ? join(canary, "target") : canary;
+        const mounts = [...makeApp(scratch).mounts, cgroup, { source, target, type: "bind", flags, data: "" } as const];
+        const { status, events } = await runPod(scratch, { app: { ...app, mounts } });
+        assert.deepEqual([status, events[0]?.["step"], events[0]?.["subject"]], [125, "mount-target", target], link);
+      }
+    }
+    assert.equal(snapshot(), before);
+  });
+  it("ISO-7: a volume on a volume, by name and by a link, and mounts of the executor's own are as ever", async () => {
+    await prepare();
+    const app = await imageWith(async (root) => {
+      await mkdir(join(root, "a"));
+      await symlink("/a/linked", join(root, "foo"));
+    });
+    const tmpfs = { source: "x", type: "tmpfs", flags: [], data: "" } as const;
+    const targets = ["/a", "/a/named", "/foo", "/sys/fs/cgroup", "/sys/fs/cgroup/pids"];
+    const mounts = [...makeApp(scratch).mounts, ...targets.map((target) => ({ ...tmpfs, target }))];
+    const { status, stdout } = await runPod(scratch, { app: { ...app, mounts }, command: ["/guest", "mounts"] });
+    assert.equal(status, 0);
+    for (const point of ["/a", "/a/named", "/a/linked", "/sys/fs/cgroup/pids"])
+      assert.match(stdout, new RegExp(` ${point} `));
+  });
   it("T-R16, T-R17: targets of volumes behind links are made inside of the root", async () => {
     await prepare();
     const app = await imageWith(async (root) => {

@@ -31,7 +31,7 @@ function decide(pod: Named, app: Named, changed: Partial<IsolatorOptions> = {}) 
 }
 
 describe("decideIsolators", () => {
-  it("without any: no_new_privs, 9 capabilities, the default filter, 2048 processes (security 4.2)", () => {
+  it("without any: no_new_privs, 9 capabilities, the default filter, 2048 processes (security 4.2, ISO-8)", () => {
     const { own, limits, report, sysctls } = decide([], []);
     assert.deepEqual([own.noNewPrivileges, own.capabilities.length, own.seccomp], [true, 9, "default"]);
     assert.deepEqual([limits, own.limits, report, sysctls, own.oomScoreAdj], [{ pids: 2048 }, {}, [], [], undefined]);
