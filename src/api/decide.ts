@@ -68,20 +68,25 @@ export async function decidePod(
   const { manifest } = reified;
   const layout = readCgroupLayout();
   const privateUsers = options.privateUsers ?? true;
+  const volumes = matchVolumes(manifest);
   const isolation = decideIsolators(
     manifest.isolators,
-    manifest.apps.map((app) => ({ name: app.name, isolators: app.app?.isolators ?? [] })),
+    manifest.apps.map(({ name, app }) => {
+      const fromImage = reified.imageIsolators.get(name);
+      if (fromImage === undefined) throw new Failure("INTERNAL", `${name}: whose isolators?`);
+      return { name, isolators: app?.isolators ?? [], fromImage };
+    }),
     {
       insecure: settings.insecure,
       features: cgroupFeatures(layout),
       userNamespace: privateUsers,
+      writesHost: volumes.writesHost,
       network,
       callerOomScore: callerOomScore(),
       securityModules: activeSecurityModules(),
       callerCapabilities: settings.insecure.has("capabilities") ? callerCapabilities() : undefined,
     },
   );
-  const volumes = matchVolumes(manifest);
   const allowSymlinks = options.allowSymlinkSources ?? false;
   return {
     manifest,

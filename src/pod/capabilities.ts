@@ -32,6 +32,25 @@ export interface CapabilityRequest {
   readonly available?: readonly string[] | undefined;
 }
 
+/**
+ * What an image's retain-set may ask for, ACE-38's 14, and what it asks for beyond that. More is for whoever runs it to give: with it an
+ * app could set the host's kernel, or take away what hides the host from it.
+ */
+export function boundToAppc(retain: readonly string[]): {
+  readonly kept: readonly string[];
+  readonly cut: readonly string[];
+} {
+  const cut = retain.filter((name) => capabilityNames.includes(name) && !appc.includes(name));
+  return { kept: retain.filter((name) => !cut.includes(name)), cut };
+}
+
+/**
+ * With the first an app marks files with capabilities, which on an idmapped volume count on the host; with the second it writes to a file
+ * without its set-user-ID mark being taken away; with the third, where there is no user namespace, it makes devices, which are nodev only
+ * inside. No app gets them unasked in a pod that writes to files of the host (T-R51).
+ */
+export const fileMarkCapabilities: readonly string[] = ["CAP_SETFCAP", "CAP_FSETID", "CAP_MKNOD"];
+
 /** The names in a set as /proc/PID/status shows it: hexadecimal. */
 export function capabilitiesOf(mask: string): readonly string[] {
   const bits = BigInt(`0x${mask}`);

@@ -3,7 +3,7 @@ import { Failure, printable } from "../base/failure.ts";
 import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
 import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
 import { capabilityNames } from "./capabilities.ts";
-import { parseSeccompFlag } from "./seccomp.ts";
+import { parseSeccompFlag } from "./seccomp-sets.ts";
 
 export interface IsolatorFlags {
   readonly memory?: string | undefined;
@@ -18,8 +18,14 @@ export interface IsolatorFlags {
 /** The least memory a limit can have, one page (rkt). */
 const pageSize = 4096n;
 
-/** @throws Failure USAGE */
-export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags): readonly Isolator[] {
+export interface OverriddenIsolators {
+  readonly isolators: readonly Isolator[];
+  /** Names of the image's that no flag replaced. */
+  readonly fromImage: ReadonlySet<string>;
+}
+
+/** `own` are the image's. @throws Failure USAGE */
+export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags): OverriddenIsolators {
   if (flags.capsRetain !== undefined && flags.capsRemove !== undefined) {
     throw new Failure("USAGE", "--caps-retain and --caps-remove exclude each other");
   }
@@ -33,7 +39,8 @@ export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags
     seccomp(flags.seccomp),
   ].filter((isolator) => isolator !== undefined);
   const replaced = new Set<string>(given.flatMap(({ name }) => kin(name)));
-  return [...own.filter(({ name }) => !replaced.has(name)), ...given];
+  const kept = own.filter(({ name }) => !replaced.has(name));
+  return { isolators: [...kept, ...given], fromImage: new Set(kept.map(({ name }) => name)) };
 }
 
 /** A retain-set replaces a remove-set too, and the other way round. */

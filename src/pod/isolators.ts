@@ -1,44 +1,34 @@
 /** Isolators of pod and app → what is enforced, and a report on each (ACE-21, ACE-22). Pure. */
 import { Failure, printable } from "../base/failure.ts";
 import { parseQuantity } from "../schema/grammar.ts";
-import type { IsolatorName, IsolatorValue } from "../schema/isolators.ts";
-import { decideCapabilities } from "./capabilities.ts";
+import type { IsolatorName } from "../schema/isolators.ts";
 import type { CgroupFeatures } from "./cgroup-layout.ts";
 import type { CgroupLimits } from "./cgroup-plan.ts";
+import { type Confinement, type ConfinementOptions, decideConfinement } from "./confinement.ts";
+import { type IsolatorLike, type IsolatorReport, type Level, lastValue, say } from "./isolator-level.ts";
 import type { SecurityModule } from "./lsm.ts";
-import { policyOfSet, type SeccompPolicy } from "./seccomp.ts";
 import { decideSysctls, type Sysctl } from "./sysctls.ts";
 
-export interface IsolatorReport {
-  readonly name: string;
-  /** undefined: it stands at pod level. */
-  readonly app?: string | undefined;
-  readonly state: "enforced" | "ignored" | "modified";
-  readonly why: string;
-}
-
-export interface IsolatorOptions {
-  /** capabilities and seccomp count here. */
-  readonly insecure: ReadonlySet<string>;
+export interface IsolatorOptions extends ConfinementOptions {
   readonly features: CgroupFeatures;
-  readonly userNamespace: boolean;
   readonly network: "none" | "host";
   /** The caller's own oom_score_adj: an app's is never lower. */
   readonly callerOomScore: number;
   readonly securityModules: readonly SecurityModule[];
-  /** What the caller itself has; undefined: every capability. */
-  readonly callerCapabilities?: readonly string[] | undefined;
 }
 
 /** One app's isolation, decided. */
-export interface AppIsolation {
+export interface AppIsolation extends Confinement {
   readonly name: string;
   readonly limits: CgroupLimits;
   readonly oomScoreAdj?: number | undefined;
-  readonly noNewPrivileges: boolean;
-  readonly capabilities: readonly string[];
-  /** `default`: our policy for these capabilities. */
-  readonly seccomp: SeccompPolicy | "default" | "off";
+}
+
+/** An app's isolators, and the names of those that the image says and nobody replaced. */
+export interface AppIsolators {
+  readonly name: string;
+  readonly isolators: readonly IsolatorLike[];
+  readonly fromImage: ReadonlySet<string>;
 }
 
 export interface PodIsolation {
@@ -46,19 +36,6 @@ export interface PodIsolation {
   readonly sysctls: readonly Sysctl[];
   readonly apps: readonly AppIsolation[];
   readonly report: readonly IsolatorReport[];
-}
-
-/** As in a validated document. */
-interface IsolatorLike {
-  readonly name: string;
-  readonly value?: unknown;
-}
-
-/** Of one level: `app` undefined is the pod's. */
-interface Level {
-  readonly app: string | undefined;
-  readonly isolators: readonly IsolatorLike[];
-  readonly report: IsolatorReport[];
 }
 
 /** Processes and threads of a pod (security 4.2). */
@@ -70,11 +47,11 @@ const podProcesses = 2048;
  */
 export function decideIsolators(
   pod: readonly IsolatorLike[],
-  apps: readonly { readonly name: string; readonly isolators: readonly IsolatorLike[] }[],
+  apps: readonly AppIsolators[],
   options: IsolatorOptions,
 ): PodIsolation {
   const report: IsolatorReport[] = [];
-  const podLevel: Level = { app: undefined, isolators: pod, report };
+  const podLevel: Level = { app: undefined, isolators: pod, fromImage: new Set(), report };
   const podLimits = decideLimits(podLevel, {}, options.features);
   const limits = options.features.pids === true ? { ...podLimits, pids: podProcesses } : podLimits;
   const sysctls = decideSysctls(lastValue(podLevel, "os/unix/sysctl") ?? {}, options.network);
@@ -82,39 +59,20 @@ export function decideIsolators(
   return {
     limits,
     sysctls,
-    apps: apps.map(({ name, isolators }) => decideApp({ app: name, isolators, report }, name, podLimits, options)),
+    apps: apps.map((app) => decideApp({ ...app, app: app.name, report }, app.name, podLimits, options)),
     report,
   };
 }
 
 function decideApp(level: Level, name: string, podLimits: CgroupLimits, options: IsolatorOptions): AppIsolation {
-  const noNewPrivileges = lastValue(level, "os/linux/no-new-privileges") ?? true;
-  const capabilities = decideCapabilities({
-    retain: lastValue(level, "os/linux/capabilities-retain-set")?.set,
-    remove: lastValue(level, "os/linux/capabilities-remove-set")?.set,
-    noNewPrivileges,
-    unrestricted: options.insecure.has("capabilities"),
-    available: options.userNamespace ? undefined : options.callerCapabilities,
-  });
   const decided: AppIsolation = {
     name,
     limits: decideLimits(level, podLimits, options.features),
     oomScoreAdj: decideOomScore(level, options.callerOomScore),
-    noNewPrivileges,
-    capabilities,
-    seccomp: decideSeccomp(level, capabilities, noNewPrivileges, options),
+    ...decideConfinement(level, options),
   };
-  reportRest(level, options, ["os/linux/no-new-privileges", ...reportCapabilities(level, options)]);
+  reportRest(level, options, []);
   return decided;
-}
-
-/** The value of the last one of that name; the document was validated, so it has the schema's shape. */
-function lastValue<N extends IsolatorName>({ isolators }: Level, name: N): IsolatorValue<N> | undefined {
-  return isolators.findLast((isolator) => isolator.name === name)?.value as IsolatorValue<N> | undefined;
-}
-
-function say({ app, report }: Level, name: IsolatorName, state: IsolatorReport["state"], why: string): void {
-  report.push({ name, app, state, why });
 }
 
 /** An app's limits never exceed the pod's (ACE-21). */
@@ -197,49 +155,6 @@ function decideOomScore(level: Level, callers: number): number | undefined {
     isLow ? `${callers}, as the caller's` : String(score),
   );
   return Math.max(score, callers);
-}
-
-function decideSeccomp(
-  level: Level,
-  capabilities: readonly string[],
-  noNewPrivileges: boolean,
-  { insecure }: IsolatorOptions,
-): AppIsolation["seccomp"] {
-  for (const mode of ["retain", "remove"] as const) {
-    const name = `os/linux/seccomp-${mode}-set` as const;
-    const value = lastValue(level, name);
-    if (value === undefined) continue;
-    if (insecure.has("seccomp")) {
-      say(level, name, "ignored", "--insecure-options=seccomp");
-      return "off";
-    }
-    const policy = policyOfSet({ mode, ...value }, { capabilities, noNewPrivileges });
-    say(level, name, "enforced", policy === "off" ? "no filter: @appc.io/all opts out" : seccompWords(mode));
-    return policy;
-  }
-  return insecure.has("seccomp") ? "off" : "default";
-}
-
-function seccompWords(mode: "retain" | "remove"): string {
-  return mode === "retain"
-    ? "only these calls, and what starting the app takes"
-    : "these calls, and those that the default filter blocks";
-}
-
-/** The names it reported on. */
-function reportCapabilities(level: Level, { insecure, userNamespace }: IsolatorOptions): readonly IsolatorName[] {
-  const names = ["os/linux/capabilities-retain-set", "os/linux/capabilities-remove-set"] as const;
-  const present = names.filter((name) => lastValue(level, name) !== undefined);
-  for (const name of present) {
-    const place = userNamespace ? "of the pod's user namespace" : "of the host: there is no user namespace";
-    if (insecure.has("capabilities")) say(level, name, "ignored", "--insecure-options=capabilities");
-    else say(level, name, "enforced", `bounding set, capabilities ${place}`);
-  }
-  if (lastValue(level, "os/linux/no-new-privileges") !== undefined) {
-    const isOn = lastValue(level, "os/linux/no-new-privileges") === true;
-    say(level, "os/linux/no-new-privileges", "enforced", isOn ? "on" : "off, as the isolator asks; the default is on");
-  }
-  return present;
 }
 
 /** Everything that was not decided above: said to be ignored, or refused where ignoring it is not allowed. */

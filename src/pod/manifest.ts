@@ -70,6 +70,8 @@ export interface PodRequest {
 
 export interface ReifiedPod {
   readonly manifest: PodManifest;
+  /** By app name: the isolators that its image says and whoever runs it did not replace. */
+  readonly imageIsolators: ReadonlyMap<string, ReadonlySet<string>>;
   readonly warnings: readonly string[];
 }
 
@@ -79,20 +81,24 @@ export interface ReifiedPod {
  * @throws Failure USAGE for a flag that makes no sense, MANIFEST_INVALID for an image that cannot be run
  */
 export function makePodManifest(requests: readonly AppRequest[], pod: PodRequest): ReifiedPod {
-  const apps = requests.map(
-    (request): PodApp => ({
-      name: appName(request),
+  const imageIsolators = new Map<string, ReadonlySet<string>>();
+  const apps = requests.map((request): PodApp => {
+    const name = appName(request);
+    const { app, fromImage } = runtimeApp(request, pod);
+    imageIsolators.set(name, fromImage);
+    return {
+      name,
       image: imageOf(request),
-      app: runtimeApp(request, pod),
+      app,
       readOnlyRootFS: request.readOnlyRootfs ?? false,
       mounts: requestedMounts([...(request.mounts ?? []), ...(pod.mounts ?? [])]),
       annotations: pairs("--annotation", request.annotations).map(([name, value]) => ({
         name: identifier(name),
         value,
       })),
-    }),
-  );
-  return reify({
+    };
+  });
+  const manifest: PodManifest = {
     acKind: "PodManifest",
     acVersion,
     apps,
@@ -100,7 +106,8 @@ export function makePodManifest(requests: readonly AppRequest[], pod: PodRequest
     isolators: [...(pod.isolators ?? [])],
     annotations: [],
     ports: [],
-  });
+  };
+  return { ...reify(manifest), imageIsolators };
 }
 
 /**
@@ -111,6 +118,7 @@ export function reifyPodManifest(
   manifest: PodManifest,
   imageOf: (id: string) => Pick<ImageManifest, "name" | "labels"> & { readonly app?: StoredApp | null | undefined },
 ): ReifiedPod {
+  const imageIsolators = new Map<string, ReadonlySet<string>>();
   const apps = manifest.apps.map((app): PodApp => {
     const image = imageOf(app.image.id);
     const own = app.app ?? (image.app ? completeApp(image.app) : undefined);
@@ -120,13 +128,15 @@ export function reifyPodManifest(
         hint: "give the app of the pod manifest an `app`",
       });
     }
+    const fromImage = app.app === undefined ? own.isolators.map(({ name }) => name) : [];
+    imageIsolators.set(app.name, new Set(fromImage));
     return { ...app, app: own, image: { ...app.image, name: app.image.name ?? image.name } };
   });
-  return reify({ ...manifest, apps });
+  return { ...reify({ ...manifest, apps }), imageIsolators };
 }
 
 /** Every app named once, every mount point matched (POD-3, POD-5). */
-function reify(manifest: PodManifest): ReifiedPod {
+function reify(manifest: PodManifest): Omit<ReifiedPod, "imageIsolators"> {
   if (manifest.apps.length === 0) throw new Failure("MANIFEST_INVALID", "a pod has at least one app");
   const names = new Set<string>();
   for (const { name } of manifest.apps) {
@@ -181,8 +191,12 @@ function imageOf({ image }: AppRequest): PodApp["image"] {
   };
 }
 
-function runtimeApp(request: AppRequest, pod: PodRequest): App {
+function runtimeApp(
+  request: AppRequest,
+  pod: PodRequest,
+): { readonly app: App; readonly fromImage: ReadonlySet<string> } {
   const app = baseApp(request, pod);
+  const { isolators, fromImage } = overrideIsolators(app.isolators, request);
   const variables = mergeEnvironment({
     inherited: pod.inheritedEnvironment,
     image: app.environment.map(({ name, value }) => [name, value]),
@@ -190,7 +204,7 @@ function runtimeApp(request: AppRequest, pod: PodRequest): App {
     set: pod.setEnvironment,
     app: request.environment?.map(parseVariable),
   });
-  return {
+  const own = {
     ...app,
     exec: [...(request.exec === undefined ? app.exec : [request.exec]), ...(request.args ?? [])],
     user: request.user ?? app.user,
@@ -200,10 +214,11 @@ function runtimeApp(request: AppRequest, pod: PodRequest): App {
     workingDirectory:
       request.workingDirectory === undefined ? app.workingDirectory : directory(request.workingDirectory),
     environment: variables.map(([name, value]) => ({ name, value })),
-    isolators: [...overrideIsolators(app.isolators, request)],
+    isolators: [...isolators],
     userAnnotations: overridden(app.userAnnotations, "--user-annotation", request.userAnnotations),
     userLabels: overridden(app.userLabels, "--user-label", request.userLabels),
   };
+  return { app: own, fromImage };
 }
 
 /** The image's app; for an image without one, which needs --exec, an app of the caller (ACI-29). */

@@ -3,9 +3,10 @@ import { printable } from "../base/failure.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import type { AppPlan, Plan } from "../shim/plan.ts";
 import type { CgroupDirectory } from "./cgroup-plan.ts";
+import { defaultPolicy } from "./default-policy.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PlanApp, PlanInput } from "./plan.ts";
-import { defaultPolicy, seccompReach } from "./seccomp.ts";
+import { seccompReach } from "./seccomp.ts";
 
 export interface PlanTopic {
   readonly topic: string;
@@ -86,9 +87,10 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
   };
 }
 
-function seccompWords({ seccomp, capabilities }: AppIsolation): string {
-  if (seccomp === "off") return "system calls: not filtered";
-  return `system calls: ${seccompReach(seccomp === "default" ? defaultPolicy(capabilities) : seccomp)}`;
+function seccompWords(app: AppIsolation): string {
+  if (app.seccomp === "off") return "system calls: not filtered";
+  const marks = app.writesHost ? "; no set-user-ID files, because files of the host can be written to" : "";
+  return `system calls: ${seccompReach(app.seccomp === "default" ? defaultPolicy(app) : app.seccomp)}${marks}`;
 }
 
 function isolatorLines({ report }: PodIsolation): readonly string[] {

@@ -13,11 +13,12 @@ import type {
 } from "../shim/plan.ts";
 import type { PodCgroups } from "./cgroup-plan.ts";
 import { storedFilter } from "./default-filter.ts";
+import { defaultPolicy } from "./default-policy.ts";
 import { deviceLinks, devices, maskedPaths, readonlyPaths } from "./devices.ts";
 import { appEnvironment } from "./environment.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PodFile, PodNetwork } from "./network.ts";
-import { compileSeccomp, defaultPolicy, type SeccompArchitecture } from "./seccomp.ts";
+import { compileSeccomp, type SeccompArchitecture } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
 import { type AppMount, cleanPath, isAtOrBelow, type SourceType } from "./volumes.ts";
 
@@ -196,7 +197,7 @@ function cgroupPlaces({ visible }: PodCgroups): readonly string[] {
 }
 
 /**
- * nosuid and nodev always: what an app leaves on a volume gives nobody of the host anything (T-R51). In a user namespace a host volume is
+ * nosuid and nodev always; that what an app leaves on a volume gives nobody of the host a right takes the filter, too (T-R51). In a user namespace a host volume is
  * idmapped, so that the app's root is the host's on that volume only; an empty one was made with the pod's own ids.
  */
 function volumeMount({ userNamespace }: PlanInput, { mount, path, type }: PlannedMount): MountPlan {
@@ -214,10 +215,10 @@ function fileMount({ name, target }: PodFile): MountPlan {
   return { source: `files/${name}`, target, type: "bind", flags: ["ro", ...inert, "file"], data: "" };
 }
 
-function filterOf({ seccomp, capabilities }: AppIsolation, architecture: SeccompArchitecture): Uint8Array | undefined {
-  if (seccomp === "off") return undefined;
-  if (seccomp !== "default") return compileSeccomp(seccomp, architecture);
-  return storedFilter(capabilities, architecture) ?? compileSeccomp(defaultPolicy(capabilities), architecture);
+function filterOf(app: AppIsolation, architecture: SeccompArchitecture): Uint8Array | undefined {
+  if (app.seccomp === "off") return undefined;
+  if (app.seccomp !== "default") return compileSeccomp(app.seccomp, architecture);
+  return storedFilter(app, architecture) ?? compileSeccomp(defaultPolicy(app), architecture);
 }
 
 function commandOf({ name, app }: PodApp): readonly string[] {

@@ -68,6 +68,15 @@ export const gatedCalls: readonly (readonly [capability: string, calls: readonly
   ["CAP_PERFMON", words("perf_event_open")],
 ];
 
+/**
+ * Of those that the default blocks, what a retain-set of an image opens: debuggers and programs that place their memory. The kernel asks
+ * each for the right to trace the other process, and none reaches beyond the pod. All that is else blocked takes the word of whoever runs it.
+ */
+export const grantableCalls: readonly string[] = words(`
+  get_mempolicy kcmp mbind migrate_pages move_pages name_to_handle_at pidfd_getfd process_madvise process_vm_readv
+  process_vm_writev ptrace set_mempolicy set_mempolicy_home_node
+`);
+
 /** Answered with ENOSYS, because C libraries then take the older way; with CAP_SYS_ADMIN they are there. */
 export const absentCalls: readonly string[] = words(
   "clone3 file_getattr file_setattr listmount lsm_get_self_attr lsm_list_modules lsm_set_self_attr open_tree_attr socketcall statmount",

@@ -37,6 +37,8 @@ export interface MatchedVolumes {
   readonly apps: ReadonlyMap<string, readonly AppMount[]>;
   /** Every empty volume that some app mounts, once: directories to be made before the start. */
   readonly empty: readonly EmptyMount[];
+  /** Some app can write to files of the host. Its neighbours then can, too: they reach each other's mounts through /proc/PID/root. */
+  readonly writesHost: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -59,7 +61,10 @@ export function matchVolumes(manifest: PodManifest): MatchedVolumes {
   const warnings = unused.map(
     ({ name }) => `volume ${name} is mounted nowhere: no app has a mount point or --mount for it`,
   );
-  return { apps, empty: [...empty.values()], warnings };
+  const writesHost = [...apps.values()].some((mounts) =>
+    mounts.some(({ kind, readOnly }) => kind === "host" && !readOnly),
+  );
+  return { apps, empty: [...empty.values()], writesHost, warnings };
 }
 
 function matchMount(manifest: PodManifest, app: PodApp, mount: PodApp["mounts"][number]): AppMount {

@@ -104,6 +104,42 @@ describe("decidePod", () => {
   });
 });
 
+describe("whose isolators they are (ISO-1)", () => {
+  const isolators = [
+    { name: "os/linux/capabilities-retain-set", value: { set: ["CAP_SYS_ADMIN", "CAP_KILL"] } },
+    { name: "os/linux/seccomp-retain-set", value: { set: ["@appc.io/all"] } },
+  ];
+  const image = imageOf("example.com/web", { isolators });
+
+  it("ISO-2, ISO-3: an image's do not lead out, and what was cut is said before the start", async () => {
+    for (const privateUsers of [true, false]) {
+      const { isolation, warnings } = await decide({ privateUsers }, {}, image);
+      assert.deepEqual([isolation.apps[0]?.capabilities, isolation.apps[0]?.seccomp], [["CAP_KILL"], "default"]);
+      assert.match(warnings.join("\n"), /capabilities-retain-set is modified: .*CAP_SYS_ADMIN/);
+      assert.match(warnings.join("\n"), /seccomp-retain-set is modified: .*@appc\.io\/all/);
+    }
+  });
+
+  it("the same on the command line is what the caller wants", async () => {
+    const flags = { capsRetain: "CAP_SYS_ADMIN,CAP_KILL", seccomp: "mode=retain,@appc.io/all" };
+    const { isolation } = await decide({}, flags, image);
+    const [app] = isolation.apps;
+    assert.deepEqual([app?.capabilities, app?.seccomp], [["CAP_KILL", "CAP_SYS_ADMIN"], "off"]);
+  });
+
+  it("ISO-5: a writable volume of the host is known to every app's filter", async (t) => {
+    const source = await temporaryDirectory(t);
+    const mounts = ["volume=data,target=/data"];
+    const writesHost = async (volume: string) => {
+      const { isolation } = await decide({ volumes: [volume], mounts });
+      return isolation.apps.map((app) => app.writesHost);
+    };
+    assert.deepEqual(await writesHost(`data,kind=host,source=${source}`), [true]);
+    assert.deepEqual(await writesHost(`data,kind=host,source=${source},readOnly=true`), [false]);
+    assert.deepEqual(await writesHost("data,kind=empty"), [false]);
+  });
+});
+
 describe("planInput", () => {
   const targets = async (tree: string, options: Partial<RunOptions> = {}) =>
     (await inputFor(tree, options)).apps[0]?.files.map(({ target }) => target);

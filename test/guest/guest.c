@@ -291,6 +291,7 @@ static const struct {
     {"walk", 1, find_writable, true},
     {"sweep", 0, sweep_calls, true},
     {"abis", 0, try_abis, true},
+    {"mark", 1, mark_files, true},
     {"overwrite", 0, overwrite_programs, true},
     {"throttled", 1, work_until_throttled, false},
     {"pty", 3, run_on_terminal, false},

@@ -36,6 +36,9 @@ int overwrite_programs(char **arguments);
 /* Calls by the other entries of the kernel: `i386.NAME=ok`, the errno, or the signal; `x32.getpid=`. */
 int try_abis(char **arguments);
 
+/* DIRECTORY: `mark.WAY=ok` or the errno, for every way to leave a set-user-ID or set-group-ID file there, or one with capabilities. */
+int mark_files(char **arguments);
+
 /* On the host: a terminal, and a key, for the program that the arguments name. */
 int run_on_terminal(char **arguments);
 int run_with_key(char **arguments);

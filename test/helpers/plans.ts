@@ -36,19 +36,20 @@ export const uuid = "6f3a1c52-7f0e-4c43-9d3a-0b8f6f1d2e11";
 export function inputOf(vector: PlanVector): PlanInput {
   const manifest = PodManifest.parse(vector.manifest);
   const insecure = new Set(vector.insecure ?? []);
+  const volumes = matchVolumes(manifest);
   const isolation = decideIsolators(
     manifest.isolators,
-    manifest.apps.map(({ name, app }) => ({ name, isolators: app?.isolators ?? [] })),
+    manifest.apps.map(({ name, app }) => ({ name, isolators: app?.isolators ?? [], fromImage: new Set<string>() })),
     {
       insecure,
       features: cgroupFeatures(vector.layout),
       userNamespace: vector.userNamespace !== undefined,
+      writesHost: volumes.writesHost,
       network: vector.network,
       callerOomScore: 0,
       securityModules: [],
     },
   );
-  const volumes = matchVolumes(manifest);
   const files = podFiles({ network: vector.network, hostname: "web", hostResolvConf: "nameserver 192.0.2.1\n" });
   return {
     uuid,

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { capabilitiesOf, capabilityNames, decideCapabilities } from "../../src/pod/capabilities.ts";
+import {
+  boundToAppc,
+  capabilitiesOf,
+  capabilityNames,
+  decideCapabilities,
+  fileMarkCapabilities,
+} from "../../src/pod/capabilities.ts";
 import { fails } from "../helpers/failures.ts";
 
 const base = { noNewPrivileges: true, unrestricted: false };
@@ -57,5 +63,28 @@ describe("decideCapabilities", () => {
     for (const request of [{ retain: ["CAP_CHOWN", "CAP_FLY"] }, { remove: ["CAP_FLY"] }]) {
       assert.throws(() => decideCapabilities({ ...base, ...request }), fails("MANIFEST_INVALID", /CAP_FLY/));
     }
+  });
+});
+
+describe("boundToAppc (ISO-2)", () => {
+  it("keeps ACE-38's 14 and cuts every other capability there is", () => {
+    const { kept, cut } = boundToAppc(capabilityNames);
+    assert.equal(kept.length, 14);
+    assert.deepEqual([...kept, ...cut].toSorted(), capabilityNames.toSorted());
+    for (const name of ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_NET_ADMIN", "CAP_BPF"]) {
+      assert.ok(cut.includes(name), name);
+    }
+  });
+
+  it("leaves unknown names to be refused", () =>
+    assert.deepEqual(boundToAppc(["CAP_X"]), { kept: ["CAP_X"], cut: [] }));
+});
+
+describe("fileMarkCapabilities (ISO-6)", () => {
+  it("are names of capabilities", () => {
+    assert.deepEqual(
+      fileMarkCapabilities.filter((name) => !capabilityNames.includes(name)),
+      [],
+    );
   });
 });

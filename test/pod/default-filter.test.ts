@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { capabilityNames, decideCapabilities } from "../../src/pod/capabilities.ts";
 import { storedFilter } from "../../src/pod/default-filter.ts";
-import { compileSeccomp, defaultPolicy } from "../../src/pod/seccomp.ts";
+import { defaultPolicy } from "../../src/pod/default-policy.ts";
+import { compileSeccomp } from "../../src/pod/seccomp.ts";
 
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString("hex");
 
@@ -11,8 +12,10 @@ describe("storedFilter", () => {
     it(`is what the compiler makes for ${architecture} (if not: npx tsc && node scripts/default-filter.mjs)`, () => {
       for (const noNewPrivileges of [true, false]) {
         const capabilities = decideCapabilities({ noNewPrivileges, unrestricted: false });
-        const compiled = compileSeccomp(defaultPolicy(capabilities), architecture);
-        assert.equal(hex(storedFilter(capabilities, architecture)), hex(compiled));
+        for (const writesHost of [true, false]) {
+          const compiled = compileSeccomp(defaultPolicy({ capabilities, writesHost }), architecture);
+          assert.equal(hex(storedFilter({ capabilities, writesHost }, architecture)), hex(compiled));
+        }
       }
     });
 
@@ -20,17 +23,26 @@ describe("storedFilter", () => {
       const capabilities = decideCapabilities({ noNewPrivileges: true, unrestricted: false });
       for (const name of capabilityNames) {
         const more = [...new Set([...capabilities, name])];
-        const stored = storedFilter(more, architecture);
-        if (stored !== undefined)
-          assert.equal(hex(stored), hex(compileSeccomp(defaultPolicy(more), architecture)), name);
+        for (const writesHost of [true, false]) {
+          const app = { capabilities: more, writesHost };
+          const stored = storedFilter(app, architecture);
+          if (stored === undefined) continue;
+          assert.equal(hex(stored), hex(compileSeccomp(defaultPolicy(app), architecture)), name);
+        }
       }
     });
   }
 
   it("there is none for a set without chroot, or with something that opens calls", () => {
-    assert.equal(storedFilter([], "x64"), undefined);
-    assert.equal(storedFilter(["CAP_CHOWN"], "x64"), undefined);
-    assert.equal(storedFilter(["CAP_SYS_CHROOT", "CAP_NET_RAW"], "x64"), undefined);
-    assert.equal(storedFilter(["CAP_SYS_CHROOT", "CAP_SYS_ADMIN"], "x64"), undefined);
+    assert.equal(storedFilter({ capabilities: [], writesHost: false }, "x64"), undefined);
+    assert.equal(storedFilter({ capabilities: ["CAP_CHOWN"], writesHost: false }, "x64"), undefined);
+    assert.equal(
+      storedFilter({ capabilities: ["CAP_SYS_CHROOT", "CAP_NET_RAW"], writesHost: false }, "x64"),
+      undefined,
+    );
+    assert.equal(
+      storedFilter({ capabilities: ["CAP_SYS_CHROOT", "CAP_SYS_ADMIN"], writesHost: false }, "x64"),
+      undefined,
+    );
   });
 });

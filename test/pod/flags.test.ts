@@ -6,7 +6,7 @@ import { fails } from "../helpers/failures.ts";
 
 describe("overrideIsolators", () => {
   it("makes isolators that the schema takes", () => {
-    const made = overrideIsolators([], {
+    const { isolators: made } = overrideIsolators([], {
       memory: "128Mi",
       cpu: "500m",
       cpuShares: "512",
@@ -34,7 +34,11 @@ describe("overrideIsolators", () => {
       { name: "os/linux/seccomp-retain-set", value: { set: ["read"] } },
       { name: "os/linux/no-new-privileges", value: true },
     ]);
-    const made = overrideIsolators(own, { memory: "2G", capsRetain: "CAP_CHOWN", seccomp: "mode=remove,mkdir" });
+    const { isolators: made, fromImage } = overrideIsolators(own, {
+      memory: "2G",
+      capsRetain: "CAP_CHOWN",
+      seccomp: "mode=remove,mkdir",
+    });
     assert.deepEqual(
       made.map(({ name }) => name),
       [
@@ -44,7 +48,12 @@ describe("overrideIsolators", () => {
         "os/linux/seccomp-remove-set",
       ],
     );
-    assert.deepEqual(overrideIsolators(own, {}), own);
+    assert.deepEqual(
+      fromImage,
+      new Set(["os/linux/no-new-privileges"]),
+      "ISO-1: what a flag replaced is not the image's",
+    );
+    assert.deepEqual(overrideIsolators(own, {}), { isolators: own, fromImage: new Set(own.map(({ name }) => name)) });
   });
 
   const wrong: readonly Parameters<typeof overrideIsolators>[1][] = [

@@ -8,6 +8,7 @@ const options: IsolatorOptions = {
   insecure: new Set(),
   features: { memory: true, cpu: true, pids: true, devices: true },
   userNamespace: true,
+  writesHost: false,
   network: "none",
   callerOomScore: 0,
   securityModules: [],
@@ -17,7 +18,7 @@ type Named = readonly (readonly [string, unknown])[];
 const isolators = (named: Named) => Isolators.parse(named.map(([name, value]) => ({ name, value })));
 
 function decide(pod: Named, app: Named, changed: Partial<IsolatorOptions> = {}) {
-  const decided = decideIsolators(isolators(pod), [{ name: "web", isolators: isolators(app) }], {
+  const decided = decideIsolators(isolators(pod), [{ name: "web", isolators: isolators(app), fromImage: new Set() }], {
     ...options,
     ...changed,
   });
@@ -95,30 +96,10 @@ describe("decideIsolators", () => {
     assert.match(at(300, 300).states.join(), /enforced/);
   });
 
-  it("ACE-40: no-new-privileges false is honoured and widens the default set", () => {
+  it("what an app may do is decided with them, and reported (confinement.ts)", () => {
     const { own, states } = decide([], [["os/linux/no-new-privileges", false]]);
-    assert.deepEqual([own.noNewPrivileges, own.capabilities.length], [false, 11]);
+    assert.deepEqual([own.noNewPrivileges, own.capabilities.length, own.writesHost], [false, 11, false]);
     assert.deepEqual(states, ["web os/linux/no-new-privileges enforced"]);
-  });
-
-  it("capability sets are reported with whose they are", () => {
-    const retain: Named = [["os/linux/capabilities-retain-set", { set: ["CAP_NET_ADMIN"] }]];
-    assert.deepEqual(decide([], retain).own.capabilities, ["CAP_NET_ADMIN"]);
-    assert.match(decide([], retain, { userNamespace: false }).report[0]?.why ?? "", /of the host/);
-    const all = decide([], retain, { insecure: new Set(["capabilities"]) });
-    assert.deepEqual(
-      [all.own.capabilities.length > 40, all.states],
-      [true, ["web os/linux/capabilities-retain-set ignored"]],
-    );
-  });
-
-  it("seccomp sets make a policy, opting out and --insecure-options turn it off", () => {
-    const retain = (...set: string[]): Named => [["os/linux/seccomp-retain-set", { set }]];
-    assert.ok(typeof decide([], retain("read")).own.seccomp === "object");
-    assert.equal(decide([], retain("@appc.io/all")).own.seccomp, "off");
-    const insecure = new Set(["seccomp"]);
-    assert.equal(decide([], [], { insecure }).own.seccomp, "off");
-    assert.deepEqual(decide([], retain("read"), { insecure }).states, ["web os/linux/seccomp-retain-set ignored"]);
   });
 
   it("ACE-44: sysctls are the pod's; an app's are ignored", () => {

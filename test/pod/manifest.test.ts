@@ -77,6 +77,21 @@ describe("makePodManifest", () => {
     assert.deepEqual(values, { A: "inherited", B: "image", C: "file", D: "app" });
   });
 
+  it("ISO-1: whose isolators they are is known: the image's, or a flag's in their place", () => {
+    const retain = { name: "os/linux/capabilities-retain-set", value: { set: ["CAP_SYS_ADMIN"] } };
+    const shares = { name: "os/linux/cpu-shares", value: 7 };
+    const app = App.parse({ user: "0", group: "0", exec: ["/x"], isolators: [retain, shares] });
+    const fromImage = (flags: Partial<AppRequest>) =>
+      make([request({ name: "web", ...flags }, app)]).imageIsolators.get("web");
+    assert.deepEqual(fromImage({}), new Set([retain.name, shares.name]));
+    assert.deepEqual(
+      fromImage({ capsRetain: "CAP_SYS_ADMIN" }),
+      new Set([shares.name]),
+      "the same value, another's word",
+    );
+    assert.deepEqual(fromImage({ capsRemove: "CAP_KILL", cpuShares: "9" }), new Set());
+  });
+
   it("POD-5: two apps of one name are refused", () => {
     assert.throws(() => make([request(), request()]), fails("USAGE", /two apps/, { hint: /--name/ }));
     assert.equal(make([request(), request({ name: "other" })]).manifest.apps.length, 2);
@@ -161,6 +176,14 @@ describe("reifyPodManifest (POD-3, POD-7)", () => {
   it("an app without `app` gets its image's", () => {
     const { manifest } = reifyPodManifest(pod(undefined), image({ user: "5", group: "6", exec: ["/x"] }));
     assert.deepEqual([manifest.apps[0]?.app?.user, manifest.apps[0]?.image.name], ["5", "example.com/web"]);
+  });
+
+  it("ISO-1: isolators are the image's only where its app is", () => {
+    const isolators = [{ name: "os/linux/cpu-shares", value: 7 }];
+    const app = { user: "5", group: "6", exec: ["/x"], isolators };
+    const ofImage = reifyPodManifest(pod(undefined), image(app)).imageIsolators.get("web");
+    assert.deepEqual(ofImage, new Set(["os/linux/cpu-shares"]));
+    assert.deepEqual(reifyPodManifest(pod(app), image(app)).imageIsolators.get("web"), new Set());
   });
 
   it("an app of the manifest replaces the image's whole (POD-7)", () => {

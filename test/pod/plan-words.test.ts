@@ -37,6 +37,11 @@ describe("explainPlan", () => {
     }
   });
 
+  it("ISO-5: says what becomes of set-user-ID files where the host's can be written to, and only there", () => {
+    assert.match(words.get("default") ?? "", /no set-user-ID files, because files of the host can be written to/);
+    assert.doesNotMatch(words.get("host-network") ?? "", /set-user-ID files/);
+  });
+
   it("T-R07: names variables, never their values", () => {
     assert.match(words.get("default") ?? "", /SECRET/);
     assert.doesNotMatch(words.get("default") ?? "", /hunter2/);

@@ -39,6 +39,20 @@ const host = { name: "data", kind: "host", source: "/srv" };
 const matched = (...parts: Parameters<typeof pod>) => matchVolumes(pod(...parts)).apps.get("web");
 
 describe("matchVolumes", () => {
+  it("ISO-5: a pod writes to the host when some app has a host volume that is not read-only", () => {
+    const writes = (volumes: readonly object[], mount: MountLike) => matchVolumes(pod(volumes, [mount])).writesHost;
+    const mount = { volume: "data", path: "/db" };
+    assert.equal(writes([host], mount), true);
+    assert.equal(writes([{ ...host, readOnly: true }], mount), false);
+    assert.equal(writes([{ name: "data", kind: "empty" }], mount), false);
+    assert.equal(writes([{ name: "data", kind: "empty" }], { ...mount, appVolume: host }), true);
+    assert.equal(
+      writes([host, { name: "other", kind: "empty" }], { volume: "other", path: "/db" }),
+      false,
+      "mounted nowhere",
+    );
+  });
+
   it("a host volume is recursive and writable unless said (POD-13)", () => {
     assert.deepEqual(matched([host], [{ volume: "data", path: "/db//x/" }]), [
       { kind: "host", volume: "data", source: "/srv", target: "/db/x", readOnly: false, recursive: true },
