@@ -29,6 +29,8 @@ const probes = {
   runc: () => hasProgram("runc"),
   bubblewrap: () => hasProgram("bwrap"),
   hyperfine: () => hasProgram("hyperfine"),
+  "qemu-system-x86": () => hasProgram("qemu-system-x86_64"),
+  e2fsprogs: () => hasProgram("mke2fs"),
 };
 
 const forBuild = ["gcc", "libc6-dev", "make"];
@@ -46,7 +48,8 @@ const forTests = [
   "strace",
 ];
 const forBench = [...forQuickstart, "gnupg", "gpgv", "appc-spec", "podman", "runc", "bubblewrap", "hyperfine"];
-const purposes = { build: forBuild, quickstart: forQuickstart, test: forTests, bench: forBench };
+const forV2 = [...forQuickstart, "qemu-system-x86", "e2fsprogs"];
+const purposes = { build: forBuild, quickstart: forQuickstart, test: forTests, bench: forBench, v2: forV2 };
 
 function hasProgram(name) {
   const directories = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
