@@ -16,7 +16,7 @@ const groups = { startup, pods, images } as const;
 async function main(): Promise<void> {
   const project = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
   const wanted = process.argv.slice(2);
-  const work = mkdtempSync(join(tmpdir(), "perigee-bench-"));
+  const work = mkdtempSync(join(tmpdir(), `perigee-bench-${process.pid}-`));
   // The ids that bench/bare.c maps must reach its directories.
   chmodSync(work, 0o755);
   const context: Context = {

@@ -105,7 +105,7 @@ function assignPacks({ outputs }) {
  * Node is refused by V8 and the program then starts as if there were none.
  */
 function recordCodeCache(staging) {
-  const scratch = mkdtempSync(join(tmpdir(), "perigee-build-"));
+  const scratch = mkdtempSync(join(tmpdir(), `perigee-build-${process.pid}-`));
   const recorder = join(root, "scripts/record.cjs");
   const config = (name) => [`--${name}-config`, join(scratch, name)];
   const globals = ["--dir", join(scratch, "data"), ...["system", "local", "user"].flatMap(config)];

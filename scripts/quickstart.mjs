@@ -213,7 +213,7 @@ await inWords(async () => {
   const { build } = await import("./build.mjs");
   await build();
   process.stdout.write(`Built in ${((performance.now() - before) / 1000).toFixed(1)} s. Now the main job.\n`);
-  const directory = mkdtempSync(join(tmpdir(), "perigee-quickstart-"));
+  const directory = mkdtempSync(join(tmpdir(), `perigee-quickstart-${process.pid}-`));
   const running = [];
   try {
     await tell(directory, running);

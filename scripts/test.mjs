@@ -42,7 +42,7 @@ await inWords(async () => {
   const words = process.argv.slice(2);
   const flags = words.filter((word) => word.startsWith("--"));
   const files = testFiles(words.filter((word) => !word.startsWith("--")));
-  const scratch = mkdtempSync(join(tmpdir(), "perigee-test-"));
+  const scratch = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
   try {
     const report = join(scratch, "skips");
 

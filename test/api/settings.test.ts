@@ -10,7 +10,7 @@ let directory: string;
 const names = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SOURCE_DATE_EPOCH", "NODE_EXTRA_CA_CERTS"];
 const saved = names.map((name) => [name, process.env[name]] as const);
 beforeEach(() => {
-  directory = realpathSync(mkdtempSync(join(tmpdir(), "perigee-settings-")));
+  directory = realpathSync(mkdtempSync(join(tmpdir(), `perigee-settings-${process.pid}-`)));
   for (const name of names.slice(1)) delete process.env[name];
 });
 afterEach(() => {

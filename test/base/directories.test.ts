@@ -8,7 +8,7 @@ import { errnoOf } from "../../src/base/failure.ts";
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-directories-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-directories-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -11,7 +11,7 @@ import { after, before, describe, it } from "node:test";
 const program = join(process.cwd(), "dist/perigee");
 let home: string;
 before(() => {
-  home = mkdtempSync(join(tmpdir(), "perigee-cli-"));
+  home = mkdtempSync(join(tmpdir(), `perigee-cli-${process.pid}-`));
 });
 after(() => rmSync(home, { recursive: true, force: true }));
 
@@ -137,7 +137,7 @@ describe("the launcher", () => {
     assert.deepEqual([status, stderr], [0, ""]);
   });
   it("finds its files through a link", () => {
-    const links = mkdtempSync(join(tmpdir(), "perigee-link-"));
+    const links = mkdtempSync(join(tmpdir(), `perigee-link-${process.pid}-`));
     spawnSync("ln", ["-s", program, join(links, "perigee")]);
     assert.equal(spawnSync(join(links, "perigee"), ["version"]).status, 0);
     rmSync(links, { recursive: true });

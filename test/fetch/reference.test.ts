@@ -27,7 +27,7 @@ describe("parseReference", () => {
     assert.deepEqual(parseReference("./web"), { kind: "file", path: join(process.cwd(), "web") });
     assert.deepEqual(parseReference("../web.aci"), { kind: "file", path: join(process.cwd(), "..", "web.aci") });
     assert.deepEqual(parseReference("web.aci"), { kind: "file", path: join(process.cwd(), "web.aci") });
-    const directory = mkdtempSync(join(tmpdir(), "perigee-reference-"));
+    const directory = mkdtempSync(join(tmpdir(), `perigee-reference-${process.pid}-`));
     const home = process.cwd();
     try {
       process.chdir(directory);

@@ -67,7 +67,7 @@ export interface IssueOptions {
 
 /** A certificate authority in a temporary directory of its own. */
 export function createAuthority(): Authority {
-  const directory = mkdtempSync(join(tmpdir(), "perigee-ca-"));
+  const directory = mkdtempSync(join(tmpdir(), `perigee-ca-${process.pid}-`));
   const at = (name: string) => join(directory, name);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
   const config = ["[ca]", "default_ca=d", "[d]", `database=${at("index")}`, "default_md=sha256", "policy=p"];

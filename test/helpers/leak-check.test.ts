@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { describe, it } from "node:test";
+import { join } from "node:path";
+import { afterEach, describe, it, type TestContext } from "node:test";
 import {
   assertNoLeaks,
   differences,
@@ -11,7 +13,7 @@ import {
   parseMounts,
   type Snapshot,
 } from "./leak-check.ts";
-import { makeTemporary } from "./temporary.ts";
+import { makeTemporary, temporaryDirectory } from "./temporary.ts";
 
 /** Only what this process causes: other work on the machine goes on meanwhile. */
 const about = (lines: readonly string[], text: string): readonly string[] =>
@@ -43,6 +45,44 @@ describe("the leak check (T-L01)", () => {
     assert.equal(found.length, 1);
     assert.match(found[0] ?? "", /^processes: \+ \d+ \(started \d+\) sleep 8642$/);
     assert.deepEqual(about(differences(before, leakSnapshot()), "sleep 8642"), []);
+  });
+
+  describe("of a shim that no test has for its child", () => {
+    /** How many lines tell of a program called perigee-shim that works in `cwd` and has no parent of ours. */
+    const seen = async (program: string, cwd: string): Promise<number> => {
+      const before = leakSnapshot();
+      const pid = execFileSync("sh", ["-c", '"$0" 600 >/dev/null 2>&1 & echo $!', program], { cwd }).toString().trim();
+      const found = about(differences(before, leakSnapshot()), `+ ${pid} (`).length;
+      process.kill(Number(pid), "SIGKILL");
+      return found;
+    };
+    const given = process.env["PERIGEE_SHIM"];
+    afterEach(() => {
+      if (given === undefined) delete process.env["PERIGEE_SHIM"];
+      else process.env["PERIGEE_SHIM"] = given;
+    });
+    const copied = async (context: TestContext, isOwn: boolean) => {
+      const directory = await temporaryDirectory(context);
+      const program = join(directory, "perigee-shim");
+      copyFileSync("/bin/sleep", program);
+      chmodSync(program, 0o755);
+      if (isOwn) process.env["PERIGEE_SHIM"] = program;
+      return { directory, program };
+    };
+
+    it("finds it when it is of this checkout and works in no directory of another test", async (t) => {
+      const { directory, program } = await copied(t, true);
+      assert.equal(await seen(program, directory), 1);
+    });
+    it("leaves it to the test whose directory it works in", async (t) => {
+      const { directory, program } = await copied(t, true);
+      mkdirSync(join(directory, "perigee-e2e-1-x"));
+      assert.equal(await seen(program, join(directory, "perigee-e2e-1-x")), 0);
+    });
+    it("leaves it to another checkout", async (t) => {
+      const { directory, program } = await copied(t, false);
+      assert.equal(await seen(program, directory), 0);
+    });
   });
 
   it("finds a temporary directory until it is removed", async () => {

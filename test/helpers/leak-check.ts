@@ -1,12 +1,13 @@
 /**
  * What a test may leave behind on the machine (security-and-reliability 5.5, T-L01): taken before and after, the difference
- * must be empty. Looks only; changes nothing.
+ * must be empty. Looks only; changes nothing. What belongs to another test or checkout is theirs, as far as that can be seen.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { project } from "./program.ts";
 
 /** Kind of thing → what there is of it, each in words that name the thing and do not change while it stays. */
 export type Snapshot = Readonly<Record<(typeof kinds)[number], ReadonlySet<string>>>;
@@ -27,14 +28,15 @@ const permanent: ReadonlySet<string> = new Set(["mounts", "links", "loop devices
 
 /** Everything there is now. About 20 ms. */
 export function leakSnapshot(): Snapshot {
-  const mounts = parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+  const all = parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+  const mounts = all.filter(({ point }) => !isOfAnotherTest(point));
   return {
     mounts: new Set(mounts.map(({ id: _, ...mount }) => Object.values(mount).join(" "))),
     cgroups: new Set(mounts.filter(({ type }) => /^cgroup2?$/.test(type)).flatMap(({ point }) => ourCgroupsIn(point))),
     "network namespaces": networkNamespaces(),
     links: new Set(namesIn("/sys/class/net")),
     processes: ourProcesses(),
-    "temporary files": new Set(namesIn(tmpdir()).filter((name) => /^\.?perigee/.test(name) && !isInUse(name))),
+    "temporary files": new Set(namesIn(tmpdir()).filter((name) => /^\.?perigee/.test(name) && !isOfAnotherTest(name))),
     "abstract sockets": new Set(parseAbstractSockets(readFileSync("/proc/net/unix", "utf8"))),
     "loop devices": new Set(loopDevices()),
   };
@@ -100,9 +102,11 @@ export function parseAbstractSockets(text: string): readonly string[] {
     .filter((name) => /^@/.test(name) && !/^@[0-9a-f]{5}$/.test(name));
 }
 
-/** Others make cgroups as they please; ours have our name in their path. */
+/** Others make cgroups as they please; ours have our name in their path, and nobody in them who is known to be another's. */
 function ourCgroupsIn(hierarchy: string): readonly string[] {
-  return directoriesIn(hierarchy).filter((path) => /\/perigee[/.-]/.test(`${path}/`));
+  return directoriesIn(hierarchy)
+    .filter((path) => /\/perigee[/.-]/.test(`${path}/`))
+    .filter((path) => !linesOf(textAt(join(path, "cgroup.procs"))).some((pid) => ownerOf(pid) === "another"));
 }
 
 function directoriesIn(root: string): readonly string[] {
@@ -130,20 +134,51 @@ function ourProcesses(): ReadonlySet<string> {
   return new Set(ourProcessIds().map((pid) => `${pid} (started ${startOf(pid)}) ${commandOf(pid)}`));
 }
 
-/** The shim, whatever descends from this process, and whatever sits in a control group of ours; zombies too. */
+/** Whatever descends from this process, shims of this checkout, and what sits in a control group of ours; zombies too. */
 function ourProcessIds(): readonly string[] {
-  const parents = new Map(processIds().map((pid) => [pid, parentOf(pid)]));
-  const descends = (pid: string): boolean => {
-    for (let at = parents.get(pid), levels = 0; at !== undefined && levels < 1000; at = parents.get(at), levels += 1) {
-      if (at === String(process.pid)) return true;
-    }
-    return false;
-  };
-  return [...parents.keys()].filter((pid) => descends(pid) || isPerigee(pid));
+  return processIds().filter((pid) => ownerOf(pid) === "us");
 }
 
-function isPerigee(pid: string): boolean {
-  if (/(^|\/)perigee(-shim)?( \(deleted\))?$/.test(linkAt(`/proc/${pid}/exe`) ?? "")) return true;
+/**
+ * A shim is known by its name, its checkout by the file it executes (its path is lost: it runs from a mount of its own), and the test it
+ * belongs to by the pod directory in which its supervisor works.
+ */
+function ownerOf(pid: string): "us" | "another" | "nobody" {
+  const lineage = lineageOf(pid);
+  if (lineage.slice(1).includes(String(process.pid))) return "us";
+  const shims = lineage.filter(isShim);
+  if (shims.some((shim) => !isOwnShim(shim) || isOfAnotherTest(linkAt(`/proc/${shim}/cwd`) ?? ""))) return "another";
+  return shims.length > 0 || isInPodCgroup(pid) ? "us" : "nobody";
+}
+
+function lineageOf(pid: string): readonly string[] {
+  const lineage = [pid];
+  for (let at = parentOf(pid); at !== undefined && at !== "0" && lineage.length < 1000; at = parentOf(at))
+    lineage.push(at);
+  return lineage;
+}
+
+function isShim(pid: string): boolean {
+  return /^perigee-(shim|init)\n$/.test(textAt(`/proc/${pid}/comm`)) || isOwnShim(pid);
+}
+
+function isOwnShim(pid: string): boolean {
+  const file = fileAt(`/proc/${pid}/exe`);
+  return file !== undefined && [program, built, process.env["PERIGEE_SHIM"] ?? built].map(fileAt).includes(file);
+}
+
+const program = join(project, "dist", "perigee-shim");
+const built = join(project, "native", "build", "perigee-shim");
+
+/** Device and inode; undefined when it is not there. */
+function fileAt(path: string): string | undefined {
+  return orElse(() => {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  }, undefined);
+}
+
+function isInPodCgroup(pid: string): boolean {
   return linesOf(textAt(`/proc/${pid}/cgroup`)).some((line) => /\/perigee(\/|\.|-|$)/.test(line));
 }
 
@@ -178,10 +213,12 @@ function loopDevices(): readonly string[] {
     .filter((device) => !device.endsWith(" "));
 }
 
-/** The directory of another test that runs now: its name has that one's process. */
-function isInUse(name: string): boolean {
-  const pid = /^perigee-[a-z-]+-(\d+)-/.exec(name)?.[1];
-  return pid !== undefined && pid !== String(process.pid) && linkAt(`/proc/${pid}/exe`) !== undefined;
+/** Whether a path leads into the directory of another test, which looks after it: its name has that one's process. */
+function isOfAnotherTest(path: string): boolean {
+  return path.split("/").some((name) => {
+    const pid = /^perigee-[a-z0-9-]+?-(\d+)-/.exec(name)?.[1];
+    return pid !== undefined && pid !== String(process.pid);
+  });
 }
 
 /** What is gone while it is looked at is not there: processes end at any time. */

@@ -191,6 +191,8 @@ export interface StartOptions {
   readonly extra?: readonly number[];
   /** Instead of a pipe. */
   readonly stdin?: number;
+  /** Instead of a pipe, whose output is then not watched. */
+  readonly stdout?: number;
 }
 
 /** Starts the shim; PLAN, EVENTS and POD are its descriptors 3, 4 and 5. */
@@ -205,7 +207,15 @@ export async function startPod(pod: PodDirectory, options: StartOptions = {}): P
     return watch(
       spawn(options.program ?? shim, options.instead ?? ["run", "3", "4", "5", ...(options.arguments ?? [])], {
         env: {},
-        stdio: [options.stdin ?? "pipe", "pipe", "pipe", plan, "pipe", directory, ...(options.extra ?? [])],
+        stdio: [
+          options.stdin ?? "pipe",
+          options.stdout ?? "pipe",
+          "pipe",
+          plan,
+          "pipe",
+          directory,
+          ...(options.extra ?? []),
+        ],
       }),
     );
   } finally {
@@ -222,8 +232,8 @@ function watch(child: ChildProcess): RunningShim {
   };
   const texts = { stdout: "", stderr: "" };
   const { stdin, stdout, stderr } = child;
-  assert(stdout && stderr);
-  stdout.on("data", (bytes: Buffer) => {
+  assert(stderr);
+  stdout?.on("data", (bytes: Buffer) => {
     texts.stdout += bytes.toString("latin1");
     wake();
   });
@@ -267,7 +277,7 @@ function watch(child: ChildProcess): RunningShim {
   const output = async (text: string | RegExp): Promise<void> => {
     await until(String(text), () => texts.stdout.match(text) ?? undefined);
   };
-  return { child, stdin: stdin as Writable, stdout, stderr, ended, event, output };
+  return { child, stdin: stdin as Writable, stdout: stdout as Readable, stderr, ended, event, output };
 }
 
 /** Starts a pod and waits for its end. */

@@ -8,7 +8,7 @@ import { claimRange, rangeSize, releaseRanges } from "../../src/pod/id-ranges.ts
 
 let data = "";
 beforeEach(() => {
-  data = mkdtempSync(join(tmpdir(), "perigee-ranges-"));
+  data = mkdtempSync(join(tmpdir(), `perigee-ranges-${process.pid}-`));
 });
 afterEach(() => rmSync(data, { recursive: true, force: true }));
 

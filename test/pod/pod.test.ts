@@ -9,7 +9,7 @@ import { findPods, openPods, Pod, resolvePod } from "../../src/pod/pod.ts";
 let data = "";
 let root = "";
 before(() => {
-  data = mkdtempSync(join(tmpdir(), "perigee-pod-"));
+  data = mkdtempSync(join(tmpdir(), `perigee-pod-${process.pid}-`));
   root = openPods(data);
 });
 after(() => rmSync(data, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { makeRoot, planRoot } from "../../src/pod/rootfs.ts";
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-rootfs-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-rootfs-${process.pid}-`));
   mkdirSync(join(directory, "tree"));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));

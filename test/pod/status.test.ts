@@ -10,7 +10,7 @@ import { statusOf } from "../../src/pod/status.ts";
 let data = "";
 let root = "";
 beforeEach(() => {
-  data = mkdtempSync(join(tmpdir(), "perigee-status-"));
+  data = mkdtempSync(join(tmpdir(), `perigee-status-${process.pid}-`));
   root = openPods(data);
 });
 afterEach(() => rmSync(data, { recursive: true, force: true }));
