@@ -3,12 +3,16 @@
 
 #include "die.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 /* What every text leaves free for the fields after it, and for the end of the line. */
 enum { RESERVED = 512 };
+
+/* How long a report waits for whoever reads standard error: a pod does not hang on it. */
+enum { READER_MILLISECONDS = 1000 };
 
 static void append(struct line *line, const char *text)
 {
@@ -149,26 +153,57 @@ static const char *sentence_of(int status)
                            : "the pod could not be run: ";
 }
 
-static const char *hint_of(int status)
+static const char *hint_of(int status, int errnum)
 {
-    return status == 126   ? "make it executable in the image, or name another program with --exec"
+    return errnum == EMFILE ? "ulimit -n 1024, and run it again"
+           : status == 126  ? "make it executable in the image, or name another program with --exec"
            : status == 127 ? "name a program that is in the image with --exec"
                            : "perigee plan shows every step that is attempted";
 }
 
-static void report_json(const struct failure *failure, const char *message, const char *cause)
+/* What people are told, with the code of src/base/failure.ts. */
+struct report_words {
+    const char *code, *message, *cause, *hint;
+};
+
+static void report_json(const struct report_words *words)
 {
     struct line line;
     line_begin(&line);
     append(&line, "\"error\":{");
     size_t before = line.used;
-    line_text(&line, "code", code_of(failure->status));
+    line_text(&line, "code", words->code);
     line.text[before] = ' ';
-    line_text(&line, "message", message);
-    line_text(&line, "cause", cause);
-    line_text(&line, "hint", hint_of(failure->status));
+    line_text(&line, "message", words->message);
+    line_text(&line, "cause", words->cause);
+    line_text(&line, "hint", words->hint);
     append(&line, "}");
     line_send(&line, STDERR_FILENO);
+}
+
+static void report_text(const struct report_words *words)
+{
+    struct line line = {.used = 0};
+    append(&line, "error[");
+    append(&line, words->code);
+    append(&line, "]: ");
+    append_printable(&line, words->message);
+    append(&line, "\n  cause: ");
+    append_printable(&line, words->cause);
+    append(&line, "\n  try: ");
+    append(&line, words->hint);
+    append(&line, "\n");
+    struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&writable, 1, READER_MILLISECONDS) == 1)
+        (void)!write(STDERR_FILENO, line.text, line.used);
+}
+
+static void report_words(enum report report, const struct report_words *words)
+{
+    if (report == REPORT_JSON)
+        report_json(words);
+    if (report == REPORT_TEXT)
+        report_text(words);
 }
 
 void report_failure(enum report report, const struct failure *failure)
@@ -178,20 +213,14 @@ void report_failure(enum report report, const struct failure *failure)
     snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure->status), is_exec ? "" : failure->step,
              is_exec || failure->subject[0] == '\0' ? "" : " ", failure->subject);
     snprintf(cause, sizeof cause, "%s%s%s", has_errno ? errno_name(failure->errnum) : "", has_errno ? ": " : "", failure->message);
-    if (report == REPORT_JSON)
-        report_json(failure, message, cause);
-    if (report != REPORT_TEXT)
-        return;
-    struct line line = {.used = 0};
-    append(&line, "error[");
-    append(&line, code_of(failure->status));
-    append(&line, "]: ");
-    append_printable(&line, message);
-    append(&line, "\n  cause: ");
-    append_printable(&line, cause);
-    append(&line, "\n  try: ");
-    append(&line, hint_of(failure->status));
-    append(&line, "\n");
-    ssize_t ignored = write(STDERR_FILENO, line.text, line.used);
-    (void)ignored;
+    report_words(report, &(struct report_words){code_of(failure->status), message, cause, hint_of(failure->status, failure->errnum)});
+}
+
+void report_lost_output(enum report report, int errnum, bool is_logged)
+{
+    char cause[256];
+    snprintf(cause, sizeof cause, "%s: %s", errno_name(errnum), strerror(errnum));
+    report_words(report, &(struct report_words){"IO_FAILED", "not all of the pod's output could be written", cause,
+                                                is_logged ? "logs/ in the pod's directory, which perigee status names, has what the log's bounds allow"
+                                                          : "send the output to a place that takes it"});
 }

@@ -32,5 +32,6 @@ enum report { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
 
 /* Tells a person, on standard error, in the words and the form that the perigee command has for its own failures. */
 void report_failure(enum report report, const struct failure *failure);
+void report_lost_output(enum report report, int errnum, bool is_logged);
 
 #endif

@@ -228,6 +228,8 @@ void init_run(struct pod_plan *plan, int channel)
         die("session", "", errno);
     /* Both can only be opened by the one who owns them outside: as soon as ids are mapped that is somebody else. */
     int oom_file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC), pod_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (pod_directory < 0)
+        die("init", "the pod directory", errno);
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         die("propagation", "/", errno);
     namespaces_configure(plan);

@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-enum { CONTROL_D = 4 };
+/* A pipe holds 1 MiB at most unless the machine's administrator or a process with rights on the host said otherwise. */
+enum { CONTROL_D = 4, MOST_GATHERED = 16 << 20 };
 
 static const char *name_of(const struct log *log)
 {
@@ -55,10 +56,16 @@ static void rotate(struct log *log)
     if (log->record->files == 1)
         (void)!unlinkat(log->directory, name_of(log), 0);
     reopen(log);
+    /* Where a name cannot be changed the bound still holds. */
+    if (log->fd >= 0 && log->size > 0 && ftruncate(log->fd, 0) == 0)
+        log->size = 0;
 }
 
 static void log_write(struct log *log, const char *bytes, size_t length)
 {
+    /* It could not be made anew; there may be room by now. */
+    if (log->fd < 0)
+        reopen(log);
     if (log->fd >= 0 && log->size > 0 && log->size + length > log->record->bytes)
         rotate(log);
     ssize_t written = log->fd >= 0 ? write(log->fd, bytes, length) : 0;
@@ -68,8 +75,10 @@ static void log_write(struct log *log, const char *bytes, size_t length)
 void stream_open(struct stream *stream, int from, int to, struct log *log, enum stream_end at_end)
 {
     struct stat status;
-    *stream = (struct stream){.from = from, .to = to, .log = log, .at_end = at_end};
+    *stream = (struct stream){.from = from, .to = to, .log = log, .at_end = at_end, .room = STREAM_BYTES};
+    stream->bytes = stream->own;
     stream->is_to_socket = to >= 0 && fstat(to, &status) == 0 && S_ISSOCK(status.st_mode);
+    stream->is_to_terminal = to >= 0 && isatty(to);
 }
 
 struct pollfd stream_wanted(const struct stream *stream)
@@ -86,9 +95,13 @@ static void close_source(struct stream *stream)
     stream->from = -1;
 }
 
-/* Nobody receives any more. What an app writes is still read, and logged: it must not be killed by that (nor wait for ever). */
-static void lose_receiver(struct stream *stream)
+/* Nobody receives any more. What an app writes is still read, and logged: it must not be killed by that (nor wait for ever). A reader
+ * that went away wanted no more; a full disk is a loss that the caller is to hear of. */
+static void lose_receiver(struct stream *stream, int error)
 {
+    bool is_gone = error == EPIPE || error == ECONNRESET || (error == EIO && stream->is_to_terminal);
+    if (!is_gone && stream->at_end == END_LEAVE)
+        stream->error = error;
     stream->used = 0;
     if (stream->at_end != END_LEAVE) {
         close(stream->to);
@@ -102,10 +115,10 @@ static void lose_receiver(struct stream *stream)
 static void send_held(struct stream *stream)
 {
     const char *bytes = stream->bytes + stream->sent;
-    size_t length = stream->used - stream->sent;
+    size_t held = stream->used - stream->sent, length = held < STREAM_BYTES ? held : STREAM_BYTES;
     ssize_t sent = stream->is_to_socket ? send(stream->to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) : write(stream->to, bytes, length);
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        lose_receiver(stream);
+        lose_receiver(stream, errno);
     if (sent > 0)
         stream->sent += (size_t)sent;
     if (stream->sent == stream->used)
@@ -126,7 +139,7 @@ static void end_source(struct stream *stream)
 
 static void read_source(struct stream *stream)
 {
-    ssize_t length = read(stream->from, stream->bytes, sizeof stream->bytes);
+    ssize_t length = read(stream->from, stream->bytes, STREAM_BYTES);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (length <= 0) {
@@ -147,6 +160,44 @@ void stream_move(struct stream *stream)
     receiver = stream_wanted(stream);
     if (stream->used > 0 && poll(&receiver, 1, 0) == 1)
         send_held(stream);
+}
+
+/* Room for STREAM_BYTES more. */
+static bool make_room(struct stream *stream)
+{
+    if (stream->room - stream->used >= STREAM_BYTES)
+        return true;
+    size_t room = stream->room * 2 + STREAM_BYTES;
+    char *bytes = malloc(room);
+    if (bytes == NULL)
+        return false;
+    memcpy(bytes, stream->bytes, stream->used);
+    if (stream->bytes != stream->own)
+        free(stream->bytes);
+    stream->bytes = bytes;
+    stream->room = room;
+    return true;
+}
+
+void stream_gather(struct stream *stream)
+{
+    size_t gathered = 0;
+    while (stream->from >= 0) {
+        bool has_room = gathered < MOST_GATHERED && make_room(stream);
+        ssize_t length = has_room ? read(stream->from, stream->bytes + stream->used, STREAM_BYTES) : -1;
+        if (length < 0 && has_room && errno == EINTR)
+            continue;
+        if (!has_room)
+            stream->error = ENOBUFS;
+        if (length <= 0) {
+            close_source(stream);
+            return;
+        }
+        if (stream->log != NULL)
+            log_write(stream->log, stream->bytes + stream->used, (size_t)length);
+        stream->used += stream->to >= 0 ? (size_t)length : 0;
+        gathered += (size_t)length;
+    }
 }
 
 void stream_abandon(struct stream *stream)

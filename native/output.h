@@ -19,15 +19,19 @@ enum stream_end { END_LEAVE, END_CLOSE, END_SEND_EOF };
 
 enum { STREAM_BYTES = 4096 };
 
-/* One direction: at most STREAM_BYTES are held, and nothing is read while they wait (back-pressure). */
+/* One direction: at most STREAM_BYTES are held, and nothing is read while they wait (back-pressure), until it is gathered. */
 struct stream {
     /* -1: ended, or none. */
     int from, to;
     struct log *log;
     enum stream_end at_end;
-    bool is_to_socket;
-    size_t used, sent;
-    char bytes[STREAM_BYTES];
+    bool is_to_socket, is_to_terminal;
+    /* Why what was read did not get to a receiver who still wants it; 0: it did. */
+    int error;
+    size_t used, sent, room;
+    /* `own`, or memory that holds all that was gathered. */
+    char *bytes;
+    char own[STREAM_BYTES];
 };
 
 /* Opens a log below the pod directory. */
@@ -40,6 +44,9 @@ struct pollfd stream_wanted(const struct stream *stream);
 
 /* Moves what can be moved, once that came true. */
 void stream_move(struct stream *stream);
+
+/* All writers are dead: what they left is read and logged at once, and held for as long as the receiver needs. Closes the source. */
+void stream_gather(struct stream *stream);
 
 /* Ends it without its last words. */
 void stream_abandon(struct stream *stream);

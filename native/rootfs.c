@@ -38,6 +38,8 @@ static bool is_same(const char *a, const char *b)
 static void attach_at(int mount, const char *place, const char *subject)
 {
     cleanup_fd int target = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (target < 0)
+        die("base", place, errno);
     mount_attach(mount, target, subject);
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -39,6 +40,19 @@ static void open_pipe(const struct pod_plan *plan, const struct app_plan *app, b
     gid_t gid = id_outside(plan->gids, plan->gid_count, app->gid);
     if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 || fchown(*theirs, uid, gid) < 0)
         die("standard", app->name, errno);
+}
+
+/* The caller's pipe or terminal under a descriptor of our own, which never waits: whoever shares the caller's may fill it between a look
+ * and a write, and a terminal that is stopped (^S) takes part of a write only. O_NONBLOCK on the caller's would be its, too. */
+static int open_again(int fd, int flags)
+{
+    struct stat status;
+    char path[32];
+    if (fstat(fd, &status) < 0 || (!S_ISFIFO(status.st_mode) && !isatty(fd)))
+        return fd;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int again = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return again >= 0 ? again : fd;
 }
 
 static struct stream *add(struct standard *standard)
@@ -91,7 +105,7 @@ static void open_output(struct standard *standard, struct app_plan *app, struct 
         return;
     }
     open_pipe(standard->plan, app, true, &ours, &app->standard[number]);
-    stream_open(add(standard), ours, standard->plan->is_foreground ? number : -1, log, END_LEAVE);
+    stream_open(add(standard), ours, standard->plan->is_foreground ? open_again(number, O_WRONLY) : -1, log, END_LEAVE);
 }
 
 void standard_open(struct standard *standard, struct pod_plan *plan)
@@ -131,7 +145,7 @@ void standard_add_terminal(struct standard *standard, int master)
         return;
     standard->master = master;
     (void)!fcntl(master, F_SETFL, O_NONBLOCK);
-    stream_open(add(standard), must_duplicate(master), standard->plan->is_foreground ? STDOUT_FILENO : -1, NULL, END_LEAVE);
+    stream_open(add(standard), must_duplicate(master), standard->plan->is_foreground ? open_again(STDOUT_FILENO, O_WRONLY) : -1, NULL, END_LEAVE);
     if (!standard->plan->is_foreground)
         return;
     terminal_make_raw();
@@ -160,19 +174,13 @@ void standard_move(struct standard *standard, const struct pollfd *polled)
             stream_move(&standard->streams[i]);
 }
 
-void standard_end_input(struct standard *standard)
+void standard_gather(struct standard *standard)
 {
     for (size_t i = 0; i < standard->count; i++)
-        if (standard->streams[i].at_end != END_LEAVE)
+        if (standard->streams[i].at_end == END_LEAVE)
+            stream_gather(&standard->streams[i]);
+        else
             stream_abandon(&standard->streams[i]);
-}
-
-bool standard_are_open(const struct standard *standard)
-{
-    for (size_t i = 0; i < standard->count; i++)
-        if (standard->streams[i].from >= 0 || standard->streams[i].used > 0)
-            return true;
-    return false;
 }
 
 bool standard_are_held(const struct standard *standard)
@@ -181,6 +189,18 @@ bool standard_are_held(const struct standard *standard)
         if (standard->streams[i].used > 0)
             return true;
     return false;
+}
+
+int standard_take_error(struct standard *standard, bool *is_logged)
+{
+    for (size_t i = 0; i < standard->count; i++) {
+        int error = standard->streams[i].error;
+        standard->streams[i].error = 0;
+        *is_logged = standard->streams[i].log != NULL;
+        if (error != 0)
+            return error;
+    }
+    return 0;
 }
 
 void standard_close(const struct standard *standard)

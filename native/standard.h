@@ -30,12 +30,14 @@ void standard_resize(const struct standard *standard);
 size_t standard_wanted(const struct standard *standard, struct pollfd *wanted);
 void standard_move(struct standard *standard, const struct pollfd *polled);
 
-/* Nothing is read from the caller any more. */
-void standard_end_input(struct standard *standard);
+/* After the end of every app: nothing is read from the caller any more, and what the apps left is in the logs and held for the caller. */
+void standard_gather(struct standard *standard);
 
-/* Whether output may still come, and whether some waits for the caller to take it. */
-bool standard_are_open(const struct standard *standard);
+/* Whether some output waits for the caller to take it. */
 bool standard_are_held(const struct standard *standard);
+
+/* Why output was lost since the last call, as errno; 0: none was. `is_logged`: the log has it. */
+int standard_take_error(struct standard *standard, bool *is_logged);
 
 /* In a process that has no business with them: closes the supervisor's ends. */
 void standard_close(const struct standard *standard);

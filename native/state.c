@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NAME_BYTES = 272 };
+enum { NAME_BYTES = 272, STATUS_BYTES = 16 };
 
 static void name_temporary(char temporary[static NAME_BYTES], const char *name)
 {
@@ -34,7 +34,7 @@ static bool give_name(int directory, int fd, const char *name, const char *text)
     char temporary[NAME_BYTES];
     size_t length = strlen(text);
     name_temporary(temporary, name);
-    return write(fd, text, length) == (ssize_t)length && renameat(directory, temporary, directory, name) == 0;
+    return pwrite(fd, text, length, 0) == (ssize_t)length && ftruncate(fd, (off_t)length) == 0 && renameat(directory, temporary, directory, name) == 0;
 }
 
 /* Field 22 of /proc/PID/stat; counted after the name, which may hold anything. */
@@ -58,8 +58,8 @@ static unsigned long long start_time_of(pid_t pid)
 
 void state_write_pid(int pod, pid_t pid)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%d %llu\n", pid, start_time_of(pid));
+    char text[128];
+    snprintf(text, sizeof text, "%d %llu %d %llu\n", pid, start_time_of(pid), getpid(), start_time_of(getpid()));
     cleanup_fd int fd = open_temporary(pod, "pid");
     if (!give_name(pod, fd, "pid", text))
         die("state", "pid", errno);
@@ -67,19 +67,24 @@ void state_write_pid(int pod, pid_t pid)
 
 void state_open(struct state *state, int pod, const struct pod_plan *plan)
 {
+    static const char room[STATUS_BYTES] = "";
     *state = (struct state){.pod = pod, .plan = plan, .files = must_allocate(plan->app_count * sizeof *state->files)};
     state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
     if (state->directory == -ENOENT && mkdirat(pod, "status", 0750) == 0)
         state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
     if (state->directory < 0)
         die("state", "status", -state->directory);
-    for (size_t i = 0; i < plan->app_count; i++)
+    for (size_t i = 0; i < plan->app_count; i++) {
         state->files[i] = open_temporary(state->directory, plan->apps[i].name);
+        /* Room that the disk has given cannot run out when the app ends. */
+        if (write(state->files[i], room, sizeof room) != (ssize_t)sizeof room)
+            die("state", plan->apps[i].name, errno);
+    }
 }
 
 void state_write_status(struct state *state, uint32_t app, int status)
 {
-    char text[16];
+    char text[STATUS_BYTES];
     snprintf(text, sizeof text, "%d\n", status);
     if (give_name(state->directory, state->files[app], state->plan->apps[app].name, text)) {
         close(state->files[app]);

@@ -11,7 +11,7 @@ struct state {
     int *files;
 };
 
-/* `pid`: the host pid of init and its start time. A failure ends the start. */
+/* `pid`: the host pids and start times of init, which is `pid`, and of this process. A failure ends the start. */
 void state_write_pid(int pod, pid_t pid);
 
 /* Makes all files that will be needed, while there is time: on a busy disk each may take a millisecond. A failure ends the start. */

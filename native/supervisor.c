@@ -41,7 +41,7 @@ struct supervisor {
     size_t executed;
     /* Of the first app that failed, or of the start. */
     int status;
-    bool has_failed;
+    bool has_failed, was_killed, has_lost_output;
     struct standard standard;
     struct state state;
     struct pollfd *watched;
@@ -59,13 +59,29 @@ static void report(struct supervisor *supervisor, const struct failure *failure)
     report_failure(supervisor->report, failure);
 }
 
+/* An app that is content while its output went nowhere must not look like success. */
+static int status_of(const struct supervisor *supervisor)
+{
+    return supervisor->status == 0 && supervisor->has_lost_output ? PERIGEE_FAILED : supervisor->status;
+}
+
+static void note_lost_output(struct supervisor *supervisor)
+{
+    bool is_logged;
+    for (int error; (error = standard_take_error(&supervisor->standard, &is_logged)) != 0;) {
+        if (!supervisor->has_lost_output)
+            report_lost_output(supervisor->report, error, is_logged);
+        supervisor->has_lost_output = true;
+    }
+}
+
 static void finish(struct supervisor *supervisor)
 {
     terminal_restore();
     state_close(&supervisor->state);
     teardown_run(supervisor->plan, supervisor->pod);
     cgroups_remove(supervisor->plan);
-    event_exited(supervisor->events, supervisor->status);
+    event_exited(supervisor->events, status_of(supervisor));
 }
 
 /* A failure of the supervisor itself, during the start: what was begun is undone. */
@@ -210,7 +226,7 @@ static void note_init_exit(struct supervisor *supervisor)
     if (supervisor->channel >= 0)
         read_channel(supervisor);
     if (supervisor->executed == 0 && !supervisor->has_failed)
-        report(supervisor, &(struct failure){.step = "init", .subject = "", .message = "killed before any app had started", .status = PERIGEE_FAILED});
+        report(supervisor, &(struct failure){.step = "init", .subject = "", .message = "killed before any app had started, as by a limit of memory that is too small", .status = PERIGEE_FAILED});
     for (uint32_t i = 0; i < supervisor->plan->app_count; i++)
         if (supervisor->apps[i].is_executed && !supervisor->apps[i].has_exited)
             note_exit(supervisor, i, KILLED);
@@ -231,8 +247,11 @@ static bool read_signals(struct supervisor *supervisor)
         if (is_for_apps)
             message_send(supervisor->channel, MESSAGE_SIGNAL, 0, number, -1);
     }
-    if (supervisor->init > 0 && waitpid(supervisor->init, NULL, WNOHANG) == supervisor->init)
+    int status;
+    if (supervisor->init > 0 && waitpid(supervisor->init, &status, WNOHANG) == supervisor->init) {
+        supervisor->was_killed = WIFSIGNALED(status);
         note_init_exit(supervisor);
+    }
     return is_ending;
 }
 
@@ -245,6 +264,7 @@ static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
     if (poll(supervisor->watched, (nfds_t)(count + 2), timeout) <= 0)
         return false;
     standard_move(&supervisor->standard, supervisor->watched + 2);
+    note_lost_output(supervisor);
     if (supervisor->watched[1].revents != 0)
         read_channel(supervisor);
     if (supervisor->watched[0].revents != 0)
@@ -252,14 +272,22 @@ static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
     return true;
 }
 
-/* All writers are dead: what is still in the pipes is passed on, for as long as the caller takes it and does not ask for the end. */
-static void drain(struct supervisor *supervisor)
+/* What the apps left is taken at once, so that nothing of the pod hangs on its reader: the pod is over, its lock is free, and only the
+ * caller's own process goes on, for as long as the reader takes to take it. Whoever killed the pod, or asks this process to end, waits
+ * for no reader. */
+static void hand_over(struct supervisor *supervisor)
 {
-    bool is_ending = false;
-    standard_end_input(&supervisor->standard);
-    while (standard_are_open(&supervisor->standard) && !is_ending)
-        if (!turn(supervisor, standard_are_held(&supervisor->standard) ? -1 : 0, &is_ending))
-            break;
+    bool is_ending = supervisor->was_killed;
+    standard_gather(&supervisor->standard);
+    while (standard_are_held(&supervisor->standard) && turn(supervisor, 0, &is_ending))
+        ;
+    finish(supervisor);
+    close(supervisor->pod);
+    close(supervisor->events);
+    (void)!chdir("/");
+    while (standard_are_held(&supervisor->standard) && !is_ending)
+        turn(supervisor, -1, &is_ending);
+    note_lost_output(supervisor);
 }
 
 int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
@@ -278,7 +306,6 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     finish_start(&supervisor);
     while (supervisor.init > 0)
         turn(&supervisor, -1, &is_ending);
-    drain(&supervisor);
-    finish(&supervisor);
-    return supervisor.status;
+    hand_over(&supervisor);
+    return status_of(&supervisor);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char program[] = "perigee.cjs";
@@ -39,15 +40,33 @@ static void try_path(char **argv)
     }
 }
 
+/* Below this Node does not come to where it could say why it ends, or crashes. */
+enum { LEAST_FILES = 24 };
+
 static int fail(const char *sentence, const char *hint)
 {
     fprintf(stderr, "error[INTERNAL]: %s\n  cause: %s\n  try: %s\n", sentence, strerror(errno), hint);
     return 125;
 }
 
+/* Node raises the soft limit by itself. */
+static int can_open_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= LEAST_FILES)
+        return 1;
+    fputs("error[LIMIT_EXCEEDED]: perigee cannot start: this process may open too few files\n"
+          "  cause: EMFILE: the hard limit of open files (ulimit -Hn) is below 24\n"
+          "  try: ulimit -n 1024, and run it again\n",
+          stderr);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     char self[PATH_MAX], script[PATH_MAX], node[PATH_MAX];
+    if (!can_open_files())
+        return 125;
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0)
         return fail("perigee cannot find its own directory", "mount /proc");

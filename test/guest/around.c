@@ -104,6 +104,20 @@ int run_on_terminal(char **arguments)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* A B: swaps the names of both, as fast as it can, until SIGTERM. */
+int swap_names(char **arguments)
+{
+    struct sigaction on_end = {.sa_handler = ask_end};
+    unsigned long long swaps = 0;
+    sigaction(SIGTERM, &on_end, NULL);
+    puts("swapping");
+    while (!asked_end)
+        if (renameat2(AT_FDCWD, arguments[0], AT_FDCWD, arguments[1], RENAME_EXCHANGE) == 0)
+            swaps++;
+    printf("swaps=%llu\n", swaps);
+    return 0;
+}
+
 /* PROGRAM …: runs it with a new session keyring that holds a key. */
 int run_with_key(char **arguments)
 {

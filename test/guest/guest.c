@@ -296,6 +296,7 @@ static const struct {
     {"throttled", 1, work_until_throttled, false},
     {"pty", 3, run_on_terminal, false},
     {"with-key", 1, run_with_key, false},
+    {"swap", 2, swap_names, false},
 };
 
 static int run_verb(int count, char **words)

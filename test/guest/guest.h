@@ -43,4 +43,7 @@ int mark_files(char **arguments);
 int run_on_terminal(char **arguments);
 int run_with_key(char **arguments);
 
+/* Wherever two names are to be swapped under somebody's eyes. */
+int swap_names(char **arguments);
+
 #endif

@@ -21,11 +21,11 @@ interface Session {
 }
 
 /** The shim on a terminal of its own, made by script(1), which also says how the terminal was left. */
-async function onTerminal(pod: PodDirectory, prelude = "true"): Promise<Session> {
+async function onTerminal(pod: PodDirectory, prelude = "true", after = "true"): Promise<Session> {
   await writeFile(join(pod.path, "plan"), encodePlan(pod.plan));
   await writeFile(
     join(pod.path, "session"),
-    `${prelude}; exec 3<plan 4>events 5<.; before=$(stty -g); ${shim} run 3 4 5; echo "status=$?"; [ "$before" = "$(stty -g)" ] && echo restored\n`,
+    `${prelude}; exec 3<plan 4>events 5<.; before=$(stty -g); ${shim} run 3 4 5; echo "status=$?"; [ "$before" = "$(stty -g)" ] && echo restored; ${after}\n`,
   );
   const child = spawn("script", ["--quiet", "--return", "--command", "sh ./session", "/dev/null"], {
     cwd: pod.path,
@@ -107,6 +107,35 @@ describe("a terminal", () => {
       await makePod(scratch, { app: { ...app, uid: 1000, gid: 1000 }, command: ["/guest", "stat", "/dev/pts/0"] }),
     );
     assert.match(await session.ended, /path\.\/dev\/pts\/0=020620,1000,5,/);
+  });
+  it("keys that the app pushes into it do not reach the caller's (T-R06)", async () => {
+    const pod = await makePod(scratch, {
+      app: { ...app, capabilities: ["CAP_SYS_ADMIN"], noNewPrivileges: false },
+      command: ["/guest", "try", "tiocsti"],
+      user: false,
+    });
+    // What lies in the caller's terminal when the pod is gone would be the next command of a shell.
+    const session = await onTerminal(pod, "true", "stty -icanon min 0 time 5; echo keys=$(head -c 100 | wc -c)");
+    const text = await session.ended;
+    assert.match(text, /try\.tiocsti=/);
+    assert.match(text, /keys=0\r/);
+  });
+  it("is left raw by a kill -9 of the supervisor, which nobody could put back; the pod ends all the same", async () => {
+    const pod = await makePod(scratch, { app, command: ["/guest", "wait"] });
+    const session = await onTerminal(pod, "true", "stty sane; echo mended");
+    await session.until("waiting");
+    const [init = 0, , supervisor = 0] = (await readFile(join(pod.path, "pid"), "utf8")).split(" ").map(Number);
+    process.kill(supervisor, "SIGKILL");
+    const text = await session.ended;
+    assert.match(text, /status=137/);
+    assert.doesNotMatch(text, /restored/);
+    assert.match(text, /mended\r/);
+    while (
+      existsSync(`/proc/${init}/stat`) &&
+      !/ Z /.test(await readFile(`/proc/${init}/stat`, "utf8").catch(() => " Z "))
+    ) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   });
   it("needs a devpts", async () => {
     const { status, events } = await runPod(scratch, { app: { ...app, mounts: [] } });
