@@ -10,6 +10,7 @@ import { statInRoot } from "../pod/in-root.ts";
 import { decideIsolators, type PodIsolation } from "../pod/isolators.ts";
 import { activeSecurityModules } from "../pod/lsm.ts";
 import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
+import { requireTargets } from "../pod/mount-targets.ts";
 import { type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
 import type { PlanInput, PlannedMount } from "../pod/plan.ts";
 import { podWarnings } from "../pod/plan-words.ts";
@@ -152,6 +153,9 @@ export function planInput(
     apps: manifest.apps.map((app) => {
       const tree = placement.trees.get(app.name);
       if (tree === undefined || app.app === undefined) throw new Failure("INTERNAL", `${app.name} has no tree`);
+      const mounts = decisions.mounts.get(app.name) ?? [];
+      const targets = mounts.map(({ mount, type }) => ({ app: app.name, type, ...mount }));
+      requireTargets(tree, targets);
       return {
         name: app.name,
         root: planRoot(app.name, tree, {
@@ -160,7 +164,7 @@ export function planInput(
           overlay: options.overlay ?? true,
         }),
         user: resolveUser(tree, app.app),
-        mounts: decisions.mounts.get(app.name) ?? [],
+        mounts,
         files: files.filter(({ onlyIfMissing, target }) => !onlyIfMissing || statInRoot(tree, target) === undefined),
         log: options.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
       };

@@ -2,7 +2,7 @@
 import { Failure } from "../base/failure.ts";
 import { sendSignal } from "../pod/gc.ts";
 import { type FoundPod, findPod, podsOf, resolvePod } from "../pod/pod.ts";
-import { isAlive, readInit } from "../pod/record.ts";
+import { isAlive, readInit, readSupervisor } from "../pod/record.ts";
 import type { Settings } from "./settings.ts";
 import { pause } from "./waiting.ts";
 
@@ -57,22 +57,38 @@ async function stopPod(root: string, pod: FoundPod, options: StopOptions): Promi
   return { uuid, killed: true };
 }
 
-/** The end of init is the end of everything in its pid namespace; the supervisor then writes what it saw and gives up the lock. */
+/** Tries of 20 ms: how long a supervisor has to clear up after its pod, and how long everything may take. */
+const tries = { supervisor: 250, all: 500 };
+
+/**
+ * The end of init is the end of everything in its pid namespace; the supervisor then writes what it saw and gives up the lock. One that
+ * does not is killed as well: what it leaves of the pod, gc clears up (LIFE-31).
+ */
 async function kill(root: string, pod: FoundPod, signal: AbortSignal | undefined): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    tell(pod, "SIGKILL");
+  for (let attempt = 0; attempt < tries.all; attempt++) {
+    const hasInit = tell(pod, "SIGKILL");
     if (hasEnded(root, pod.uuid)) return;
+    if (!hasInit && attempt >= tries.supervisor) tellSupervisor(pod, "SIGKILL");
     await pause(20, signal);
   }
-  throw new Failure("LOCKED", `pod ${pod.uuid} was killed but does not end`, { subject: pod.uuid });
+  throw new Failure("LOCKED", `pod ${pod.uuid} was killed but does not end`, {
+    subject: pod.uuid,
+    hint: "perigee list shows its state; try again later",
+  });
 }
 
-/** Whether there was somebody to tell. */
+/** Whether there was somebody to tell. A supervisor that somebody stopped could not see the end, so it goes on. */
 function tell(pod: FoundPod, signal: "SIGTERM" | "SIGKILL"): boolean {
+  tellSupervisor(pod, "SIGCONT");
   const init = readInit(pod.directory);
   if (init === undefined || !isAlive(init)) return false;
   sendSignal(init.pid, signal);
   return true;
+}
+
+function tellSupervisor(pod: FoundPod, signal: "SIGCONT" | "SIGKILL"): void {
+  const supervisor = readSupervisor(pod.directory);
+  if (supervisor !== undefined && isAlive(supervisor)) sendSignal(supervisor.pid, signal);
 }
 
 /** Only looks: a lock taken exclusively would make the pod look as if it ran, to everybody else. */

@@ -74,6 +74,20 @@ export async function readIfExists(path: string, limit = 16 * 1024 * 1024): Prom
 export function ioFailure(error: unknown, sentence: string, subject: string): Failure {
   if (error instanceof Failure) return error;
   const errno = errnoOf(error);
+  if (syscallOf(error) === "uv_cwd") {
+    return new Failure("NOT_FOUND", "the current directory is not there any more", {
+      cause: error,
+      hint: "cd to a directory that is there, and run it again",
+    });
+  }
+  if (errno === "EMFILE" || errno === "ENFILE") {
+    const whose = errno === "EMFILE" ? "this process may" : "this machine can";
+    return new Failure("LIMIT_EXCEEDED", `${sentence}: ${whose} open no more files`, {
+      subject,
+      cause: error,
+      hint: errno === "EMFILE" ? "ulimit -n 1024, and run it again" : "raise fs.file-max, or end what has files open",
+    });
+  }
   if (errno === "ENOSPC" || errno === "EDQUOT") {
     return new Failure("DISK_FULL", `${sentence}: the disk is full`, {
       subject,
@@ -83,6 +97,10 @@ export function ioFailure(error: unknown, sentence: string, subject: string): Fa
   }
   if (errno === "ENOENT") return new Failure("NOT_FOUND", `${sentence}: it is not there`, { subject, cause: error });
   return new Failure("IO_FAILED", sentence, { subject, cause: error });
+}
+
+function syscallOf(error: unknown): unknown {
+  return error instanceof Error && "syscall" in error ? error.syscall : undefined;
 }
 
 /** For `unlink(…).catch(ignoreMissing)`: that it is gone is what was wanted. */

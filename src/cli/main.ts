@@ -192,6 +192,8 @@ function listenForSignals(): Interruption {
   return { controller, signalNumber: () => received };
 }
 
+// What we make we must be able to use: a mask may take rights from others, never from ourselves.
+process.umask(process.umask(0o077) & 0o077);
 // Should there ever be nothing left to wait for before main has ended, that must not look like success.
 process.exitCode = 1;
 const words = process.argv.slice(2);

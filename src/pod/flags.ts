@@ -2,6 +2,7 @@
 import { Failure, printable } from "../base/failure.ts";
 import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
 import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
+import { leastMemory } from "./bounds.ts";
 import { capabilityNames } from "./capabilities.ts";
 import { parseSeccompFlag } from "./seccomp-sets.ts";
 
@@ -15,9 +16,6 @@ export interface IsolatorFlags {
   readonly seccomp?: string | undefined;
 }
 
-/** The least memory a limit can have, one page (rkt). */
-const pageSize = 4096n;
-
 export interface OverriddenIsolators {
   readonly isolators: readonly Isolator[];
   /** Names of the image's that no flag replaced. */
@@ -30,7 +28,7 @@ export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags
     throw new Failure("USAGE", "--caps-retain and --caps-remove exclude each other");
   }
   const given = [
-    resource("--memory", "resource/memory", flags.memory, 1n, pageSize),
+    resource("--memory", "resource/memory", flags.memory, 1n, leastMemory),
     resource("--cpu", "resource/cpu", flags.cpu, 1000n, 1n),
     whole("--cpu-shares", "os/linux/cpu-shares", flags.cpuShares, 2, 262144),
     whole("--oom-score-adj", "os/linux/oom-score-adj", flags.oomScoreAdj, -1000, 1000),
@@ -66,7 +64,12 @@ function resource(
   if (amount === undefined) {
     throw new Failure("USAGE", `${flag} ${printable(text)}: not a quantity such as 128Mi or 500m`, { subject: text });
   }
-  if (amount < least) throw new Failure("USAGE", `${flag} ${printable(text)} is too little`, { subject: text });
+  if (amount < least) {
+    throw new Failure("USAGE", `${flag} ${printable(text)} is too little`, {
+      subject: text,
+      hint: `${flag} ${scale === 1n ? "1Mi" : "1m"} is the least`,
+    });
+  }
   return make(name, { request: text, limit: text });
 }
 

@@ -12,7 +12,7 @@ import { removeTrees } from "../shim/remove.ts";
 import { killCgroups, removeCgroups } from "./cgroup.ts";
 import { releaseRanges } from "./id-ranges.ts";
 import { type Phase, phaseOrder } from "./phases.ts";
-import { type FoundPod, Pod, uuidsIn } from "./pod.ts";
+import { type FoundPod, findPod, Pod, uuidsIn } from "./pod.ts";
 import { isAlive, type ProcessIdentity, readInit, readPodRecord } from "./record.ts";
 
 export interface GcOptions {
@@ -63,26 +63,34 @@ export async function collectPods(data: string, root: string, options: GcOptions
   return { marked, removed, failed };
 }
 
-/** How often somebody who only looked at a pod is waited for: he holds its lock for an instant. */
-const looks = 25;
+/** Looks of 20 ms at a pod that somebody holds for an instant: who only looked at it, gc that marks it, a supervisor that clears up. */
+const looks = 100;
 
-/** Removes one pod that does not run, without grace. @throws Failure WRONG_STATE, LOCKED */
-export async function removePod(data: string, root: string, found: FoundPod): Promise<void> {
-  if (found.state === "running" || found.state === "preparing") {
-    throw new Failure("WRONG_STATE", `pod ${found.uuid} is ${found.state}`, {
-      subject: found.uuid,
-      hint: `perigee stop ${found.uuid}`,
-    });
-  }
+/**
+ * Removes one pod that does not run, without grace; one that somebody else removes meanwhile is removed (LIFE-32).
+ * @throws Failure WRONG_STATE; LOCKED when it is held for two seconds
+ */
+export async function removePod(data: string, root: string, { uuid }: Pick<FoundPod, "uuid">): Promise<void> {
   for (let look = 0; look < looks; look++) {
-    const pod = Pod.take(root, found.uuid, found.phase);
+    const found = findPod(root, uuid);
+    if (found === undefined) return;
+    const init = readInit(found.directory);
+    // Without an init, it may be gc that holds a pod which never came to have one, until it has moved it.
+    const isInUse = init === undefined ? look >= 10 : isAlive(init);
+    if (isInUse && (found.state === "preparing" || found.state === "running")) throw inUse(found);
+    const pod = Pod.take(root, uuid, found.phase);
     if (pod !== undefined) return await discardPod(data, root, pod);
     await sleep(20);
   }
-  throw new Failure("LOCKED", `pod ${found.uuid} is being used by another process`, {
-    subject: found.uuid,
-    hint: "try again",
+  throw new Failure("LOCKED", `pod ${uuid} is being used by another process`, {
+    subject: uuid,
+    cause: "its lock was held for two seconds, by a supervisor that does not end or by a removal that goes on",
+    hint: `perigee stop --force ${uuid}, or try again later`,
   });
+}
+
+function inUse({ uuid, state }: FoundPod): Failure {
+  return new Failure("WRONG_STATE", `pod ${uuid} is ${state}`, { subject: uuid, hint: `perigee stop ${uuid}` });
 }
 
 /** Ends and removes a pod that this process holds, in whatever phase it is, and gives up its lock and its ids. */

@@ -2,6 +2,7 @@
 import { Failure, printable } from "../base/failure.ts";
 import { parseQuantity } from "../schema/grammar.ts";
 import type { IsolatorName } from "../schema/isolators.ts";
+import { boundMemory, boundMillicores } from "./bounds.ts";
 import type { CgroupFeatures } from "./cgroup-layout.ts";
 import type { CgroupLimits } from "./cgroup-plan.ts";
 import { type Confinement, type ConfinementOptions, decideConfinement } from "./confinement.ts";
@@ -99,7 +100,7 @@ function decideMemory(level: Level, bound: CgroupLimits, features: CgroupFeature
     return undefined;
   }
   requireFeature(features.memory, "resource/memory");
-  const limit = parseQuantity(value.limit) ?? 0n;
+  const limit = boundMemory(parseQuantity(value.limit) ?? 0n, level.app ?? "the pod");
   const isBound = bound.memory !== undefined && limit > bound.memory;
   say(
     level,
@@ -120,7 +121,7 @@ function decideCpu(
   if (value === undefined) return {};
   requireFeature(features.cpu, "resource/cpu");
   const millicores = (text: string | undefined) =>
-    text === undefined ? undefined : Number(parseQuantity(text, 1000n) ?? 0n);
+    text === undefined ? undefined : boundMillicores(parseQuantity(text, 1000n) ?? 0n);
   const asked = millicores(value.limit);
   const request = millicores(value.request) ?? asked ?? 0;
   const shares = Math.min(262144, Math.max(2, Math.round((request * 1024) / 1000)));

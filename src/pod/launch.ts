@@ -69,6 +69,11 @@ function makeVolumes(directory: string, volumes: readonly EmptyMount[], idBase: 
   }
 }
 
+/** Every user of the pod reads them, whatever the caller's umask. */
 function writeFiles(directory: string, files: readonly PodFile[]): void {
-  for (const file of files) writeFileSync(join(directory, "files", file.name), file.content, { mode: 0o644 });
+  for (const file of files) {
+    const path = join(directory, "files", file.name);
+    writeFileSync(path, file.content);
+    chmodSync(path, 0o644);
+  }
 }

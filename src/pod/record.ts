@@ -52,12 +52,21 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
+/** The file `pid`: `INIT STARTTIME SUPERVISOR STARTTIME`. */
+const processesPattern = /^(\d+) (\d+)(?: (\d+) (\d+))?\n$/;
+
 /** The pod's init as the supervisor recorded it. */
 export function readInit(directory: string): (ProcessIdentity & { readonly startedAt: Date }) | undefined {
   const file = readSmall(join(directory, "pid"));
-  const match = /^(\d+) (\d+)\n$/.exec(file?.text ?? "");
+  const match = processesPattern.exec(file?.text ?? "");
   if (file === undefined || match === null) return undefined;
   return { pid: Number(match[1]), startTime: String(match[2]), startedAt: file.writtenAt };
+}
+
+/** The pod's supervisor, by its own word. */
+export function readSupervisor(directory: string): ProcessIdentity | undefined {
+  const match = processesPattern.exec(readSmall(join(directory, "pid"))?.text ?? "");
+  return match?.[3] === undefined ? undefined : { pid: Number(match[3]), startTime: String(match[4]) };
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {

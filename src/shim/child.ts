@@ -17,11 +17,23 @@ export interface Verb {
 export function startVerb(verb: string, args: readonly string[], directory: string, signal?: AbortSignal): Verb {
   if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
   const child = spawn(shimPath(), [verb, ...args], { cwd: directory, env: {}, stdio: "pipe" });
+  requireStreams(child);
   const kill = (): void => void child.kill("SIGKILL");
   signal?.addEventListener("abort", kill, { once: true });
   const done = outcome(child, verb, directory, signal).finally(() => signal?.removeEventListener("abort", kill));
   done.catch(() => {}); // it is awaited later, after the streams
   return { child, done };
+}
+
+/**
+ * Where no descriptor is free for its pipes, Node makes neither the process nor the streams, and tells only later.
+ * @throws Failure LIMIT_EXCEEDED
+ */
+export function requireStreams(child: ChildProcess): void {
+  if (child.pid !== undefined || child.stdio !== undefined) return;
+  child.on("error", () => {}); // what it will tell is thrown here
+  const cause = Object.assign(new Error("EMFILE: too many open files, spawn"), { code: "EMFILE" });
+  throw ioFailure(cause, "cannot start perigee-shim", shimPath());
 }
 
 /** All of standard output, as text; the verbs that answer with one line. */

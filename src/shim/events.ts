@@ -69,9 +69,11 @@ export function failureOf(event: FailedEvent, status: number): Failure {
   return new Failure("SHIM_FAILED", `the pod could not be run: ${[event.step, subject].join(" ").trim()}`, {
     subject: event.subject,
     cause,
-    hint: "perigee plan shows every step that is attempted",
+    hint: event.errno === "EMFILE" ? moreFiles : "perigee plan shows every step that is attempted",
   });
 }
+
+const moreFiles = "ulimit -n 1024, and run it again";
 
 function fieldsOf(line: string): ReadonlyMap<string, unknown> {
   try {

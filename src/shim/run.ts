@@ -9,6 +9,7 @@ import { Readable } from "node:stream";
 import { Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { shimPath } from "./binary.ts";
+import { requireStreams } from "./child.ts";
 import { parseEvents, type ShimEvent } from "./events.ts";
 import { clearCloexec, execve } from "./libc.ts";
 
@@ -62,6 +63,7 @@ export function spawnRun(options: SpawnOptions): RunHandle {
       detached: options.detached ?? false,
       stdio: [stdin, stdout, stderr, plan, "pipe", options.lock],
     });
+    requireStreams(child);
     return handleOf(child, options.detached ?? false);
   } finally {
     closeSync(plan);

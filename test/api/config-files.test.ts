@@ -7,7 +7,7 @@ import { dataDirectoryOf, httpConfigOf } from "../../src/api/config-files.ts";
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-config-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-config-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 

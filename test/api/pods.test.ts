@@ -123,6 +123,7 @@ describe("removePods", () => {
     const settings = await settingsOf(t);
     const [ended, held] = [running(settings), running(settings)];
     end(ended, 0);
+    rmSync(join(held.directory, "pid"));
     await assert.rejects(removePods(settings, { pods: [ended.uuid, "ffff-none"] }), fails("USAGE"));
     await assert.rejects(removePods(settings, { pods: [held.uuid] }), fails("WRONG_STATE", /running/));
     assert.equal((await listPods(settings)).length, 2);

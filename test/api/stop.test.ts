@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { podStatus } from "../../src/api/pods.ts";
 import { type StopOptions, stopPods } from "../../src/api/stop.ts";
 import { openPods, Pod } from "../../src/pod/pod.ts";
+import { readSupervisor } from "../../src/pod/record.ts";
 import { fails } from "../helpers/failures.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { PodWorld } from "../helpers/pod-world.ts";
@@ -67,6 +71,40 @@ describe("stopPods", () => {
     await stop([uuid]);
     assert.equal(await exited, 40);
     pod.release();
+  });
+
+  it("LIFE-31: goes on with a supervisor that somebody stopped, so that the end is seen and cleared up after", async () => {
+    for (const [options, killed, status] of [
+      [{}, false, 40],
+      [{ force: true }, true, 137],
+    ] as const) {
+      const { uuid, exited } = await world.start(image, ["wait"]);
+      await waiting(uuid);
+      const supervisor = readSupervisor(join(world.data, "pods", "run", uuid));
+      assert.ok(supervisor !== undefined);
+      process.kill(supervisor.pid, "SIGSTOP");
+      assert.equal((await podStatus(world.settings, { pod: uuid })).state, "running");
+      assert.deepEqual(await stop([uuid], options), [{ uuid, killed }]);
+      assert.equal(await exited, status);
+      const { state, apps } = await podStatus(world.settings, { pod: uuid });
+      assert.deepEqual([state, apps[0]?.exitStatus], ["exited", status]);
+    }
+  });
+
+  it("LIFE-31: kills a supervisor that does not end after its pod", async () => {
+    const pod = Pod.create(openPods(world.data));
+    pod.move("run");
+    pod.release();
+    // Holds the lock as a supervisor would that hangs; init is long dead.
+    const holder = spawn("flock", ["--no-fork", pod.directory, "sleep", "600"], { stdio: "ignore" });
+    const ended = once(holder, "exit");
+    while ((await podStatus(world.settings, { pod: pod.uuid })).state !== "running") await sleep(10);
+    const stat = readFileSync(`/proc/${holder.pid}/stat`, "utf8");
+    const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    writeFileSync(join(pod.directory, "pid"), `4194304 1 ${holder.pid} ${startTime}\n`);
+    assert.deepEqual(await stop([pod.uuid], { force: true }), [{ uuid: pod.uuid, killed: true }]);
+    assert.deepEqual(await ended, [null, "SIGKILL"]);
+    assert.equal((await podStatus(world.settings, { pod: pod.uuid })).state, "exited");
   });
 
   it("can be interrupted while it waits", async () => {

@@ -9,7 +9,7 @@ import { ignoreMissing, ioFailure, readIfExists, tempBeside, writeAtomic } from 
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-files-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-files-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -72,6 +72,8 @@ describe("ioFailure", () => {
     ["ENOSPC", "DISK_FULL"],
     ["EDQUOT", "DISK_FULL"],
     ["ENOENT", "NOT_FOUND"],
+    ["EMFILE", "LIMIT_EXCEEDED"],
+    ["ENFILE", "LIMIT_EXCEEDED"],
     ["EIO", "IO_FAILED"],
   ] as const) {
     it(`${errno} is ${code}, with the operation in words`, () => {
@@ -80,6 +82,12 @@ describe("ioFailure", () => {
       assert.match(failure.message, /cannot write x/);
     });
   }
+
+  it("says which directory it is that is gone", () => {
+    const failure = ioFailure(Object.assign(systemError("ENOENT"), { syscall: "uv_cwd" }), "cannot read x", "x");
+    assert.equal(failure.code, "NOT_FOUND");
+    assert.match(failure.message, /current directory/);
+  });
 
   it("leaves a Failure as it is", () => {
     const failure = new Failure("LOCKED", "x");

@@ -90,6 +90,49 @@ describe("T-K05: kill -9 of a running pod's", () => {
   });
 });
 
+describe("LIFE-31: a supervisor that somebody stopped", () => {
+  for (const [words, status] of [
+    [["stop"], 40],
+    [["stop", "--force"], 137],
+  ] as const) {
+    it(`does not keep a pod from ${words.join(" ")}, rm and gc`, async () => {
+      const { running, uuid, init, supervisor } = await runningPod();
+      process.kill(supervisor, "SIGSTOP");
+      assert.equal(found(uuid)?.state, "running");
+      assert.equal(work.perigee(["rm", uuid]).status, 6);
+      work.must(["gc", "--grace-period=0s"]);
+      assert.equal(found(uuid)?.state, "running", "gc leaves it alone");
+      work.must([...words, uuid]);
+      assert.deepEqual([found(uuid)?.state, found(uuid)?.apps[0]?.exitStatus], ["exited", status]);
+      assert.equal(await running.ended, status);
+      assert.equal(isAlive(init), false);
+      work.must(["rm", uuid]);
+      clearUp();
+    });
+  }
+  it("and whose init was killed: the pod runs no more once it is stopped, and nothing is left", async () => {
+    const { running, uuid, init, supervisor } = await runningPod();
+    process.kill(supervisor, "SIGSTOP");
+    process.kill(init, "SIGKILL");
+    await untilDead(init);
+    work.must(["stop", "--force", uuid]);
+    assert.equal(await running.ended, 137);
+    work.must(["rm", uuid]);
+    clearUp();
+  });
+  it("and is then killed: rm clears up at once", async () => {
+    const { running, uuid, init, supervisor } = await runningPod();
+    process.kill(supervisor, "SIGSTOP");
+    process.kill(supervisor, "SIGKILL");
+    await running.ended;
+    assert.equal(found(uuid)?.state, "exited");
+    work.must(["rm", uuid]);
+    assert.equal(isAlive(init), false);
+    assert.equal(found(uuid), undefined);
+    clearUp();
+  });
+});
+
 describe("T-K02: kill -9", () => {
   const instants = Array.from({ length: 20 }, (_, index) => (index + 1) * 5);
 

@@ -15,7 +15,7 @@ import { isAlive, readInit, writePodRecord } from "../../src/pod/record.ts";
 let data = "";
 let root = "";
 beforeEach(() => {
-  data = mkdtempSync(join(tmpdir(), "perigee-gc-"));
+  data = mkdtempSync(join(tmpdir(), `perigee-gc-${process.pid}-`));
   root = openPods(data);
 });
 afterEach(() => rmSync(data, { recursive: true, force: true }));
@@ -120,6 +120,37 @@ describe("removePod", () => {
     assert.ok(found !== undefined);
     await removePod(data, root, found);
     assert.equal(existsSync(join(root, "run", uuid)), false);
+    assert.deepEqual(findPods(root), []);
+  });
+
+  it("LIFE-32: follows a pod that gc moves, and waits for gc when that removes it", async () => {
+    const [moved, removed] = [exited(), exited()];
+    const found = findPods(root);
+    const [holder, other] = [Pod.take(root, moved.uuid, "run"), Pod.take(root, removed.uuid, "run")];
+    assert.ok(holder !== undefined && other !== undefined && found.length === 2);
+    const removing = [holder, other].map(({ uuid }) => removePod(data, root, { uuid }));
+    holder.move("exited-garbage");
+    holder.release();
+    other.move("exited-garbage");
+    rmSync(other.directory, { recursive: true });
+    await Promise.all(removing);
+    other.release();
+    assert.deepEqual(findPods(root), []);
+  });
+
+  it("LIFE-32: waits for a supervisor that clears up, and says so when it does not end", async () => {
+    const pod = exited();
+    writeFileSync(join(root, "run", pod.uuid, "pid"), "4194304 1\n");
+    const holder = Pod.take(root, pod.uuid, "run");
+    const start = Date.now();
+    await assert.rejects(
+      removePod(data, root, pod),
+      (error: unknown) => error instanceof Failure && error.code === "LOCKED" && /stop --force/.test(error.hint ?? ""),
+    );
+    assert.ok(Date.now() - start >= 1900);
+    const removing = removePod(data, root, pod);
+    holder?.release();
+    await removing;
     assert.deepEqual(findPods(root), []);
   });
 

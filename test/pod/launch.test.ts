@@ -73,6 +73,9 @@ describe("launchPod", () => {
     const { start } = launchPod({ ...request, emptyVolumes: [volume] });
     const { uid, gid, mode } = statSync(join(start.directory, "volumes", "data"));
     assert.deepEqual([uid, gid, mode & 0o7777], [idBase + 5, idBase + 6, 0o3775]);
+    for (const { name } of request.input.apps.flatMap((app) => app.files)) {
+      assert.equal(statSync(join(start.directory, "files", name)).mode & 0o777, 0o644, name);
+    }
   });
 
   it("leaves the pod in prepare, for its caller to discard, when it fails", async (t) => {

@@ -3,11 +3,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { isAlive, type PodRecord, readAppExit, readInit, readPodRecord, writePodRecord } from "../../src/pod/record.ts";
+import {
+  isAlive,
+  type PodRecord,
+  readAppExit,
+  readInit,
+  readPodRecord,
+  readSupervisor,
+  writePodRecord,
+} from "../../src/pod/record.ts";
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "perigee-record-"));
+  directory = mkdtempSync(join(tmpdir(), `perigee-record-${process.pid}-`));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -49,6 +57,19 @@ describe("init and the apps' ends", () => {
     assert.ok(init !== undefined && isAlive(init));
     assert.equal(isAlive({ pid: process.pid, startTime: String(Number(startTime) + 1) }), false);
     assert.equal(isAlive({ pid: 4194304, startTime }), false);
+  });
+
+  it("LIFE-31: tells init from the supervisor, whose pid may be missing", () => {
+    writeFileSync(join(directory, "pid"), "12 345 6 78\n");
+    assert.deepEqual([readInit(directory)?.pid, readInit(directory)?.startTime], [12, "345"]);
+    assert.deepEqual(readSupervisor(directory), { pid: 6, startTime: "78" });
+    writeFileSync(join(directory, "pid"), "12 345\n");
+    assert.equal(readInit(directory)?.pid, 12);
+    assert.equal(readSupervisor(directory), undefined);
+    for (const text of ["12 345 6\n", "12 345 6 78", "", "-1 2 3 4\n"]) {
+      writeFileSync(join(directory, "pid"), text);
+      assert.deepEqual([readInit(directory), readSupervisor(directory)], [undefined, undefined], text);
+    }
   });
 
   it("LIFE-16: invents no exit status", () => {

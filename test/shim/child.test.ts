@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
-import { answerOf, shimFailure, startVerb } from "../../src/shim/child.ts";
+import { answerOf, requireStreams, shimFailure, startVerb } from "../../src/shim/child.ts";
 import "../helpers/shim.ts";
 
 const line = (fields: object): string =>
@@ -53,5 +55,29 @@ describe("startVerb", () => {
       () => startVerb("remove", [], "/", AbortSignal.abort()),
       (error) => error instanceof Failure && error.code === "INTERRUPTED",
     );
+  });
+});
+
+describe("requireStreams", () => {
+  it("takes a process, and one that was not found: that is told later", () => {
+    requireStreams(spawn("/bin/true", { stdio: "pipe" }));
+    requireStreams(spawn("/nowhere", { stdio: "pipe" }).on("error", () => {}));
+  });
+
+  it("tells when no descriptor was free for the streams", () => {
+    const script = `
+      const { spawn } = require("node:child_process");
+      const { openSync } = require("node:fs");
+      try { for (;;) openSync("/dev/null"); } catch {}
+      process.stdout.write(String(spawn("/bin/true").stdio));`;
+    // What requireStreams takes for the sign of it is what Node does.
+    const line = 'ulimit -n 40; exec "$0" -e "$1"';
+    assert.equal(spawnSync("sh", ["-c", line, process.execPath, script]).stdout.toString(), "undefined");
+    const child = new EventEmitter() as ChildProcess;
+    assert.throws(
+      () => requireStreams(child),
+      (error) => error instanceof Failure && error.code === "LIMIT_EXCEEDED" && /ulimit/.test(error.hint ?? ""),
+    );
+    child.emit("error", new Error("told later"));
   });
 });

@@ -22,7 +22,7 @@ export default defineCommand({
   ],
   notes: [
     "the app's own status, 128+N when signal N ended it",
-    "125: perigee failed",
+    "125: perigee failed, or the output could not be written",
     "126: the program is not executable",
     "127: the program is not there",
   ],
