@@ -1,6 +1,6 @@
 /** The stored images: what there is, what one says of itself, its files, and taking one out. */
 import { createReadStream } from "node:fs";
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { parseReference, type Reference } from "../fetch/reference.ts";
 import { findPods, openPods } from "../pod/pod.ts";
@@ -201,7 +201,7 @@ function findOne(store: Store, reference: Reference, image: string): ImageRecord
 }
 
 function notAStoredImage(image: string): Failure {
-  return new Failure("USAGE", `${printable(image)} is not what a stored image is called: its ID or its name`, {
+  return new Failure("USAGE", `${excerpt(image)} is not what a stored image is called: its ID or its name`, {
     subject: image,
     hint: "perigee image list",
   });
@@ -211,6 +211,6 @@ async function* readFile(path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* createReadStream(path, { highWaterMark: 256 * 1024 });
   } catch (error) {
-    throw ioFailure(error, `cannot read ${printable(path)}`, path);
+    throw ioFailure(error, `cannot read ${excerpt(path)}`, path);
   }
 }

@@ -1,7 +1,7 @@
 /** Serves a site's directory over HTTPS until it is told to stop. */
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { type RunningSite, serveSite } from "../site/serve.ts";
 import type { Settings } from "./settings.ts";
 
@@ -46,7 +46,7 @@ export function parseListen(text: string): { readonly address: string; readonly 
   const address = match?.[1] ?? match?.[2] ?? "";
   const port = Number(match?.[3]);
   if (isIP(address) !== (match?.[1] === undefined ? 4 : 6) || !(port <= 65_535)) {
-    throw new Failure("USAGE", `--listen ${printable(text)}: this is not ADDRESS:PORT`, {
+    throw new Failure("USAGE", `--listen ${excerpt(text)}: this is not ADDRESS:PORT`, {
       subject: text,
       hint: "--listen 127.0.0.1:8443, --listen [::1]:8443, or port 0 for any that is free",
     });
@@ -61,7 +61,7 @@ function checkHost(text: string): string {
     /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(host)
   )
     return host;
-  throw new Failure("USAGE", `--host ${printable(text)}: this is no host name`, {
+  throw new Failure("USAGE", `--host ${excerpt(text)}: this is no host name`, {
     subject: text,
     hint: "--host example.com",
   });

@@ -64,10 +64,10 @@ export class Failure extends Error {
   readonly hint: string | undefined;
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
-    super(redact(message), details.cause === undefined ? undefined : { cause: details.cause });
+    super(sentence(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.subject = details.subject === undefined ? undefined : redact(details.subject);
-    this.hint = details.hint === undefined ? undefined : redact(details.hint);
+    this.subject = details.subject === undefined ? undefined : sentence(details.subject);
+    this.hint = details.hint === undefined ? undefined : sentence(details.hint);
   }
 }
 
@@ -81,10 +81,35 @@ export function failureCodes(): readonly (readonly [FailureCode, number])[] {
   return Object.entries(statusOf) as [FailureCode, number][];
 }
 
-/** Takes credentials out of every URL in `text`, and values out of Authorization headers (T-D04). */
+/** Characters of a sentence that are kept: a longer one was written by somebody who wants to fill a screen or a log. */
+const sentenceLimit = 4096;
+/** Characters of a name or value of somebody else's that a sentence repeats. */
+const excerptLimit = 200;
+
+/** Credentials go before anything is cut off: half of a URL would not be known as one. */
+function sentence(text: string): string {
+  return shortened(redact(text), sentenceLimit);
+}
+
+/** Beginning and end of `text` with what was left out counted between them; `text` itself when it has at most `limit` characters. */
+export function shortened(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  const tail = Math.floor(limit / 4);
+  return `${text.slice(0, limit - tail)}…(${text.length - limit} characters)…${text.slice(-tail)}`;
+}
+
+/** Foreign text as part of a sentence: harmless for a terminal, and never more than a line or two of it (CLI-9). */
+export function excerpt(text: string): string {
+  return printable(shortened(text, excerptLimit));
+}
+
+/**
+ * Takes credentials out of every URL in `text`, and values out of Authorization headers (T-D04). Meets text of any length from
+ * anybody, so no pattern here may look twice at the same characters from different beginnings.
+ */
 export function redact(text: string): string {
   return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, "$1***@")
+    .replace(/:\/\/[^\s/]*@/g, "://***@")
     .replace(/(authorization:\s*(?:basic|bearer)\s+)\S+/gi, "$1***")
     .replace(/([?&](?:X-Amz-Signature|token|password|access_token)=)[^&\s]+/gi, "$1***");
 }

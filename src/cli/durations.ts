@@ -19,7 +19,7 @@ export function parseDuration(text: string, flag: string): number {
     });
   }
   let total = 0;
-  for (const [, number, , name] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/g))
+  for (const [, number, , name] of text.matchAll(/(\d{1,9}(\.\d{1,3})?)(ms|s|m|h|d)/g))
     total += Number(number) * (unit.get(name ?? "") ?? 0);
   return Math.round(total);
 }

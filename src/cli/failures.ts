@@ -1,5 +1,5 @@
 /** A thrown thing as text for people, as JSON, as an exit status. Pure. */
-import { errnoOf, exitStatus, Failure, printable, redact } from "../base/failure.ts";
+import { errnoOf, exitStatus, Failure, printable, redact, shortened } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 
 /**
@@ -63,6 +63,9 @@ export function failureObject(failure: Failure, debug: boolean): unknown {
 
 /** Longer chains are loops or noise. */
 const maxCauses = 8;
+/** Of one cause, which may repeat what somebody else wrote. */
+const maxLines = 40;
+const lineLimit = 1000;
 
 /** The chain below `failure`, nearest first, without credentials; a cause that says what the line above said is left out. */
 function causesOf(failure: Failure, debug: boolean): readonly string[] {
@@ -70,7 +73,8 @@ function causesOf(failure: Failure, debug: boolean): readonly string[] {
   let said = failure.message;
   let cause = failure.cause;
   for (let depth = 0; cause !== undefined && cause !== null && depth < maxCauses; depth += 1) {
-    const text = redact(sentenceOf(cause));
+    const lines = redact(sentenceOf(cause)).split("\n", maxLines);
+    const text = lines.map((line) => shortened(line, lineLimit)).join("\n");
     if (text !== "" && !said.includes(text)) causes.push(debug ? [text, ...stackOf(cause)].join("\n") : text);
     said = text;
     cause = cause instanceof Error ? cause.cause : undefined;

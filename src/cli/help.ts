@@ -49,7 +49,7 @@ export function usageOf(command: Command): string {
   const hasOwn = command.passThrough !== true && (command.options ?? []).length > 0;
   const own = hasOwn ? " [OPTIONS]" : "";
   const shape = (command.arguments ?? "").replace(/[a-z][a-z0-9-]*/g, (word) => word.toUpperCase());
-  const tail = shape.replace(/<([^>]+)>/g, "$1");
+  const tail = shape.replace(/<([^<>]+)>/g, "$1");
   return `perigee ${command.name}${own}${tail === "" ? "" : ` ${tail}`}`;
 }
 

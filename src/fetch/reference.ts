@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure, printable } from "../base/failure.ts";
 import { isACIdentifier } from "../schema/grammar.ts";
 import type { ACIdentifier } from "../schema/names.ts";
 
@@ -23,7 +23,7 @@ export type Reference =
 export function parseReference(text: string): Reference {
   if (/^sha512-[0-9a-fA-F]+$/.test(text)) return { kind: "id", prefix: text.toLowerCase() };
   if (/^docker:/i.test(text)) {
-    throw new Failure("UNSUPPORTED", `${printable(text)}: Docker images are not fetched`, {
+    throw new Failure("UNSUPPORTED", `${excerpt(text)}: Docker images are not fetched`, {
       subject: printable(text),
       hint: "convert it to an .aci file, for example with docker2aci, and fetch that file",
     });
@@ -65,22 +65,22 @@ function parseLabel(text: string, pair: string): { readonly name: string; readon
 
 function parseUrl(text: string, scheme: string): Reference {
   if (!["http", "https", "file"].includes(scheme)) {
-    throw new Failure("USAGE", `${printable(text)}: images are fetched from https, http and file URLs only`);
+    throw new Failure("USAGE", `${excerpt(text)}: images are fetched from https, http and file URLs only`);
   }
-  if (!URL.canParse(text)) throw new Failure("USAGE", `${printable(text)} is not a URL`);
+  if (!URL.canParse(text)) throw new Failure("USAGE", `${excerpt(text)} is not a URL`);
   const url = new URL(text);
   // In a URL they would reach the process list, logs and the store (T-D04).
   if (url.username !== "" || url.password !== "") {
-    throw new Failure("USAGE", `${printable(text)} holds credentials, which a URL must not`);
+    throw new Failure("USAGE", `${excerpt(text)} holds credentials, which a URL must not`);
   }
   if (!url.pathname.endsWith(".aci")) {
-    throw new Failure("USAGE", `${printable(text)} does not end in .aci`, {
+    throw new Failure("USAGE", `${excerpt(text)} does not end in .aci`, {
       hint: "give the URL of the archive itself, or the image's name for discovery",
     });
   }
   if (scheme !== "file") return { kind: "url", url: url.href };
   if (url.host !== "" || /%2f|%00/i.test(url.pathname)) {
-    throw new Failure("USAGE", `${printable(text)} does not name a file of this machine`);
+    throw new Failure("USAGE", `${excerpt(text)} does not name a file of this machine`);
   }
   return { kind: "file", path: fileURLToPath(url) };
 }
@@ -98,7 +98,7 @@ function nameProblem(name: string): string {
 }
 
 function nameRefusal(text: string, why: string): Failure {
-  return new Failure("USAGE", `${JSON.stringify(printable(text))} is not an image: ${why}`, {
+  return new Failure("USAGE", `${JSON.stringify(excerpt(text))} is not an image: ${why}`, {
     subject: printable(text),
     hint: "an image is NAME[:VERSION][,label=value…], an ID, a URL that ends in .aci, or a file such as ./web.aci",
   });

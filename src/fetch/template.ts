@@ -1,5 +1,5 @@
 /** URL templates of discovery (DISC-4, DISC-5). Pure; the template is the site's text, the values may be a stranger's. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { requestUrl, type UrlPolicy } from "../http/url.ts";
 
 export type Rendered = { readonly url: string } | { readonly problem: string };
@@ -12,7 +12,7 @@ export type Rendered = { readonly url: string } | { readonly problem: string };
 export function renderTemplate(template: string, values: ReadonlyMap<string, string>, policy: UrlPolicy): Rendered {
   if (!template.includes("{ext}")) return { problem: "it has no {ext}" };
   const missing = [...template.matchAll(/\{([^{}]*)\}/g)].flatMap(([, key = ""]) => (values.has(key) ? [] : [key]));
-  if (missing.length > 0) return { problem: `it needs ${missing.map((key) => `{${printable(key)}}`).join(", ")}` };
+  if (missing.length > 0) return { problem: `it needs ${missing.map((key) => `{${excerpt(key)}}`).join(", ")}` };
   try {
     const text = substitute(template, (key) => values.get(key) ?? "");
     const url = checkUrl(text, policy);
@@ -36,12 +36,12 @@ function substitute(template: string, value: (key: string) => string): string {
 
 function checkUrl(text: string, policy: UrlPolicy): URL {
   if (/[{}\s\\<>"^`|\u0000-\u001f\u007f]/.test(text)) {
-    throw new Failure("HTTP_FAILED", `${printable(text)} holds characters that no URL has`);
+    throw new Failure("HTTP_FAILED", `${excerpt(text)} holds characters that no URL has`);
   }
   // URL parsing would resolve these quietly: a value of `..` must not reach another directory of the site.
   const path = text.split(/[?#]/, 1)[0] ?? "";
   if (path.split("/").some((part) => /^(\.|%2e){1,2}$/i.test(part))) {
-    throw new Failure("HTTP_FAILED", `${printable(text)} leads upwards`);
+    throw new Failure("HTTP_FAILED", `${excerpt(text)} leads upwards`);
   }
   return requestUrl(text, policy);
 }

@@ -1,5 +1,5 @@
 /** Which URLs may be asked, first and after a redirect (DISC-8, T-D01, T-D02). Pure; knows no connection. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure, printable } from "../base/failure.ts";
 
 export interface UrlPolicy {
   /** --insecure-options=http: http is taken as well as https. */
@@ -29,7 +29,7 @@ export function redirectTarget(from: URL, location: string | undefined, policy: 
   const where = `the redirect of ${from.href}`;
   if (location === undefined || location === "") throw refusal(where, "names no place");
   if (/[\s\\\u0000-\u001f\u007f]/.test(location) || location.startsWith("//") || !URL.canParse(location, from.href)) {
-    throw refusal(where, `names no usable place: ${printable(location)}`);
+    throw refusal(where, `names no usable place: ${excerpt(location)}`);
   }
   return requestUrl(new URL(location, from).href, policy);
 }
@@ -37,12 +37,12 @@ export function redirectTarget(from: URL, location: string | undefined, policy: 
 function checkScheme(url: URL, text: string, policy: UrlPolicy): void {
   if (url.protocol === "https:" || (url.protocol === "http:" && policy.insecureHttp)) return;
   if (url.protocol === "http:") {
-    throw new Failure("HTTP_FAILED", `${printable(text)} is neither encrypted nor authenticated`, {
+    throw new Failure("HTTP_FAILED", `${excerpt(text)} is neither encrypted nor authenticated`, {
       subject: printable(text),
       hint: "ask the publisher for https, or allow http with --insecure-options=http",
     });
   }
-  throw refusal(text, `has a scheme that is not fetched: ${printable(url.protocol)}`);
+  throw refusal(text, `has a scheme that is not fetched: ${excerpt(url.protocol)}`);
 }
 
 function refusal(text: string, why: string): Failure {

@@ -1,5 +1,5 @@
 /** The environment of an app: layers at preparation, the executor's own variables at the start (ACE-19). Pure. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { environmentName } from "../schema/grammar.ts";
 import type { ResolvedUser } from "./users.ts";
 
@@ -63,7 +63,7 @@ export function parseVariable(text: string): Variable {
   const at = text.indexOf("=");
   const name = text.slice(0, Math.max(at, 0));
   if (at < 0 || !environmentName.test(name) || text.includes("\0")) {
-    throw new Failure("USAGE", `${printable(at < 0 ? text : name)}: not of the form NAME=VALUE`, {
+    throw new Failure("USAGE", `${excerpt(at < 0 ? text : name)}: not of the form NAME=VALUE`, {
       hint: "a name has letters, digits, _ . - and does not begin with a digit",
     });
   }

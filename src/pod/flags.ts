@@ -1,5 +1,5 @@
 /** Per-app flags that stand for isolators (`--memory`, `--caps-retain` …) → the isolators of the app. A flag replaces the image's. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
 import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
 import { leastMemory } from "./bounds.ts";
@@ -62,10 +62,10 @@ function resource(
   if (text === undefined) return undefined;
   const amount = parseQuantity(text, scale);
   if (amount === undefined) {
-    throw new Failure("USAGE", `${flag} ${printable(text)}: not a quantity such as 128Mi or 500m`, { subject: text });
+    throw new Failure("USAGE", `${flag} ${excerpt(text)}: not a quantity such as 128Mi or 500m`, { subject: text });
   }
   if (amount < least) {
-    throw new Failure("USAGE", `${flag} ${printable(text)} is too little`, {
+    throw new Failure("USAGE", `${flag} ${excerpt(text)} is too little`, {
       subject: text,
       hint: `${flag} ${scale === 1n ? "1Mi" : "1m"} is the least`,
     });
@@ -83,7 +83,7 @@ function whole(
   if (text === undefined) return undefined;
   const value = /^-?[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most)) {
-    throw new Failure("USAGE", `${flag} ${printable(text)}: a number from ${least} to ${most}`, { subject: text });
+    throw new Failure("USAGE", `${flag} ${excerpt(text)}: a number from ${least} to ${most}`, { subject: text });
   }
   return make(name, value);
 }
@@ -97,7 +97,7 @@ function capabilities(
   const set = text.split(",").map((word) => word.trim());
   const unknown = set.filter((word) => !capabilityNames.includes(word));
   if (unknown.length > 0) {
-    throw new Failure("USAGE", `${flag}: unknown capabilities: ${unknown.map(printable).join(", ")}`, {
+    throw new Failure("USAGE", `${flag}: unknown capabilities: ${unknown.map(excerpt).join(", ")}`, {
       hint: "names are as in capabilities(7), such as CAP_NET_ADMIN",
     });
   }

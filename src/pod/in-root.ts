@@ -3,7 +3,7 @@
  * from an open directory, links resolved here, `..` by going back to the directory we came from. Knows nothing of passwd and the like.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
-import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure } from "../base/failure.ts";
 
 /** Not among Node's constants; the same on x86-64 and aarch64. */
 const pathOnly = 0o10000000;
@@ -26,7 +26,7 @@ export function openInRoot(root: string, path: string): number | undefined {
     const errno = errnoOf(error);
     if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
     if (errno === "ELOOP" || errno === "ENAMETOOLONG" || errno === "EINVAL") {
-      throw new Failure("IMAGE_INVALID", `${printable(path)} of the image cannot be resolved`, {
+      throw new Failure("IMAGE_INVALID", `${excerpt(path)} of the image cannot be resolved`, {
         subject: path,
         cause: error,
       });
@@ -54,7 +54,7 @@ function walk(entered: number[], path: string): void {
       continue;
     }
     links += 1;
-    if (links > linkLimit) throw new Failure("IMAGE_INVALID", `more than ${linkLimit} links in ${printable(path)}`);
+    if (links > linkLimit) throw new Failure("IMAGE_INVALID", `more than ${linkLimit} links in ${excerpt(path)}`);
     if (target[0] === "/") leave(entered, entered.length - 1);
     left.push(...target.split("/").reverse());
   }

@@ -1,5 +1,5 @@
 /** Isolators of pod and app → what is enforced, and a report on each (ACE-21, ACE-22). Pure. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { parseQuantity } from "../schema/grammar.ts";
 import type { IsolatorName } from "../schema/isolators.ts";
 import { boundMemory, boundMillicores } from "./bounds.ts";
@@ -170,7 +170,7 @@ function reportRest(level: Level, { securityModules }: IsolatorOptions, handled:
     }
     const needed = moduleOf(name);
     if (needed !== undefined && securityModules.includes(needed)) {
-      throw new Failure("UNSUPPORTED", `${printable(name)}: profiles of ${needed} cannot be applied by this version`, {
+      throw new Failure("UNSUPPORTED", `${excerpt(name)}: profiles of ${needed} cannot be applied by this version`, {
         subject: name,
         cause: "running without the profile that was asked for would be less isolation than the manifest demands",
       });

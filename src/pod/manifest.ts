@@ -1,5 +1,5 @@
 /** What the user asked for and what the images say → one reified pod manifest (POD-3). Reads nothing, writes nothing, needs no schema. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure, printable } from "../base/failure.ts";
 import type { App } from "../schema/app.ts";
 import { acVersion, isACIdentifier, isACName, sanitiseName } from "../schema/grammar.ts";
 import type { ImageManifest } from "../schema/image-manifest.ts";
@@ -159,7 +159,7 @@ function reify(manifest: PodManifest): Omit<ReifiedPod, "imageIsolators"> {
         const implicit = freeName(`${app.name}-${point.name}`, volumes);
         volumes.push({ name: implicit, kind: "empty", mode: "0755", uid: 0, gid: 0 });
         warnings.push(
-          `${app.name}: no volume for mount point ${point.name} at ${printable(path)}: an empty one, gone with the pod`,
+          `${app.name}: no volume for mount point ${point.name} at ${excerpt(path)}: an empty one, gone with the pod`,
         );
         mounts.push({ volume: implicit, path: point.path });
       } else mounts.push({ volume: point.name, path: point.path });
@@ -225,7 +225,7 @@ function runtimeApp(
 function baseApp({ image, exec }: AppRequest, { caller }: PodRequest): App {
   if (image.manifest.app) return completeApp(image.manifest.app);
   if (exec !== undefined) return completeApp({ user: String(caller.uid), group: String(caller.gid) });
-  throw new Failure("MANIFEST_INVALID", `${printable(image.name)} does not say what to run`, {
+  throw new Failure("MANIFEST_INVALID", `${excerpt(image.name)} does not say what to run`, {
     subject: image.name,
     cause: "its manifest has no app",
     hint: "pass --exec PROGRAM",
@@ -245,7 +245,7 @@ function requestedMounts(requests: readonly MountRequest[]): PodApp["mounts"] {
 function pairs(flag: string, texts: readonly string[] | undefined): readonly Variable[] {
   return (texts ?? []).map((text) => {
     const at = text.indexOf("=");
-    if (at < 1) throw new Failure("USAGE", `${flag} ${printable(text)}: not of the form KEY=VALUE`);
+    if (at < 1) throw new Failure("USAGE", `${flag} ${excerpt(text)}: not of the form KEY=VALUE`);
     return [text.slice(0, at), text.slice(at + 1)];
   });
 }
@@ -262,18 +262,18 @@ function overridden(
 function groupIds(text: string): number[] {
   return text.split(",").map((word) => {
     if (/^(0|[1-9][0-9]{0,9})$/.test(word) && Number(word) <= 4294967294) return Number(word);
-    throw new Failure("USAGE", `--supplementary-gids ${printable(text)}: a comma list of numbers`);
+    throw new Failure("USAGE", `--supplementary-gids ${excerpt(text)}: a comma list of numbers`);
   });
 }
 
 function directory(text: string): string {
   if (/^\/[^\u0000]*$/.test(text) && !text.split("/").includes("..")) return text;
-  throw new Failure("USAGE", `--working-dir ${printable(text)}: an absolute path without ..`);
+  throw new Failure("USAGE", `--working-dir ${excerpt(text)}: an absolute path without ..`);
 }
 
 function name(text: string, code: "USAGE" | "MANIFEST_INVALID"): ACName {
   if (isACName(text)) return text;
-  throw new Failure(code, `${printable(text)} is no app or volume name`, {
+  throw new Failure(code, `${excerpt(text)} is no app or volume name`, {
     subject: text,
     hint: "lower-case letters and digits, separated by single - (TYPE-2)",
   });
@@ -281,7 +281,7 @@ function name(text: string, code: "USAGE" | "MANIFEST_INVALID"): ACName {
 
 function identifier(text: string): ACIdentifier {
   if (isACIdentifier(text)) return text;
-  throw new Failure("USAGE", `${printable(text)} is no identifier`, {
+  throw new Failure("USAGE", `${excerpt(text)} is no identifier`, {
     subject: text,
     hint: "lower-case letters and digits, separated by one of - . _ ~ / (TYPE-1)",
   });

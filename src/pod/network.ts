@@ -1,5 +1,5 @@
 /** What network a pod gets, and the files about it: resolv.conf, hosts, hostname. Pure. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 
 export type PodNetwork = "none" | "host";
 
@@ -10,9 +10,9 @@ export function parseNetwork(text: string | undefined): PodNetwork {
   if (text === "") throw new Failure("USAGE", "--net needs a value: none or host");
   const name = /^[^:,]*/.exec(text)?.[0] ?? text;
   if (name === "none" || name === "host") {
-    throw new Failure("USAGE", `--net=${printable(text)}: ${name} stands alone and takes no arguments`);
+    throw new Failure("USAGE", `--net=${excerpt(text)}: ${name} stands alone and takes no arguments`);
   }
-  throw new Failure("UNSUPPORTED", `--net=${printable(text)}: networks made by CNI plugins are not in this version`, {
+  throw new Failure("UNSUPPORTED", `--net=${excerpt(text)}: networks made by CNI plugins are not in this version`, {
     subject: text,
     hint: "use --net=none (only loopback) or --net=host",
   });
@@ -22,7 +22,7 @@ export function parseNetwork(text: string | undefined): PodNetwork {
 export function parseHostname(text: string): string {
   const label = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
   if (text.length > 64 || !text.split(".").every((part) => label.test(part))) {
-    throw new Failure("USAGE", `--hostname ${printable(text)}: letters, digits, - and dots, at most 64`, {
+    throw new Failure("USAGE", `--hostname ${excerpt(text)}: letters, digits, - and dots, at most 64`, {
       subject: text,
     });
   }

@@ -5,7 +5,7 @@
 import { type Dirent, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
-import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
 import { canMove, type Phase, type PodState, phaseOrder, stateOf } from "./phases.ts";
@@ -161,7 +161,7 @@ export function findPod(root: string, uuid: string): FoundPod | undefined {
 export function resolvePod(root: string, text: string): FoundPod {
   const prefix = text.toLowerCase();
   if (!/^[0-9a-f-]{1,36}$/.test(prefix) || prefix.length < shortestPrefix) {
-    throw new Failure("USAGE", `${printable(text)} is no pod uuid`, {
+    throw new Failure("USAGE", `${excerpt(text)} is no pod uuid`, {
       subject: text,
       hint: `give at least ${shortestPrefix} digits of a uuid that perigee list shows`,
     });

@@ -1,5 +1,5 @@
 /** Seccomp isolators and --seccomp (ACE-30…34): their sets, wildcards and errors → a policy. */
-import { Failure, printable } from "../base/failure.ts";
+import { Failure, excerpt } from "../base/failure.ts";
 import { defaultPolicy, type FilteredApp } from "./default-policy.ts";
 import { errnoNumber } from "./errno.ts";
 import type { SeccompAction, SeccompChoice, SeccompPolicy } from "./seccomp.ts";
@@ -133,7 +133,7 @@ function requireKnown(set: readonly string[]): void {
   if (unknown.length === 0) return;
   throw new Failure(
     "MANIFEST_INVALID",
-    `seccomp: unknown system calls or wildcards: ${unknown.map(printable).join(", ")}`,
+    `seccomp: unknown system calls or wildcards: ${unknown.map(excerpt).join(", ")}`,
     {
       hint: "wildcards are @appc.io/all, @appc.io/empty, @rkt/default-whitelist, @rkt/default-blacklist, @docker/…, @systemd/…",
     },
@@ -144,7 +144,7 @@ function blockedAction({ errno: name }: SeccompSetRequest): SeccompAction {
   if (name === undefined || name === "") return "kill";
   const number = errnoNumber(name);
   if (number === undefined) {
-    throw new Failure("MANIFEST_INVALID", `seccomp: Linux has no error ${printable(name)}`, { subject: name });
+    throw new Failure("MANIFEST_INVALID", `seccomp: Linux has no error ${excerpt(name)}`, { subject: name });
   }
   return { errno: number };
 }
@@ -158,7 +158,7 @@ export function parseSeccompFlag(text: string): SeccompSetRequest {
   const mode = values.get("mode");
   const usable = (mode === "retain" || mode === "remove") && set.length > 0 && values.size === options.length;
   if (!usable || [...values.keys()].some((key) => key !== "mode" && key !== "errno")) {
-    throw new Failure("USAGE", `--seccomp ${printable(text)}: not of the form mode=retain|remove[,errno=ENAME],NAME…`);
+    throw new Failure("USAGE", `--seccomp ${excerpt(text)}: not of the form mode=retain|remove[,errno=ENAME],NAME…`);
   }
   return { mode, set, ...(values.has("errno") ? { errno: values.get("errno") } : {}) };
 }

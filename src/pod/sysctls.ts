@@ -1,5 +1,5 @@
 /** Kernel settings of a pod (ACE-44): only such as belong to namespaces of its own, written by the shim below /proc/sys. Pure. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 
 export interface Sysctl {
   /** With dots. */
@@ -15,12 +15,12 @@ export function decideSysctls(values: Readonly<Record<string, string>>, network:
   return Object.entries(values).map(([written, value]) => {
     const key = written.replaceAll("/", ".");
     if (!/^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$/.test(key) || !/^[\u0020-\u007e\t]*$/.test(value)) {
-      throw new Failure("MANIFEST_INVALID", `sysctl ${printable(written)}: a key with dots and a value of one line`, {
+      throw new Failure("MANIFEST_INVALID", `sysctl ${excerpt(written)}: a key with dots and a value of one line`, {
         subject: written,
       });
     }
     if (!isOwn(key, network)) {
-      throw new Failure("UNSUPPORTED", `sysctl ${printable(key)} is not the pod's own but the host's`, {
+      throw new Failure("UNSUPPORTED", `sysctl ${excerpt(key)} is not the pod's own but the host's`, {
         subject: key,
         hint: "net.* without the host's network, kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* are the pod's",
       });

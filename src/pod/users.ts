@@ -1,5 +1,5 @@
 /** Who an app runs as, from its user and group words and the files of its root (ACI-33). Never trusts those files. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { readInRoot, statInRoot } from "./in-root.ts";
 
 export interface ResolvedUser {
@@ -59,13 +59,13 @@ function resolveId(rootfs: string, word: string, kind: "user" | "group", lines: 
   if (/^[0-9]+$/.test(word)) return numericId(word, kind, line);
   // Whatever could be meant as a number is not looked up as a name, or "+0" of the image's passwd would be somebody else (T-R40).
   if (!/^[A-Za-z_][A-Za-z0-9_.@$-]*$/.test(word)) {
-    throw new Failure("MANIFEST_INVALID", `"${printable(word)}" is neither a ${kind} name nor a number nor a path`, {
+    throw new Failure("MANIFEST_INVALID", `"${excerpt(word)}" is neither a ${kind} name nor a number nor a path`, {
       subject: word,
       hint: `--${kind} takes a name, a number or a path of the image`,
     });
   }
   if (line !== undefined) return line.id;
-  throw new Failure("NOT_FOUND", `the image has no ${kind} ${printable(word)}`, {
+  throw new Failure("NOT_FOUND", `the image has no ${kind} ${excerpt(word)}`, {
     subject: word,
     cause: `/etc/${kind === "user" ? "passwd" : "group"} of the image does not list it`,
     hint: `pass its number: --${kind} NUMBER`,
@@ -75,7 +75,7 @@ function resolveId(rootfs: string, word: string, kind: "user" | "group", lines: 
 function numericId(word: string, kind: "user" | "group", line: Line | undefined): number {
   const id = Number(word);
   if (String(id) !== word || id > idLimit) {
-    throw new Failure("MANIFEST_INVALID", `${kind} ${printable(word)} is not a number from 0 to ${idLimit}`, {
+    throw new Failure("MANIFEST_INVALID", `${kind} ${excerpt(word)} is not a number from 0 to ${idLimit}`, {
       subject: word,
     });
   }
@@ -92,7 +92,7 @@ function numericId(word: string, kind: "user" | "group", line: Line | undefined)
 function ownerOf(rootfs: string, path: string, kind: "user" | "group"): number {
   const stat = statInRoot(rootfs, path);
   if (stat === undefined) {
-    throw new Failure("NOT_FOUND", `${kind} ${printable(path)}: the image has no such path`, { subject: path });
+    throw new Failure("NOT_FOUND", `${kind} ${excerpt(path)}: the image has no such path`, { subject: path });
   }
   return kind === "user" ? stat.uid : stat.gid;
 }

@@ -1,6 +1,6 @@
 /** Volumes, mount points and mounts → what is mounted where in each app. Knows no mount flags of the kernel. */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
-import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { isACName } from "../schema/grammar.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
@@ -70,7 +70,7 @@ export function matchVolumes(manifest: PodManifest): MatchedVolumes {
 function matchMount(manifest: PodManifest, app: PodApp, mount: PodApp["mounts"][number]): AppMount {
   const volume = mount.appVolume ?? manifest.volumes.find(({ name }) => name === mount.volume);
   if (volume === undefined) {
-    throw new Failure("MANIFEST_INVALID", `${app.name}: there is no volume ${printable(mount.volume)} to mount`, {
+    throw new Failure("MANIFEST_INVALID", `${app.name}: there is no volume ${excerpt(mount.volume)} to mount`, {
       subject: mount.volume,
       hint: `--volume ${printable(mount.volume)},kind=host,source=/DIRECTORY`,
     });
@@ -94,7 +94,7 @@ function requireTarget(app: string, path: string): string {
   const target = cleanPath(path);
   const [top] = components(target);
   if (top !== undefined && !reserved.includes(top) && !components(target).includes("..")) return target;
-  throw new Failure("MANIFEST_INVALID", `${app}: nothing can be mounted at ${printable(path)}`, {
+  throw new Failure("MANIFEST_INVALID", `${app}: nothing can be mounted at ${excerpt(path)}`, {
     subject: path,
     cause: "the root, /proc, /sys and /dev belong to the executor",
   });
@@ -104,8 +104,8 @@ function requireApart(app: string, mounts: readonly AppMount[]): void {
   mounts.forEach(({ target }, index) => {
     const other = mounts.find((mount, at) => at !== index && isAtOrBelow(target, mount.target));
     if (other === undefined) return;
-    const problem = other.target === target ? "is mounted on twice" : `lies below ${printable(other.target)}`;
-    throw new Failure("MANIFEST_INVALID", `${app}: ${printable(target)} ${problem}`, {
+    const problem = other.target === target ? "is mounted on twice" : `lies below ${excerpt(other.target)}`;
+    throw new Failure("MANIFEST_INVALID", `${app}: ${excerpt(target)} ${problem}`, {
       subject: target,
       cause: "ACE-12: the targets of an app's mounts do not overlap",
     });
@@ -117,7 +117,7 @@ export function obscured(rootfs: string, app: string, mounts: readonly AppMount[
   return mounts.flatMap(({ target, volume }) => {
     const names = namesInRoot(rootfs, target);
     if (names === undefined || names.length === 0) return [];
-    return [`${app}: volume ${volume} hides what the image has at ${printable(target)}`];
+    return [`${app}: volume ${volume} hides what the image has at ${excerpt(target)}`];
   });
 }
 
@@ -153,14 +153,14 @@ export function inspectSource(
   for (let length = 1; length <= parts.length; length += 1) {
     const part = `/${parts.slice(0, length).join("/")}`;
     if (!sourceStat(part, source).isSymbolicLink()) continue;
-    throw new Failure("USAGE", `volume source ${printable(source)}: ${printable(part)} is a symbolic link`, {
+    throw new Failure("USAGE", `volume source ${excerpt(source)}: ${excerpt(part)} is a symbolic link`, {
       subject: source,
       hint: "name the real path, or pass --allow-symlink-sources",
     });
   }
   const stat = sourceStat(path, source);
   if (stat.isCharacterDevice() || stat.isBlockDevice()) {
-    throw new Failure("UNSUPPORTED", `volume source ${printable(source)} is a device`, { subject: source });
+    throw new Failure("UNSUPPORTED", `volume source ${excerpt(source)} is a device`, { subject: source });
   }
   return { path, type: stat.isDirectory() ? "directory" : "file" };
 }
@@ -183,9 +183,9 @@ function sourceStat(path: string, source: string): Stats {
 
 function sourceFailure(error: unknown, source: string): Failure {
   if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") {
-    return ioFailure(error, `cannot look at volume source ${printable(source)}`, source);
+    return ioFailure(error, `cannot look at volume source ${excerpt(source)}`, source);
   }
-  return new Failure("NOT_FOUND", `volume source ${printable(source)} is not there`, {
+  return new Failure("NOT_FOUND", `volume source ${excerpt(source)} is not there`, {
     subject: source,
     hint: "make it first; nothing is made on the host for you",
   });
@@ -198,7 +198,7 @@ function parameters(flag: string, words: readonly string[], keys: readonly strin
     const at = word.indexOf("=");
     const key = word.slice(0, Math.max(at, 0));
     if (at < 0 || !keys.includes(key)) {
-      throw new Failure("USAGE", `${flag}: unknown parameter ${printable(word)}`, {
+      throw new Failure("USAGE", `${flag}: unknown parameter ${excerpt(word)}`, {
         hint: `known are ${keys.join(", ")}`,
       });
     }
@@ -210,7 +210,7 @@ function parameters(flag: string, words: readonly string[], keys: readonly strin
 
 /** `NAME,kind=host,source=/abs[,readOnly=bool][,recursive=bool]` or `NAME,kind=empty[,readOnly=bool][,mode=0755][,uid=0][,gid=0]`. @throws Failure USAGE */
 export function parseVolumeFlag(text: string): Volume {
-  const flag = `--volume ${printable(text)}`;
+  const flag = `--volume ${excerpt(text)}`;
   const [name = "", ...words] = text.split(",");
   if (!isACName(name))
     throw new Failure("USAGE", `${flag}: the name comes first: lower-case letters, digits and single -`);
@@ -271,7 +271,7 @@ function id(flag: string, key: string, value = "0"): number {
 
 /** `volume=NAME,target=PATH`. @throws Failure USAGE */
 export function parseMountFlag(text: string): MountRequest {
-  const flag = `--mount ${printable(text)}`;
+  const flag = `--mount ${excerpt(text)}`;
   const values = parameters(flag, text.split(","), ["volume", "target"]);
   const volume = values.get("volume") ?? "";
   if (!isACName(volume)) throw new Failure("USAGE", `${flag}: volume=NAME names a volume of the pod`);

@@ -13,6 +13,8 @@ export const AbsolutePath = z
 
 const noNul = z.string().regex(/^[^\u0000]*$/, "no NUL byte");
 const Exec = z.array(noNul);
+/** A name, a number or a path, none of which is longer than the longest path. */
+const Owner = noNul.max(4095, "ACI-32: at most 4095 characters");
 
 export const EventHandler = z.object({ name: z.enum(["pre-start", "post-stop"]), exec: Exec.min(1) });
 export const EnvironmentVariable = z.object({ name: EnvironmentName, value: noNul });
@@ -40,8 +42,8 @@ export type Port = z.infer<typeof Port>;
 
 const appShape = {
   exec: Exec.nullish().transform((exec) => exec ?? []),
-  user: noNul.min(1, "ACI-32: user is needed"),
-  group: noNul.min(1, "ACI-32: group is needed"),
+  user: Owner.min(1, "ACI-32: user is needed"),
+  group: Owner.min(1, "ACI-32: group is needed"),
   supplementaryGIDs: nullableList(z.int().min(0).max(4294967294)),
   eventHandlers: orEmpty(
     z

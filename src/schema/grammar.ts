@@ -23,10 +23,8 @@ export function isACName(text: string): text is ACName {
 
 /** A default app name from the last part of an image name (TYPE-3); undefined when nothing valid is left. */
 export function sanitiseName(text: string): ACName | undefined {
-  const name = text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "");
+  const words = text.toLowerCase().split(/[^a-z0-9]+/);
+  const name = words.filter((word) => word !== "").join("-");
   return isACName(name) ? name : undefined;
 }
 

@@ -3,7 +3,7 @@
  * where it stands. Knows nothing of what a document means.
  */
 import { isUtf8 } from "node:buffer";
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 
 export interface JsonLimits {
   /** Bytes of the whole document. */
@@ -60,7 +60,7 @@ export function parseLocatedJson(bytes: Uint8Array, subject: string, limits = de
 }
 
 function decode(bytes: Uint8Array, subject: string, limits: JsonLimits): string {
-  const shown = printable(subject);
+  const shown = excerpt(subject);
   if (bytes.length > limits.bytes) {
     throw new Failure("LIMIT_EXCEEDED", `${shown} has ${bytes.length} bytes, more than the ${limits.bytes} allowed`, {
       subject,
@@ -105,7 +105,7 @@ function position(text: string, offset: number): JsonPosition {
 function invalid(subject: string, { line, column }: JsonPosition, what: string): Failure {
   return new Failure(
     "JSON_INVALID",
-    `${printable(subject)} is not valid JSON at line ${line} column ${column}: ${what}`,
+    `${excerpt(subject)} is not valid JSON at line ${line} column ${column}: ${what}`,
     {
       subject,
     },
@@ -181,7 +181,7 @@ function parseObject(cursor: Cursor, depth: number): object {
     const begin = cursor.at;
     if (cursor.text[begin] !== '"') throw fault(cursor, `expected a key in quotes${found(cursor)}`);
     const key = parseString(cursor);
-    if (places.has(key)) throw fault(cursor, `the key ${JSON.stringify(printable(key))} stands twice`, begin);
+    if (places.has(key)) throw fault(cursor, `the key ${JSON.stringify(excerpt(key))} stands twice`, begin);
     // Harmless here, but not to whoever copies the object into an ordinary one.
     if (key === "__proto__") throw fault(cursor, "the key __proto__ is refused", begin);
     blanks(cursor);
@@ -276,7 +276,7 @@ function token(cursor: Cursor, pattern: RegExp): string | undefined {
 }
 
 function found({ text, at }: Cursor): string {
-  return at < text.length ? `, not ${JSON.stringify(printable(text.charAt(at)))}` : ", not the end";
+  return at < text.length ? `, not ${JSON.stringify(excerpt(text.charAt(at)))}` : ", not the end";
 }
 
 function fault(cursor: Cursor, what: string, offset = cursor.at): Failure {

@@ -1,6 +1,7 @@
 /** Bytes → strict JSON → schema → value, or one Failure that says where, which field and which rule. */
 import type * as z from "zod";
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
+import { ruleOf } from "./rule-words.ts";
 import { type JsonPosition, parseLocatedJson, parseStrictJson } from "./strict-json.ts";
 
 /** Issues shown; a document with thousands of errors is not worth thousands of lines. */
@@ -16,22 +17,22 @@ interface Issue {
  * @throws Failure JSON_INVALID, LIMIT_EXCEEDED, MANIFEST_INVALID
  */
 export function parseDocument<T extends z.ZodType>(schema: T, bytes: Uint8Array, subject: string): z.output<T> {
-  const parsed = schema.safeParse(parseStrictJson(bytes, subject));
+  const parsed = schema.safeParse(parseStrictJson(bytes, subject), { error: ruleOf });
   if (parsed.success) return parsed.data;
   const { value, locate } = parseLocatedJson(bytes, subject);
   const issues = parsed.error.issues.flatMap((issue) => leaves(issue, value));
   const lines = issues.slice(0, shownIssues).map((issue) => line(issue, locate(issue.path)));
   if (issues.length > shownIssues) lines.push(`and ${issues.length - shownIssues} more`);
   const count = issues.length === 1 ? "one rule" : `${issues.length} rules`;
-  throw new Failure("MANIFEST_INVALID", `${printable(subject)} breaks ${count} of its schema`, {
+  throw new Failure("MANIFEST_INVALID", `${excerpt(subject)} breaks ${count} of its schema`, {
     subject,
     cause: lines.join("\n"),
   });
 }
 
 function line({ path, message }: Issue, { line, column }: JsonPosition): string {
-  const place = path.length === 0 ? "" : ` ${printable(fieldPath(path))}`;
-  return `${line}:${column}${place}: ${printable(message)}`;
+  const place = path.length === 0 ? "" : ` ${excerpt(fieldPath(path))}`;
+  return `${line}:${column}${place}: ${excerpt(message)}`;
 }
 
 /** `app.ports[0].name` */

@@ -39,7 +39,7 @@ export function parseSiteUrl(text: string): SiteAddress {
   if (url.username !== "" || url.password !== "") throw refuse("everybody would see the password");
   if (url.search !== "" || url.hash !== "") throw refuse("a query or fragment has no place here");
   if (/[{}]/.test(decodeURI(url.pathname))) throw refuse("braces are part of URL templates");
-  const path = url.pathname.replace(/\/+$/, "");
+  const path = url.pathname.replace(/(?<!\/)\/+$/, "");
   return { url: `https://${url.host}${path}`, host: url.hostname, prefix: `${url.hostname}${path}` };
 }
 

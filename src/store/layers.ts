@@ -2,7 +2,7 @@
  * Reads what a tree is made of from the index: which stored image each dependency means, and under which whitelists. Knows
  * records and manifests; opens no archive.
  */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure, printable } from "../base/failure.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { type Layer, renderLayers, treeIdFor } from "./dependencies.ts";
 import type { Store } from "./layout.ts";
@@ -75,14 +75,10 @@ function findDependency(store: Store, dependency: StoredDependency, root: Stored
   if (found !== undefined) return found.id;
   if (idPrefix !== undefined) refuseOtherName(store, dependency.name, idPrefix);
   const version = dependency.labels.find((label) => label.name === "version")?.value;
-  throw new Failure(
-    "NOT_FOUND",
-    `${printable(root.name)} depends on ${printable(dependency.name)}, which is not stored`,
-    {
-      subject: dependency.name,
-      hint: `perigee fetch ${printable(dependency.name)}${version === undefined ? "" : `:${printable(version)}`}`,
-    },
-  );
+  throw new Failure("NOT_FOUND", `${excerpt(root.name)} depends on ${excerpt(dependency.name)}, which is not stored`, {
+    subject: dependency.name,
+    hint: `perigee fetch ${printable(dependency.name)}${version === undefined ? "" : `:${printable(version)}`}`,
+  });
 }
 
 /** What lies under an image that somebody vouched for is not quietly exchanged by a later import that nobody vouches for. */
@@ -113,12 +109,8 @@ function refuseOtherName(store: Store, name: string, idPrefix: string): void {
     throw error;
   }
   if (other === undefined) return;
-  throw new Failure(
-    "NAME_MISMATCH",
-    `the image that a dependency calls ${printable(name)} is ${printable(other.name)}`,
-    {
-      subject: other.id,
-      cause: "its name or its labels are not those of the dependency",
-    },
-  );
+  throw new Failure("NAME_MISMATCH", `the image that a dependency calls ${excerpt(name)} is ${excerpt(other.name)}`, {
+    subject: other.id,
+    cause: "its name or its labels are not those of the dependency",
+  });
 }

@@ -3,7 +3,7 @@
  * writers. A broken record is passed over with a warning; it never breaks a listing.
  */
 import { closeSync, constants, openSync, readdirSync, readSync } from "node:fs";
-import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { ImageID } from "../schema/image-id.ts";
@@ -48,7 +48,7 @@ export function listRecordsSync(store: Store, log: Log = silentLog): readonly St
 export function resolveImageIdSync(store: Store, prefix: string): ImageID {
   const digits = prefix.replace(/^sha512-/, "");
   if (!/^[0-9a-f]{8,128}$/.test(digits)) {
-    throw new Failure("USAGE", `${printable(prefix)} is no image ID: sha512- and 8 to 128 hex digits`, {
+    throw new Failure("USAGE", `${excerpt(prefix)} is no image ID: sha512- and 8 to 128 hex digits`, {
       subject: prefix,
       hint: "perigee image list",
     });
@@ -99,7 +99,7 @@ export function readManifestSync(store: Store, id: ImageID): Buffer {
   const bytes = record && readIfThere(manifestPath(store, id));
   if (record === undefined || bytes === undefined) throw notStored(id);
   if (sha512(bytes) !== record.manifest.sha512) {
-    throw new Failure("DIGEST_MISMATCH", `the stored manifest of ${printable(record.name)} was changed`, {
+    throw new Failure("DIGEST_MISMATCH", `the stored manifest of ${excerpt(record.name)} was changed`, {
       subject: manifestPath(store, id),
       hint: `perigee image rm ${id.slice(0, 19)}, then fetch it again`,
     });
@@ -155,7 +155,7 @@ export function hasLabels(labels: Labels, wanted: Labels): boolean {
 
 /** The failure for an image that is not in the store. */
 export function notStored(reference: string): Failure {
-  return new Failure("NOT_FOUND", `no stored image is ${printable(reference)}`, {
+  return new Failure("NOT_FOUND", `no stored image is ${excerpt(reference)}`, {
     subject: reference,
     hint: "perigee image list shows what there is, perigee fetch gets more",
   });
@@ -164,7 +164,7 @@ export function notStored(reference: string): Failure {
 /** The failure for a reference that means several images, naming each. */
 export function ambiguous(store: Store, reference: string, ids: readonly ImageID[]): Failure {
   const lines = ids.map((id) => `${id.slice(0, 27)} ${describe(readRecordSync(store, id))}`);
-  return new Failure("AMBIGUOUS", `${ids.length} stored images are ${printable(reference)}: ${lines.join(", ")}`, {
+  return new Failure("AMBIGUOUS", `${ids.length} stored images are ${excerpt(reference)}: ${lines.join(", ")}`, {
     subject: reference,
     hint: "give more digits of the image ID",
   });

@@ -1,5 +1,5 @@
 /** Removing an image. The record goes first: from then on the image is not listed, and what a crash leaves is the sweep's. */
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { syncDirectory } from "../base/files.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { treeIdOfSync } from "./layers.ts";
@@ -35,7 +35,7 @@ export function requireUnused(store: Store, id: ImageID, users: TreeUsers): void
   const pods = treesOfImage(store, id).flatMap((tree) => users.get(tree) ?? []);
   if (pods.length === 0) return;
   const uuids = [...new Set(pods)].join(" ");
-  const name = record === undefined ? id : printable(record.name);
+  const name = record === undefined ? id : excerpt(record.name);
   throw new Failure("LOCKED", `${name} is used by ${pods.length === 1 ? "pod" : "pods"} ${uuids}`, {
     subject: id,
     hint: `perigee rm ${uuids} (perigee stop first, while they run)`,

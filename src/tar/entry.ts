@@ -1,6 +1,6 @@
 /** What a tar entry is, apart from its bytes on the wire. Names and link targets are bytes and survive exactly. */
 import { isUtf8 } from "node:buffer";
-import { printable } from "../base/failure.ts";
+import { excerpt } from "../base/failure.ts";
 
 export type EntryType = "file" | "hardlink" | "symlink" | "character" | "block" | "directory" | "fifo";
 
@@ -50,6 +50,6 @@ export function pathKey(path: Uint8Array): string {
 
 /** A path for messages: harmless for a terminal, and bytes that are no UTF-8 shown as \\xNN (P15, P16). */
 export function showPath(path: Uint8Array): string {
-  if (isUtf8(path)) return printable(Buffer.from(path.buffer, path.byteOffset, path.length).toString("utf8"));
-  return printable(pathKey(path)).replace(/[\u0080-\u00ff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
+  if (isUtf8(path)) return excerpt(Buffer.from(path.buffer, path.byteOffset, path.length).toString("utf8"));
+  return excerpt(pathKey(path)).replace(/[\u0080-\u00ff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
 }

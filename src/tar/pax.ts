@@ -1,6 +1,6 @@
 /** PAX extended header records, `LENGTH KEY=VALUE\n`, as bytes. Knows nothing of headers or entries. */
 import { isUtf8 } from "node:buffer";
-import { Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 
 /** In the order of the archive; a Map, so that no key is special (N21). */
 export type PaxRecords = ReadonlyMap<string, Buffer>;
@@ -22,9 +22,9 @@ export function parsePax(body: Buffer): PaxRecords {
     if (equals <= blank + 1 || equals >= end) throw invalidPax("an extended header record has no key");
     const key = keyOf(body.subarray(blank + 1, equals));
     const value = body.subarray(equals + 1, end - 1);
-    if (records.has(key)) throw invalidPax(`the extended header has ${printable(key)} twice`);
+    if (records.has(key)) throw invalidPax(`the extended header has ${excerpt(key)} twice`);
     if (!key.startsWith("SCHILY.xattr.") && value.includes(0)) {
-      throw invalidPax(`the extended header's ${printable(key)} has a NUL byte`);
+      throw invalidPax(`the extended header's ${excerpt(key)} has a NUL byte`);
     }
     records.set(key, value);
     at = end;

@@ -121,7 +121,7 @@ function timeText({ mtime: { seconds, nanoseconds } }: TarEntry): string {
   const whole = isNegative ? seconds + 1n : seconds;
   const fraction = String(isNegative ? 1_000_000_000 - nanoseconds : nanoseconds)
     .padStart(9, "0")
-    .replace(/0+$/, "");
+    .replace(/(?<!0)0+$/, "");
   const sign = isNegative && whole === 0n ? "-" : "";
   return nanoseconds === 0 ? String(seconds) : `${sign}${whole}.${fraction}`;
 }

@@ -54,7 +54,7 @@ export function readBlocks(bytes: Uint8Array): readonly Block[] {
   if (((bytes[0] ?? 0) & 0x80) !== 0) return [{ type: undefined, binary: Buffer.from(bytes) }];
   const text = Buffer.from(bytes).toString("utf8");
   if (/[^\P{Cc}\t\r\n]/u.test(text) || /\r(?!\n)/.test(text)) throw new Error("it holds control characters");
-  const lines = text.split(/\r?\n/).map((line) => line.replace(/[ \t]+$/, ""));
+  const lines = text.split(/\r?\n/).map((line) => line.replace(/(?<![ \t])[ \t]+$/, ""));
   const blocks: Block[] = [];
   let next = 0;
   while (next < lines.length) {

@@ -1,6 +1,6 @@
 /** perigee image list */
 import { listImages, type StoredImage } from "../../api/images.ts";
-import { Failure, printable } from "../../base/failure.ts";
+import { excerpt, Failure, printable } from "../../base/failure.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { formatTable, humanAge, humanSize } from "../tables.ts";
 
@@ -81,7 +81,7 @@ function chosen<T>(values: ReadonlyMap<string, T>, { options }: CommandContext, 
 function pick<T>(values: ReadonlyMap<string, T>, name: string, option: string): T {
   const value = values.get(name);
   if (value !== undefined) return value;
-  throw new Failure("USAGE", `--${option} does not know ${JSON.stringify(printable(name))}`, {
+  throw new Failure("USAGE", `--${option} does not know ${JSON.stringify(excerpt(name))}`, {
     subject: name,
     hint: `--${option} with ${[...values.keys()].join(", ")}`,
   });
