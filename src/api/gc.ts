@@ -37,7 +37,9 @@ export async function collectGarbage(settings: Settings, options: CollectOptions
   // Locked before the roots are gathered: a pod that is being prepared records its trees under the shared lock (LIFE-14).
   const lock = await lockStore(store, "exclusive", { log: settings.log, signal: options.signal });
   try {
-    const { trees, blobs } = await sweepStore(store, treeRoots(root), { log: settings.log, signal: options.signal });
+    const roots = treeRoots(root);
+    if (roots === "unknown") settings.log.warn("no tree is removed while a pod runs whose record is damaged");
+    const { trees, blobs } = await sweepStore(store, roots, { log: settings.log, signal: options.signal });
     return { ...pods, trees, blobs };
   } finally {
     lock.release();

@@ -4,7 +4,7 @@ import { excerpt, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { parseReference, type Reference } from "../fetch/reference.ts";
 import { findPods, openPods } from "../pod/pod.ts";
-import { readPodRecord } from "../pod/record.ts";
+import { findPodRecord } from "../pod/record.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
 import { lastUsed, listRecords, readArchiveBlob, touchImage } from "../store/images.ts";
@@ -162,8 +162,15 @@ export async function removeImages(settings: Settings, options: RemoveImagesOpti
 /** Which pods recorded which trees; pods of any phase, since one that ended may still have its root mounted. */
 function treeUsers(data: string): TreeUsers {
   const users = new Map<string, string[]>();
-  for (const { uuid, directory } of findPods(openPods(data))) {
-    for (const { treeId } of readPodRecord(directory)?.apps ?? []) {
+  for (const { uuid, directory, state } of findPods(openPods(data))) {
+    const { record, problem } = findPodRecord(directory);
+    if (problem !== undefined && state === "running") {
+      throw new Failure("LOCKED", `pod ${uuid} runs and its record is ${problem}: nobody knows of which images`, {
+        subject: uuid,
+        hint: `perigee stop ${uuid}`,
+      });
+    }
+    for (const { treeId } of record?.apps ?? []) {
       users.set(treeId, [...(users.get(treeId) ?? []), uuid]);
     }
   }

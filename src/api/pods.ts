@@ -12,9 +12,12 @@ export type { PodStatus } from "../pod/status.ts";
 export async function listPods(settings: Settings): Promise<readonly PodStatus[]> {
   const root = podsOf(settings.directories.data);
   const pods = findPods(root).map((pod) => statusOf(root, pod));
-  return pods
-    .filter((pod) => pod !== undefined)
-    .sort((a, b) => order(a.createdAt, b.createdAt) || order(a.uuid, b.uuid));
+  const found = pods.filter((pod) => pod !== undefined);
+  for (const { uuid, problem } of found) {
+    if (problem !== undefined)
+      settings.log.warn(`pod ${uuid} is damaged: ${problem}; perigee gc removes it when it has ended`);
+  }
+  return found.sort((a, b) => order(a.createdAt, b.createdAt) || order(a.uuid, b.uuid));
 }
 
 function order(a: string, b: string): number {

@@ -3,7 +3,7 @@ import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
-import { manifestLimit } from "./layout.ts";
+import { manifestLimit } from "../schema/grammar.ts";
 
 export interface LayoutDirectory {
   readonly manifestPath: string;

@@ -3,10 +3,8 @@
  * what it links to must not depend on the reader. Sees headers only, never bodies or a file system.
  */
 import { Failure } from "../base/failure.ts";
+import { manifestLimit } from "../schema/grammar.ts";
 import { type EntryType, pathKey, showPath, type TarEntry, type TarMember } from "../tar/entry.ts";
-
-/** Bytes of the file `manifest` (A05). */
-export const manifestLimit = 4 * 1024 * 1024;
 
 const rootfsPrefix = Buffer.from("rootfs/");
 

@@ -1,8 +1,9 @@
 /** Cgroups made, emptied and removed. Decides nothing: cgroup-plan.ts says what there is to be. */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { type Dirent, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
+import { readCgroupLayout } from "./cgroup-layout.ts";
 import type { CgroupWrite, PodCgroups } from "./cgroup-plan.ts";
 
 /** Makes the directories and writes the limits; takes back what it made when a step fails. Blocking. @throws Failure IO_FAILED */
@@ -62,6 +63,23 @@ export async function killCgroups(paths: readonly string[]): Promise<void> {
     subject: paths[0],
     hint: "try again later",
   });
+}
+
+/** The cgroups of a pod whose record does not say them, children first: they have its uuid in their names, in the place gc would use. */
+export function findPodCgroups(uuid: string, layout = readCgroupLayout()): readonly string[] {
+  return layout.hierarchies.flatMap(({ base }) => descend(`${base}/perigee-${uuid}`));
+}
+
+function descend(path: string): readonly string[] {
+  let entries: readonly Dirent[];
+  try {
+    entries = readdirSync(path, { withFileTypes: true });
+  } catch (error) {
+    if (["ENOENT", "ENODEV"].includes(errnoOf(error) ?? "")) return [];
+    throw ioFailure(error, `cannot list cgroup ${path}`, path);
+  }
+  const below = entries.filter((entry) => entry.isDirectory()).flatMap(({ name }) => descend(`${path}/${name}`));
+  return [...below, path];
 }
 
 function membersOf(path: string): readonly number[] {

@@ -3,17 +3,17 @@
  * the cgroups, then the directory. Every step may be repeated, so a gc that is killed is finished by the next one.
  */
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { removeTrees } from "../shim/remove.ts";
-import { killCgroups, removeCgroups } from "./cgroup.ts";
+import { findPodCgroups, killCgroups, removeCgroups } from "./cgroup.ts";
 import { releaseRanges } from "./id-ranges.ts";
 import { type Phase, phaseOrder } from "./phases.ts";
 import { type FoundPod, findPod, Pod, uuidsIn } from "./pod.ts";
-import { isAlive, type ProcessIdentity, readInit, readPodRecord } from "./record.ts";
+import { findPodRecord, isAlive, type ProcessIdentity, readInit, readPodRecord } from "./record.ts";
 
 export interface GcOptions {
   /** How long an exited pod is kept after it was marked. */
@@ -59,7 +59,12 @@ export async function collectPods(data: string, root: string, options: GcOptions
   };
   await withDeadEmbryos(root, (uuid, remove) => attempt(uuid, remove));
   for (const [phase, uuid] of condemned(root, options)) await attempt(uuid, () => removeFrom(root, phase, uuid));
-  releaseDeadRanges(data, root);
+  try {
+    releaseDeadRanges(data, root);
+  } catch (error) {
+    // Told, and no reason to leave the store as it is.
+    options.log.warn(error instanceof Error ? error.message : String(error));
+  }
   return { marked, removed, failed };
 }
 
@@ -108,13 +113,21 @@ export async function discardPod(data: string, root: string, pod: Pod): Promise<
 
 /**
  * The trees that pods of any phase recorded: roots of the store's sweep. Pods start meanwhile; one that moves on before its record is
- * read is met again in its later phase, because the phases are gone through in the order pods take.
+ * read is met again in its later phase, because the phases are gone through in the order pods take. Unknown while a pod runs whose
+ * record is damaged: its trees must stay, and nobody can say which they are.
  */
-export function treeRoots(root: string): ReadonlySet<string> {
-  const records = phaseOrder.flatMap((phase) =>
-    uuidsIn(root, phase).map((uuid) => readPodRecord(join(root, phase, uuid))),
-  );
-  return new Set(records.flatMap((record) => record?.apps.map((app) => app.treeId) ?? []));
+export function treeRoots(root: string): ReadonlySet<string> | "unknown" {
+  const trees = new Set<string>();
+  let isKnown = true;
+  for (const phase of phaseOrder) {
+    for (const uuid of uuidsIn(root, phase)) {
+      const { record, problem } = findPodRecord(join(root, phase, uuid));
+      for (const { treeId } of record?.apps ?? []) trees.add(treeId);
+      // Of a pod that is dead nobody needs the trees.
+      if (problem !== undefined && findPod(root, uuid)?.state === "running") isKnown = false;
+    }
+  }
+  return isKnown ? trees : "unknown";
 }
 
 async function destroy(root: string, pod: Pod): Promise<void> {
@@ -123,13 +136,13 @@ async function destroy(root: string, pod: Pod): Promise<void> {
 }
 
 /**
- * Kills what is left of a pod whose lock we hold and waits until it is gone. A pod without a readable record has no cgroups: it died
- * before they were made, or the machine has been started anew since.
+ * Kills what is left of a pod whose lock we hold and waits until it is gone. Without a readable record its cgroups are looked for by
+ * their names.
  */
 async function killRemains(directory: string): Promise<void> {
   const init = readInit(directory);
   if (init !== undefined) await killProcess(init);
-  const cgroups = readPodRecord(directory)?.cgroups ?? [];
+  const cgroups = readPodRecord(directory)?.cgroups ?? findPodCgroups(basename(directory));
   await killCgroups(cgroups);
   await removeCgroups(cgroups);
 }

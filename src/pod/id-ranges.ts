@@ -2,11 +2,12 @@
  * A range of 65,536 user and group ids for each pod, claimed as a file below `<data>/id-ranges` while the directory is locked.
  * The numbers are between those of systemd's containers and the end of what it uses, which nobody else hands out.
  */
-import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
+import { readStateText } from "../base/state-file.ts";
 import { FileLock } from "../shim/flock.ts";
 
 export const rangeSize = 65536;
@@ -42,9 +43,19 @@ export function releaseRanges(data: string, living: () => ReadonlySet<string>): 
     const alive = living();
     for (const slot of taken) {
       const path = join(directory, slot);
-      if (!alive.has(readFileSync(path, "utf8"))) unlinkSync(path);
+      if (!alive.has(readStateText(path) ?? "")) remove(path);
     }
   });
+}
+
+/** A directory in place of a claim goes when it is empty; else it stays, and its range is nobody's. */
+function remove(path: string): void {
+  try {
+    if (lstatSync(path).isDirectory()) rmdirSync(path);
+    else unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTEMPTY") throw error;
+  }
 }
 
 function rangesOf(data: string): string {

@@ -1,8 +1,8 @@
 /** What a pod directory says about itself in files: its record, written before it runs, and what the supervisor wrote since. */
-import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { errnoOf } from "../base/failure.ts";
-import { ioFailure } from "../base/files.ts";
+import { writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { readStateFile } from "../base/state-file.ts";
+import { isACName } from "../schema/grammar.ts";
 
 export interface PodAppRecord {
   readonly name: string;
@@ -34,16 +34,29 @@ export function writePodRecord(directory: string, record: PodRecord): void {
   writeFileSync(join(directory, "record"), `${JSON.stringify(record)}\n`, { flag: "wx", mode: 0o600 });
 }
 
-/** Undefined for a pod that died before it had one, or whose record was torn by a power failure. */
-export function readPodRecord(directory: string): PodRecord | undefined {
-  const file = readSmall(join(directory, "record"));
-  if (file === undefined) return undefined;
+/** A pod's record, or what is wrong with it, in words; a pod that died before it had one has neither. */
+export interface RecordFound {
+  readonly record?: PodRecord;
+  readonly problem?: string;
+}
+
+/** Who reads it while it is written sees a torn one: only of a pod that is past `prepare` is that damage. */
+export function findPodRecord(directory: string): RecordFound {
+  const file = readStateFile(join(directory, "record"));
+  if ("problem" in file) return file.problem === "missing" ? {} : { problem: file.problem };
   try {
-    const value: unknown = JSON.parse(file.text);
-    return isPodRecord(value) ? value : undefined;
+    const value: unknown = JSON.parse(file.bytes.toString("utf8"));
+    // A record of another pod would have that one's cgroups killed.
+    if (isPodRecord(value) && value.uuid === basename(directory)) return { record: value };
   } catch {
-    return undefined;
+    // Torn by a power failure.
   }
+  return { problem: "not what perigee wrote" };
+}
+
+/** Undefined for a pod that died before it had one, or whose record is damaged. */
+export function readPodRecord(directory: string): PodRecord | undefined {
+  return findPodRecord(directory).record;
 }
 
 export interface ProcessIdentity {
@@ -53,25 +66,33 @@ export interface ProcessIdentity {
 }
 
 /** The file `pid`: `INIT STARTTIME SUPERVISOR STARTTIME`. */
-const processesPattern = /^(\d+) (\d+)(?: (\d+) (\d+))?\n$/;
+const processesPattern = /^(\d{1,10}) (\d{1,20})(?: (\d{1,10}) (\d{1,20}))?\n$/;
+
+function readProcesses(directory: string) {
+  const file = readStateFile(join(directory, "pid"));
+  if ("problem" in file) return undefined;
+  const match = processesPattern.exec(file.bytes.toString("latin1"));
+  return match === null ? undefined : { match, writtenAt: file.writtenAt };
+}
 
 /** The pod's init as the supervisor recorded it. */
 export function readInit(directory: string): (ProcessIdentity & { readonly startedAt: Date }) | undefined {
-  const file = readSmall(join(directory, "pid"));
-  const match = processesPattern.exec(file?.text ?? "");
-  if (file === undefined || match === null) return undefined;
-  return { pid: Number(match[1]), startTime: String(match[2]), startedAt: file.writtenAt };
+  const found = readProcesses(directory);
+  if (found === undefined) return undefined;
+  const { match, writtenAt } = found;
+  return { pid: Number(match[1]), startTime: String(match[2]), startedAt: writtenAt };
 }
 
 /** The pod's supervisor, by its own word. */
 export function readSupervisor(directory: string): ProcessIdentity | undefined {
-  const match = processesPattern.exec(readSmall(join(directory, "pid"))?.text ?? "");
+  const match = readProcesses(directory)?.match;
   return match?.[3] === undefined ? undefined : { pid: Number(match[3]), startTime: String(match[4]) };
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {
-  const stat = readSmall(`/proc/${identity.pid}/stat`)?.text;
-  if (stat === undefined) return false;
+  const file = readStateFile(`/proc/${identity.pid}/stat`);
+  if ("problem" in file) return false;
+  const stat = file.bytes.toString("latin1");
   // The name in field 2 may hold spaces and parentheses: the fields are counted from the last `)`.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields[19] === identity.startTime && fields[0] !== "Z";
@@ -84,25 +105,10 @@ export interface AppExit {
 
 /** The exit status the supervisor recorded for one app; undefined while it runs or when nobody saw its end. */
 export function readAppExit(directory: string, app: string): AppExit | undefined {
-  const file = readSmall(join(directory, "status", app));
-  const match = /^(\d{1,3})\n$/.exec(file?.text ?? "");
-  return file === undefined || match === null ? undefined : { status: Number(match[1]), at: file.writtenAt };
-}
-
-/** Content and time of one and the same file, which may be replaced or removed at any moment; undefined when it is not there. */
-function readSmall(path: string): { readonly text: string; readonly writtenAt: Date } | undefined {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(path, "r");
-    return { text: readFileSync(descriptor, "utf8"), writtenAt: fstatSync(descriptor).mtime };
-  } catch (error) {
-    const errno = errnoOf(error);
-    // ESRCH: the process ended while its stat was read.
-    if (errno === "ENOENT" || errno === "ESRCH") return undefined;
-    throw ioFailure(error, `cannot read ${path}`, path);
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
+  const file = readStateFile(join(directory, "status", app));
+  if ("problem" in file) return undefined;
+  const match = /^(\d{1,3})\n$/.exec(file.bytes.toString("latin1"));
+  return match === null ? undefined : { status: Number(match[1]), at: file.writtenAt };
 }
 
 function isPodRecord(value: unknown): value is PodRecord {
@@ -111,6 +117,7 @@ function isPodRecord(value: unknown): value is PodRecord {
   return (
     isText(uuid) &&
     isText(createdAt) &&
+    !Number.isNaN(Date.parse(createdAt)) &&
     isText(network) &&
     isText(hostname) &&
     (idBase === undefined || typeof idBase === "number") &&
@@ -127,8 +134,11 @@ function isCgroupOf(path: string, uuid: string): boolean {
   return parts.includes(`perigee-${uuid}`) && !parts.includes("..");
 }
 
+/** The name becomes part of a path. */
 function isAppRecord(value: unknown): value is PodAppRecord {
-  return isObject(value) && [value["name"], value["imageId"], value["imageName"], value["treeId"]].every(isText);
+  if (!isObject(value)) return false;
+  const { name, imageId, imageName, treeId } = value;
+  return isText(name) && isACName(name) && [imageId, imageName, treeId].every(isText);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod } from "./pod.ts";
-import { readAppExit, readInit, readPodRecord } from "./record.ts";
+import { findPodRecord, readAppExit, readInit } from "./record.ts";
 
 export interface AppStatus {
   readonly name: string;
@@ -25,6 +25,8 @@ export interface PodStatus {
   /** Of the pod; holds `logs/APP`. It changes with the pod's phase. */
   readonly directory: string;
   readonly apps: readonly AppStatus[];
+  /** What is damaged in its directory; then the rest says only what can still be known. */
+  readonly problem?: string | undefined;
 }
 
 /** The status of a pod that was found a moment ago; undefined when it is gone by now. */
@@ -38,7 +40,7 @@ export function statusOf(root: string, found: FoundPod): PodStatus | undefined {
 }
 
 function readStatus(pod: FoundPod): PodStatus | undefined {
-  const record = readPodRecord(pod.directory);
+  const { record, problem } = findPodRecord(pod.directory);
   const init = readInit(pod.directory);
   const isRunning = pod.state === "running";
   const hasRun = init !== undefined;
@@ -65,5 +67,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     hostname: record?.hostname,
     network: record?.network,
     apps,
+    // Before it runs, a torn record is one that is being written.
+    problem: problem === undefined || pod.phase === "prepare" ? undefined : `its record is ${problem}`,
   };
 }

@@ -10,6 +10,8 @@ export const acIdentifier = /^[a-z0-9]+([-._~/][a-z0-9]+)*$/;
 export const acName = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 /** TYPE-11, ACI-39. */
 export const environmentName = /^[A-Za-z_][A-Za-z_0-9.-]*$/;
+/** Bytes of the longest manifest that is read (A05). */
+export const manifestLimit = 4 * 1024 * 1024;
 /** The longest name of either kind, in characters. */
 export const nameLimit = 512;
 

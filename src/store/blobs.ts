@@ -2,7 +2,7 @@
  * Imports: bytes that were verified elsewhere become an image of the store, in an order that leaves a whole store behind
  * whenever it is cut short. What a signature is, or where bytes come from, is not known here.
  */
-import { constants, type FileHandle, link, mkdir, open, rename, stat } from "node:fs/promises";
+import { constants, type FileHandle, link, lstat, mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha512 } from "../base/digest.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
@@ -11,7 +11,7 @@ import { FileLock } from "../shim/flock.ts";
 import { blobPath, blobsOf, indexOf, lockOf, manifestPath, recordPath, type Store, signaturePath } from "./layout.ts";
 import { readRecordSync, renderFacts } from "./lookup.ts";
 import { encodeSelfChecking, type ImageRecord, mergeRecords, type StoredRecord } from "./records.ts";
-import { makeStaging, type StagingDirectory } from "./staging.ts";
+import { makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
 import { publishTree } from "./trees.ts";
 
 /** An import under way: a flocked temporary directory of the store that any process can tell live from dead. */
@@ -143,20 +143,43 @@ async function syncArchive({ archive, sync, onStep }: Import, expected: number):
 async function placeBlob(importing: Import, blob: ImageRecord["archive"], signature?: string): Promise<void> {
   const { store, archivePath, onStep } = importing;
   const path = blobPath(store, blob.sha512);
-  const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  if (made !== undefined) onStep("blob directory made");
+  await makeShelf(importing, dirname(path));
   await syncDirectory(blobsOf(store));
   try {
     await link(archivePath, path);
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw error;
     // Another import of the same bytes was faster. Another length means a rotten file, which the verified one replaces.
-    if ((await stat(path)).size !== blob.size) await rename(archivePath, path);
+    const there = await lstat(path);
+    if (!there.isFile() || there.size !== blob.size) await put(store, archivePath, path);
   }
   onStep("blob linked");
-  if (signature !== undefined) await rename(signature, signaturePath(store, blob.sha512));
+  if (signature !== undefined) await put(store, signature, signaturePath(store, blob.sha512));
   await syncDirectory(dirname(path));
   onStep("blob directory synced");
+}
+
+async function makeShelf({ store, onStep }: Import, shelf: string): Promise<void> {
+  try {
+    await mkdir(shelf, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+    if ((await lstat(shelf)).isDirectory()) return;
+    await throwAway(store, [shelf]);
+    await mkdir(shelf, { mode: 0o700 });
+  }
+  onStep("blob directory made");
+}
+
+/** Gives a file its name, whatever has it now: a directory there makes room. */
+async function put(store: Store, from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errnoOf(error) !== "EISDIR") throw error;
+    await throwAway(store, [to]);
+    await rename(from, to);
+  }
 }
 
 /** Bytes in a file of the working directory, on the disk. @returns its path */
@@ -175,8 +198,8 @@ async function stage({ staging, onStep }: Import, name: string, bytes: Buffer): 
   return path;
 }
 
-async function place({ onStep }: Import, staged: string, path: string): Promise<void> {
-  await rename(staged, path);
+async function place({ store, onStep }: Import, staged: string, path: string): Promise<void> {
+  await put(store, staged, path);
   onStep(`${path} placed`);
   await syncDirectory(dirname(path));
   onStep(`${path} synced`);

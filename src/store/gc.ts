@@ -5,7 +5,7 @@ import { type Log, silentLog } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { treeIdOfSync } from "./layers.ts";
 import { blobsOf, indexOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
-import { listIdsSync, listNames, listRecordsSync, readRecordSync } from "./lookup.ts";
+import { listIdsSync, listNames, listRecordsSync, readManifestSync, readRecordSync, shelvesOf } from "./lookup.ts";
 import type { StoredRecord } from "./records.ts";
 import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
 
@@ -30,12 +30,12 @@ export async function lockStore(
 
 /**
  * Removes trees no pod needs and no image gives, dead staging, and what a crash left of imports and removals. The caller holds
- * the store's exclusive lock since before it gathered `roots`, the tree ids that pods recorded. Broken records are mended from
+ * the store's exclusive lock since before it gathered `roots`, the tree ids that pods recorded; while they are unknown every tree stays. Broken records are mended from
  * their archives first, so that nothing is lost with them.
  */
 export async function sweepStore(
   store: Store,
-  roots: ReadonlySet<string>,
+  roots: ReadonlySet<string> | "unknown",
   options: { readonly log?: Log | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Swept> {
   const log = options.log ?? silentLog;
@@ -45,8 +45,19 @@ export async function sweepStore(
     await mendIndex(store, broken, log, options.signal);
   }
   const records = listRecordsSync(store);
-  const needed = new Set([...roots, ...records.flatMap((record) => treesOfRecord(store, record))]);
-  const trees = await sweepDirectory(store, treesOf(store), needed);
+  const unsaid = records.filter((record) => !isManifestWhole(store, record));
+  if (unsaid.length > 0) {
+    const { mendManifests } = await import("./mend.ts");
+    await mendManifests(store, unsaid, log, options.signal);
+  }
+  const trees =
+    roots === "unknown"
+      ? []
+      : await sweepDirectory(
+          store,
+          treesOf(store),
+          new Set([...roots, ...records.flatMap((record) => treesOfRecord(store, record))]),
+        );
   const blobs = await sweepBlobs(store, new Set(records.map((record) => record.archive.sha512)));
   const ids = records.map((record) => record.id);
   await sweepDirectory(store, manifestsOf(store), new Set(ids));
@@ -54,6 +65,16 @@ export async function sweepStore(
   const staging = await sweepStaging(store);
   await emptyTrash(store);
   return { trees, staging, blobs };
+}
+
+function isManifestWhole(store: Store, { id }: StoredRecord): boolean {
+  try {
+    readManifestSync(store, id);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
 }
 
 /** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */
@@ -69,8 +90,13 @@ function treesOfRecord(store: Store, record: StoredRecord): readonly string[] {
 /** @returns digests of the archives removed; a signature goes with its archive */
 async function sweepBlobs(store: Store, kept: ReadonlySet<string>): Promise<readonly string[]> {
   const removed: string[] = [];
-  for (const shelf of listNames(blobsOf(store))) {
-    const directory = join(blobsOf(store), shelf);
+  const shelves = shelvesOf(store);
+  const strangers = listNames(blobsOf(store)).map((name) => join(blobsOf(store), name));
+  await throwAway(
+    store,
+    strangers.filter((path) => !shelves.includes(path)),
+  );
+  for (const directory of shelves) {
     for (const name of listNames(directory)) {
       const digest = name.endsWith(".asc") ? name.slice(0, -".asc".length) : name;
       if (kept.has(digest)) continue;

@@ -5,9 +5,10 @@
 import { utimesSync } from "node:fs";
 import { constants, open, stat } from "node:fs/promises";
 import { verifying } from "../base/digest.ts";
-import { errnoOf, printable } from "../base/failure.ts";
-import { ioFailure, readIfExists } from "../base/files.ts";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
+import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { blobPath, recordPath, type Store, signaturePath } from "./layout.ts";
 import { findImageSync, listRecordsSync, readManifestSync, readRecordSync, resolveImageIdSync } from "./lookup.ts";
@@ -53,10 +54,13 @@ export async function* readArchiveBlob(
 ): AsyncGenerator<Uint8Array> {
   const path = blobPath(store, record.archive.sha512);
   const subject = `the stored archive of ${printable(record.name)}`;
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const handle = await open(path, flags).catch((error: unknown) => {
     throw ioFailure(error, `cannot open ${subject}`, path);
   });
   try {
+    if (!(await handle.stat()).isFile())
+      throw new Failure("IO_FAILED", `${subject} is no regular file`, { subject: path });
     yield* verifying(handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 }), record.archive, subject);
   } finally {
     await handle.close();
@@ -65,7 +69,8 @@ export async function* readArchiveBlob(
 
 /** The detached signature stored beside, if any. */
 export async function readSignature(store: Store, record: ImageRecord): Promise<Buffer | undefined> {
-  return readIfExists(signaturePath(store, record.archive.sha512));
+  const file = readStateFile(signaturePath(store, record.archive.sha512));
+  return "problem" in file ? undefined : file.bytes;
 }
 
 /** Notes that an image was used by run or fetch; the time of the record's file, which costs no write of ours. */

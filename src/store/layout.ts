@@ -3,20 +3,21 @@
  * Synchronous, because the hot path of `run` opens the store before it may wait for anything.
  */
 import {
+  accessSync,
   closeSync,
   constants,
   existsSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
-  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
+import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 
 /** Paths of the store below the data directory. spec/store.md */
@@ -67,20 +68,23 @@ export function openStoreSync(data: string): Store {
 /** Whether the store is there, complete. @throws Failure WRONG_STATE when it is something else */
 function hasVersion(store: Store): boolean {
   const path = join(store.root, "version");
-  let version: string;
-  try {
-    version = readFileSync(path, "utf8").trimEnd();
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
+  const file = readStateFile(path, versionLimit);
+  if ("problem" in file) {
+    if (file.problem === "not readable") accessSync(path, constants.R_OK);
+    if (file.problem !== "missing") throw wrongVersion(store, `${path}, which is ${file.problem}`);
     // The version is the first thing made, so a store that has images but no version is not one of ours.
     if (existsSync(blobsOf(store))) throw wrongVersion(store, "no version");
     return false;
   }
+  const version = file.bytes.toString("utf8").trimEnd();
   if (version === "") return false;
   if (version !== layoutVersion) throw wrongVersion(store, `version ${printable(version.slice(0, 40))}`);
   // The last directory made: a crash may have come before it.
   return existsSync(trashOf(store));
 }
+
+/** Bytes of the file `version`: some other program's may be longer than ours. */
+const versionLimit = 4096;
 
 function wrongVersion(store: Store, found: string): Failure {
   return new Failure("WRONG_STATE", `the store ${store.root} has another layout than this program knows`, {
@@ -120,7 +124,7 @@ function makeDirectory(path: string): void {
   try {
     mkdirSync(path, 0o700);
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST" || !statSync(path).isDirectory()) throw error;
+    if (errnoOf(error) !== "EEXIST" || !lstatSync(path).isDirectory()) throw error;
   }
 }
 

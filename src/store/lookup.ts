@@ -2,14 +2,17 @@
  * Reading the index: synchronous, without schemas and without locks, because `run` waits for it and readers never wait for
  * writers. A broken record is passed over with a warning; it never breaks a listing.
  */
-import { closeSync, constants, openSync, readdirSync, readSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { readStateFile } from "../base/state-file.ts";
+import { manifestLimit } from "../schema/grammar.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { hostLabels } from "../schema/platform.ts";
 import { sha512 } from "../shim/sha512.ts";
-import { indexOf, manifestPath, recordPath, type Store } from "./layout.ts";
+import { blobsOf, indexOf, manifestPath, recordPath, type Store } from "./layout.ts";
 import { decodeRecord, isImageID, isLabel, isObject, isText, type StoredRecord } from "./records.ts";
 
 type Labels = readonly { readonly name: string; readonly value: string }[];
@@ -96,12 +99,21 @@ export function findForHostSync(store: Store, name: string, labels: Labels): Sto
  */
 export function readManifestSync(store: Store, id: ImageID): Buffer {
   const record = readRecordSync(store, id);
-  const bytes = record && readIfThere(manifestPath(store, id));
-  if (record === undefined || bytes === undefined) throw notStored(id);
+  if (record === undefined) throw notStored(id);
+  const path = manifestPath(store, id);
+  const bytes = readIfThere(path);
+  if (bytes === undefined) {
+    throw new Failure("NOT_FOUND", `the stored manifest of ${excerpt(record.name)} is gone`, {
+      subject: path,
+      cause: `${path} is not there`,
+      hint: "perigee gc makes it anew from the stored archive",
+    });
+  }
   if (sha512(bytes) !== record.manifest.sha512) {
     throw new Failure("DIGEST_MISMATCH", `the stored manifest of ${excerpt(record.name)} was changed`, {
-      subject: manifestPath(store, id),
-      hint: `perigee image rm ${id.slice(0, 19)}, then fetch it again`,
+      subject: path,
+      cause: `${path} is not what was in the archive`,
+      hint: "perigee gc makes it anew from the stored archive",
     });
   }
   return bytes;
@@ -180,48 +192,46 @@ function newestFirst(a: StoredRecord, b: StoredRecord): number {
   return Date.parse(b.importedAt) - Date.parse(a.importedAt);
 }
 
-/**
- * The bytes of a regular file; undefined when there is none. A FIFO, directory or link that somebody put there neither hangs
- * nor leads us away: it reads as empty, which no digest fits.
- */
+/** The bytes of a file of the index; undefined when there is none. Whatever else stands there reads as empty, which no digest fits. */
 function readIfThere(path: string): Buffer | undefined {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === "ENOENT") return undefined;
-    if (errno === "ELOOP" || errno === "ENXIO") return Buffer.alloc(0);
-    throw ioFailure(error, `cannot read ${path}`, path);
-  }
-  try {
-    return readWhole(descriptor);
-  } catch (error) {
-    if (errnoOf(error) === "EISDIR" || errnoOf(error) === "EAGAIN") return Buffer.alloc(0);
-    throw ioFailure(error, `cannot read ${path}`, path);
-  } finally {
-    closeSync(descriptor);
-  }
+  const file = readStateFile(path, manifestLimit);
+  if (!("problem" in file)) return file.bytes;
+  if (file.problem === "not readable") throw notYours(path);
+  return file.problem === "missing" ? undefined : Buffer.alloc(0);
 }
 
-/** Larger than any usual record or manifest, so that a look at one file is open, read, close and nothing more. */
-const scratch = Buffer.allocUnsafeSlow(16 * 1024);
-
-function readWhole(descriptor: number): Buffer {
-  const parts: Buffer[] = [];
-  for (;;) {
-    const length = readSync(descriptor, scratch, 0, scratch.length, null);
-    parts.push(Buffer.from(scratch.subarray(0, length)));
-    if (length < scratch.length) return Buffer.concat(parts);
-  }
+function notYours(path: string): Failure {
+  return new Failure("NOT_ROOT", `${path} is not yours to read`, {
+    subject: path,
+    hint: "run it as the owner of the store, for example with sudo, or use a directory of your own: --dir DIRECTORY",
+  });
 }
 
-/** Names in a directory of the store, none when there is no such directory. */
+/** The directories that archives lie in, by the first digits of their digests; anything else beside them is the sweep's. */
+export function shelvesOf(store: Store): readonly string[] {
+  return listNames(blobsOf(store))
+    .map((name) => join(blobsOf(store), name))
+    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true);
+}
+
+/**
+ * Names in one of the directories that every store has. That one is gone, or is something else, is damage: an empty list in its
+ * place would have the sweep remove whatever is listed there.
+ * @throws Failure WRONG_STATE, IO_FAILED
+ */
 export function listNames(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
-    throw ioFailure(error, `cannot list ${directory}`, directory);
+    const errno = errnoOf(error);
+    if (errno !== "ENOENT" && errno !== "ENOTDIR") throw ioFailure(error, `cannot list ${directory}`, directory);
+    throw new Failure(
+      "WRONG_STATE",
+      `the store is damaged: ${directory} is ${errno === "ENOENT" ? "gone" : "no directory"}`,
+      {
+        subject: directory,
+        hint: `put it back, or give the store up: rm -r ${dirname(directory)}`,
+      },
+    );
   }
 }

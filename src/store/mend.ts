@@ -2,17 +2,16 @@
  * Makes broken records of the index whole again from the archives, which are the truth. Who vouched for an image is not in its
  * archive, so a mended image counts as unsigned until it is fetched again.
  */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat } from "node:fs/promises";
 import { sha512 } from "../base/digest.ts";
-import { Failure } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, readArchive } from "../image/archive.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { readArchiveBlob } from "./images.ts";
-import { blobPath, blobsOf, manifestPath, recordPath, type Store } from "./layout.ts";
-import { listNames, listRecordsSync } from "./lookup.ts";
+import { blobPath, manifestPath, recordPath, type Store } from "./layout.ts";
+import { listNames, listRecordsSync, shelvesOf } from "./lookup.ts";
 import { encodeSelfChecking, type StoredRecord } from "./records.ts";
 import { throwAway } from "./staging.ts";
 
@@ -41,9 +40,33 @@ export async function mendIndex(
   }
 }
 
+/** Makes manifests anew that are gone or were changed; with the store's exclusive lock. The records say what they must be. */
+export async function mendManifests(
+  store: Store,
+  records: readonly StoredRecord[],
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const record of records) {
+    const name = excerpt(record.name);
+    try {
+      const { id, manifestBytes } = await readArchive(readArchiveBlob(store, record), undefined, { signal });
+      if (id !== record.id) throw new Failure("DIGEST_MISMATCH", `its archive is ${id}`);
+      await throwAway(store, [manifestPath(store, id)]);
+      await writeAtomic(manifestPath(store, id), manifestBytes, 0o600);
+      log.warn(`the stored manifest of ${name} was broken and is mended`);
+    } catch (error) {
+      if (!(error instanceof Failure) || signal?.aborted) throw error;
+      log.warn(
+        `the stored manifest of ${name} is broken: ${error.message}; perigee image rm ${record.id.slice(0, 19)}`,
+      );
+    }
+  }
+}
+
 function archiveDigests(store: Store): readonly string[] {
-  return listNames(blobsOf(store))
-    .flatMap((shelf) => listNames(join(blobsOf(store), shelf)))
+  return shelvesOf(store)
+    .flatMap((shelf) => listNames(shelf))
     .filter((name) => /^[0-9a-f]{128}$/.test(name));
 }
 
@@ -55,7 +78,8 @@ async function mendFrom(
   log: Log,
   signal: AbortSignal | undefined,
 ): Promise<ImageID | undefined> {
-  const file = await stat(blobPath(store, digest));
+  const file = await lstat(blobPath(store, digest));
+  if (!file.isFile()) return undefined;
   const archive = { sha512: digest, size: file.size };
   let summary: ArchiveSummary;
   try {
@@ -66,6 +90,8 @@ async function mendFrom(
     return undefined;
   }
   if (!broken.has(summary.id)) return undefined;
+  // What stands there may be a directory, which no file replaces.
+  await throwAway(store, [recordPath(store, summary.id), manifestPath(store, summary.id)]);
   await writeAtomic(manifestPath(store, summary.id), summary.manifestBytes, 0o600);
   const record = mendedRecord(summary, archive, file.mtime);
   await writeAtomic(recordPath(store, summary.id), encodeSelfChecking(record), 0o600);

@@ -3,6 +3,7 @@
  * name and renamed into place when it is whole, so a process that dies leaves nothing outside of staging/.
  */
 import { randomBytes } from "node:crypto";
+import { lstatSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
@@ -81,6 +82,8 @@ async function takeFromDead(store: Store, path: string): Promise<boolean> {
   } catch (error) {
     // Its owner was faster and finished.
     if (error instanceof Failure && error.code === "NOT_FOUND") return false;
+    // A link or a socket is nobody's working directory.
+    if (!isDirectory(path)) return (await throwAway(store, [path])) === 1;
     throw error;
   }
   if (lock === undefined) return false;
@@ -117,6 +120,10 @@ export async function emptyTrash(store: Store): Promise<void> {
   } finally {
     lock.release();
   }
+}
+
+function isDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function randomName(): string {

@@ -2,8 +2,9 @@
  * Trees: the files of an image with everything it depends on, ready to run. A tree has its final name only when it is whole
  * and on the disk; one without its mark does not exist.
  */
-import { existsSync } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { open, rename } from "node:fs/promises";
+import { basename } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
@@ -27,10 +28,21 @@ export async function treeIdOf(store: Store, id: ImageID): Promise<string> {
   return treeIdOfSync(store, id);
 }
 
-/** The tree if it is rendered: for run's hot path, one system call. */
+/** The tree if it is rendered: for run's hot path, two system calls. A mark without a rootfs, or a link in place of either, is none. */
 export function findTree(store: Store, treeId: string): Tree | undefined {
   const tree = treePath(store, treeId);
-  return existsSync(treeMarkOf(tree)) ? { id: treeId, rootfs: rootfsOf(tree) } : undefined;
+  const rootfs = rootfsOf(tree);
+  const isWhole = look(treeMarkOf(tree))?.isFile() === true && look(rootfs)?.isDirectory() === true;
+  return isWhole ? { id: treeId, rootfs } : undefined;
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errnoOf(error) === "ENOTDIR") return undefined;
+    throw ioFailure(error, `cannot look at ${path}`, path);
+  }
 }
 
 /**
@@ -108,8 +120,10 @@ async function moveTree(store: Store, from: string, to: string): Promise<void> {
       return;
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno !== "ENOTEMPTY" && errno !== "EEXIST") throw ioFailure(error, `cannot name the tree ${to}`, to);
-      if (existsSync(treeMarkOf(to))) return;
+      if (errno !== "ENOTEMPTY" && errno !== "EEXIST" && errno !== "ENOTDIR") {
+        throw ioFailure(error, `cannot name the tree ${to}`, to);
+      }
+      if (findTree(store, basename(to)) !== undefined) return;
       if (attempt > 3) throw new Failure("WRONG_STATE", `${to} is in the way of a tree`, { subject: to, cause: error });
       await throwAway(store, [to]);
     }

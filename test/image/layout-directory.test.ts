@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { manifestLimit } from "../../src/image/layout.ts";
 import { readLayoutDirectory, readManifestFile } from "../../src/image/layout-directory.ts";
+import { manifestLimit } from "../../src/schema/grammar.ts";
 import { fails } from "../helpers/failures.ts";
 import { makeTemporary } from "../helpers/temporary.ts";
 

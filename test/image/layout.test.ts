@@ -1,7 +1,8 @@
 /** The verdicts are vectors (spec/vectors/tar); here are the limits and what finish() says. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { belowRootfs, layoutChecker, manifestLimit } from "../../src/image/layout.ts";
+import { belowRootfs, layoutChecker } from "../../src/image/layout.ts";
+import { manifestLimit } from "../../src/schema/grammar.ts";
 import type { EntryType, TarMember } from "../../src/tar/entry.ts";
 import { fails } from "../helpers/failures.ts";
 import { chunks } from "../helpers/tar-bytes.ts";

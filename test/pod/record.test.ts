@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import {
   isAlive,
@@ -15,9 +15,10 @@ import {
 
 let directory = "";
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), `perigee-record-${process.pid}-`));
+  directory = join(mkdtempSync(join(tmpdir(), `perigee-record-${process.pid}-`)), "u");
+  mkdirSync(directory);
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => rmSync(dirname(directory), { recursive: true, force: true }));
 
 const record: PodRecord = {
   uuid: "u",

@@ -3,7 +3,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { describe, it, type TestContext } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { lockStore, sweepStore } from "../../src/store/gc.ts";
-import { blobPath, openStore, recordPath, type Store } from "../../src/store/layout.ts";
+import { blobPath, manifestPath, openStore, recordPath, type Store } from "../../src/store/layout.ts";
 import { listIdsSync, listRecordsSync, readManifestSync, readRecordSync } from "../../src/store/lookup.ts";
 import { importReal, makeImage, sha512 } from "../helpers/images.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
@@ -67,6 +67,19 @@ describe("a broken index", () => {
     await writeFile(recordPath(store, kept.id), "torn");
     await sweep(store);
     assert.deepEqual(listIdsSync(store), [kept.id]);
+  });
+
+  it("has its manifests made anew, and keeps what was vouched for", async (t) => {
+    const store = await newStore(t);
+    const signers = [{ fingerprint: "aa", keyDigest: sha512("key"), signedAt: "2026-01-01T00:00:00Z" }];
+    const record = await importReal(store, await makeImage({ name: "example.com/web", signers }, files));
+    const manifest = readManifestSync(store, record.id);
+    for (const spoil of [rm, (path: string) => writeFile(path, "{}")]) {
+      await spoil(manifestPath(store, record.id));
+      assert.match((await sweep(store)).join(), /manifest of example\.com\/web was broken and is mended/);
+      assert.deepEqual(readManifestSync(store, record.id), manifest);
+      assert.deepEqual(readRecordSync(store, record.id)?.signers, signers);
+    }
   });
 
   it("passes over an archive that is broken too", async (t) => {

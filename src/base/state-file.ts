@@ -1,0 +1,84 @@
+/**
+ * Small files of our own state, read with suspicion: what stands in place of one may be a FIFO, a link, a directory or a file of any
+ * size. Synchronous, because the hot path of `run` waits for them.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { errnoOf } from "./failure.ts";
+import { ioFailure } from "./files.ts";
+
+export interface StateFile {
+  readonly bytes: Buffer;
+  /** Of the same file as the bytes, which may be replaced at any moment. */
+  readonly writtenAt: Date;
+}
+
+/** Why there are no bytes; anything but `missing` is damage, and to be told. */
+export interface Unreadable {
+  readonly problem: "missing" | "not a regular file" | "too large" | "not readable";
+}
+
+/** Bytes of a state file; none of ours comes near. */
+const defaultLimit = 1024 * 1024;
+
+/** Never waits, never follows a link in the last component, never takes more than `limit` bytes. @throws Failure IO_FAILED for a sick disk */
+export function readStateFile(path: string, limit = defaultLimit): StateFile | Unreadable {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY);
+  } catch (error) {
+    return whyNot(error, path);
+  }
+  try {
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) return { problem: "not a regular file" };
+    const bytes = readAtMost(descriptor, limit);
+    return bytes === undefined ? { problem: "too large" } : { bytes, writtenAt: stat.mtime };
+  } catch (error) {
+    return whyNot(error, path);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The text of a state file; undefined when there is none that can be read. */
+export function readStateText(path: string): string | undefined {
+  const file = readStateFile(path);
+  return "problem" in file ? undefined : file.bytes.toString("utf8");
+}
+
+function whyNot(error: unknown, path: string): Unreadable {
+  switch (errnoOf(error)) {
+    case "ENOENT":
+    // The process ended while its file in /proc was read.
+    case "ESRCH":
+      return { problem: "missing" };
+    case "ELOOP":
+    case "ENXIO":
+    case "ENODEV":
+    case "EISDIR":
+    // Something that is no directory stands on the way to it.
+    case "ENOTDIR":
+      return { problem: "not a regular file" };
+    case "EACCES":
+    case "EPERM":
+      return { problem: "not readable" };
+    default:
+      throw ioFailure(error, `cannot read ${path}`, path);
+  }
+}
+
+/** Larger than nearly every state file, so that a look at one is open, fstat, read, close and nothing more. */
+const scratch = Buffer.allocUnsafeSlow(16 * 1024);
+
+/** Undefined for more than `limit`. The size is not asked for: files in /proc have none. */
+function readAtMost(descriptor: number, limit: number): Buffer | undefined {
+  const parts: Buffer[] = [];
+  for (let total = 0; total <= limit; ) {
+    const length = readSync(descriptor, scratch, 0, scratch.length, null);
+    total += length;
+    if (total > limit) break;
+    parts.push(Buffer.from(scratch.subarray(0, length)));
+    if (length < scratch.length) return Buffer.concat(parts);
+  }
+  return undefined;
+}
