@@ -146,19 +146,30 @@ static const char *code_of(int status)
     return status == 126 ? "NOT_EXECUTABLE" : status == 127 ? "EXEC_NOT_FOUND" : "SHIM_FAILED";
 }
 
-static const char *sentence_of(int status)
+static bool is_directory_of_app(const struct failure *failure)
 {
-    return status == 126   ? "the app's program cannot be executed: "
-           : status == 127 ? "the app's program is not in the image: "
-                           : "the pod could not be run: ";
+    return strcmp(failure->step, "cwd") == 0;
 }
 
-static const char *hint_of(int status, int errnum)
+static const char *sentence_of(const struct failure *failure)
 {
-    return errnum == EMFILE ? "ulimit -n 1024, and run it again"
-           : status == 126  ? "make it executable in the image, or name another program with --exec"
-           : status == 127 ? "name a program that is in the image with --exec"
-                           : "perigee plan shows every step that is attempted";
+    if (failure->status == 126)
+        return "the app's program cannot be executed: ";
+    if (failure->status == 127)
+        return "the app's program is not in the image: ";
+    return is_directory_of_app(failure) ? "the app's working directory cannot be entered: " : "the pod could not be run: ";
+}
+
+static const char *hint_of(const struct failure *failure)
+{
+    if (failure->errnum == EMFILE)
+        return "ulimit -n 1024, and run it again";
+    if (failure->status == 126)
+        return "make it executable in the image, or name another program with --exec";
+    if (failure->status == 127)
+        return "name a program that is in the image with --exec";
+    return is_directory_of_app(failure) ? "name a directory of the image that the app's user may enter with --working-dir"
+                                        : "perigee plan shows every step that is attempted";
 }
 
 /* What people are told, with the code of src/base/failure.ts. */
@@ -209,11 +220,11 @@ static void report_words(enum report report, const struct report_words *words)
 void report_failure(enum report report, const struct failure *failure)
 {
     char message[2048], cause[1024];
-    bool has_errno = failure->errnum != 0, is_exec = failure->status != 125;
-    snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure->status), is_exec ? "" : failure->step,
-             is_exec || failure->subject[0] == '\0' ? "" : " ", failure->subject);
+    bool has_errno = failure->errnum != 0, is_app = failure->status != 125 || is_directory_of_app(failure);
+    snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure), is_app ? "" : failure->step,
+             is_app || failure->subject[0] == '\0' ? "" : " ", failure->subject);
     snprintf(cause, sizeof cause, "%s%s%s", has_errno ? errno_name(failure->errnum) : "", has_errno ? ": " : "", failure->message);
-    report_words(report, &(struct report_words){code_of(failure->status), message, cause, hint_of(failure->status, failure->errnum)});
+    report_words(report, &(struct report_words){code_of(failure->status), message, cause, hint_of(failure)});
 }
 
 void report_lost_output(enum report report, int errnum, bool is_logged)

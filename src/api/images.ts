@@ -11,6 +11,7 @@ import { lastUsed, listRecords, readArchiveBlob, touchImage } from "../store/ima
 import { openStore, type Store } from "../store/layout.ts";
 import {
   ambiguous,
+  findForHostSync,
   findImageSync,
   matchingRecordsSync,
   notStored,
@@ -202,7 +203,8 @@ function findOne(store: Store, reference: Reference, image: string): ImageRecord
   const record =
     reference.kind === "id"
       ? readRecordSync(store, resolveImageIdSync(store, reference.prefix))
-      : findImageSync(store, reference.name, reference.labels);
+      : (findForHostSync(store, reference.name, reference.labels) ??
+        findImageSync(store, reference.name, reference.labels));
   if (record === undefined) throw notStored(image);
   return record;
 }

@@ -116,18 +116,30 @@ export async function exportKey(settings: Settings, options: ExportKeyOptions): 
   return { fingerprint: file.fingerprint, secret, armored, path: output };
 }
 
+/** The bytes of a file that should be a key. @throws Failure NOT_FOUND, KEY_INVALID for one that is far too long to be one */
+export async function readKeyBytes(file: string): Promise<Buffer> {
+  const bytes = await readIfExists(file, keyFileLimit).catch((error: unknown) => {
+    if (!(error instanceof Failure) || error.code !== "LIMIT_EXCEEDED") throw error;
+    throw new Failure("KEY_INVALID", `${file} is no key file`, {
+      subject: file,
+      cause: error,
+      hint: "perigee key export writes a key that others can use",
+    });
+  });
+  if (bytes === undefined) throw new Failure("NOT_FOUND", `${file} is not there`, { subject: file });
+  return bytes;
+}
+
 /**
  * Stores every secret key of `file`, as protected as it is there.
  * @throws Failure NOT_FOUND, KEY_INVALID when it holds none, ALREADY_EXISTS
  */
 export async function importKeys(settings: Settings, file: string): Promise<readonly StoredKey[]> {
-  const bytes = await readIfExists(file, keyFileLimit);
-  if (bytes === undefined) throw new Failure("NOT_FOUND", `${file} is not there`, { subject: file });
-  const keys = await readKeyFile(bytes);
+  const keys = await readKeyFile(await readKeyBytes(file));
   if (!keys.every(({ info }) => info.hasSecret)) {
     throw new Failure("KEY_INVALID", `${file} holds a public key; only secret keys are imported`, {
       subject: file,
-      hint: `to trust it: perigee trust --prefix PREFIX ${file}`,
+      hint: `to trust it: perigee trust --prefix example.com ${file}, with the beginning of the images' names`,
     });
   }
   const stored: StoredKey[] = [];

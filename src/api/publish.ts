@@ -5,13 +5,13 @@ import { ioFailure, readIfExists } from "../base/files.ts";
 import { peekManifest } from "../image/archive.ts";
 import { labelValue } from "../schema/labels.ts";
 import { FileLock } from "../shim/flock.ts";
+import { parseSiteUrl } from "../site/layout.ts";
 import { type ImageToPublish, type KeyToPublish, type PublishedSite, publishSite } from "../site/publish.ts";
 import { openFile, readChunks } from "../trust/files.ts";
 import { readSecretKeys } from "../trust/key-directory.ts";
-import { keyFileLimit } from "../trust/key-file.ts";
 import type { Keystore, TrustedKey } from "../trust/keystore.ts";
 import { signatureFileLimit } from "../trust/signature.ts";
-import { keyDirectory } from "./keys.ts";
+import { keyDirectory, readKeyBytes } from "./keys.ts";
 import type { Settings } from "./settings.ts";
 
 export type { PublishedImage, PublishedSite } from "../site/publish.ts";
@@ -35,6 +35,7 @@ export interface PublishOptions {
  */
 export async function publishImages(settings: Settings, options: PublishOptions): Promise<PublishedSite> {
   const { images, out, url, now = new Date(), signal } = options;
+  parseSiteUrl(url);
   const keys = await candidates(settings, options.keys ?? []);
   const ready: ImageToPublish[] = [];
   for (const path of images) ready.push(await prepare(settings, path, keys, now, signal));
@@ -68,9 +69,7 @@ async function candidates(settings: Settings, files: readonly string[]): Promise
   };
   for (const { bytes } of await readSecretKeys(keyDirectory(settings))) await add(bytes);
   for (const file of files) {
-    const bytes = await readIfExists(file, keyFileLimit);
-    if (bytes === undefined) throw new Failure("NOT_FOUND", `${file} is not there`, { subject: file });
-    await add(bytes);
+    await add(await readKeyBytes(file));
   }
   return [...found.values()];
 }

@@ -10,7 +10,8 @@ import type { Settings } from "./settings.ts";
 export interface SigningKeyChoice {
   /** Fingerprint, or a unique prefix of at least 8 digits. */
   readonly fingerprint: string;
-  readonly passphrase?: string | undefined;
+  /** A function is called only once image and output were found to be usable. */
+  readonly passphrase?: string | (() => Promise<string | undefined>) | undefined;
 }
 
 export interface SignOptions {
@@ -53,7 +54,7 @@ async function unlockAll(settings: Settings, choices: readonly SigningKeyChoice[
   const keys: UnlockedKey[] = [];
   for (const { fingerprint, passphrase } of choices) {
     const file = await findSecretKey(keyDirectory(settings), fingerprint);
-    keys.push(await unlockKey(file.bytes, passphrase));
+    keys.push(await unlockKey(file.bytes, typeof passphrase === "function" ? await passphrase() : passphrase));
   }
   return keys;
 }

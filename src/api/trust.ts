@@ -2,13 +2,14 @@
  * Trusting keys: first they are found and shown (`findKeys`), then those that were accepted are stored (`trustKey`), from the same bytes (T-D10).
  * Nothing here asks or decides; nothing is ever trusted without a call to `trustKey` (T-D11).
  */
+import { sha512 } from "../base/digest.ts";
 import { Failure } from "../base/failure.ts";
-import { readIfExists } from "../base/files.ts";
 import { discover, discoveryFailure } from "../fetch/discover.ts";
 import { ACIdentifier } from "../schema/names.ts";
 import { keyFileLimit } from "../trust/key-file.ts";
 import { formatFingerprint, type KeyInfo, readKeyFile } from "../trust/keys.ts";
 import { storeTrustedKey } from "../trust/keystore.ts";
+import { readKeyBytes } from "./keys.ts";
 import { keystoreOf } from "./keystore.ts";
 import type { Settings } from "./settings.ts";
 
@@ -87,9 +88,7 @@ async function discoverKeys(
 async function load(settings: Settings, location: string, signal: AbortSignal | undefined): Promise<Buffer> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(location)?.[1]?.toLowerCase();
   if (scheme === undefined) {
-    const bytes = await readIfExists(location, keyFileLimit);
-    if (bytes === undefined) throw new Failure("NOT_FOUND", `${location} is not there`, { subject: location });
-    return bytes;
+    return await readKeyBytes(location);
   }
   if (scheme !== "https" && !(scheme === "http" && settings.insecure.has("pubkey"))) {
     throw new Failure("USAGE", `keys are fetched over https, not ${scheme}`, {
@@ -104,6 +103,18 @@ async function load(settings: Settings, location: string, signal: AbortSignal | 
   throw new Failure(isAbsent ? "NOT_FOUND" : "HTTP_FAILED", `${location} answered ${response.status}`, {
     subject: location,
   });
+}
+
+/** Whether exactly these bytes are trusted for this scope already, so that there is nothing left to review. */
+export async function isTrusted(
+  settings: Settings,
+  scope: TrustScope,
+  { info, armored }: KeyCandidate,
+): Promise<boolean> {
+  const place = scope === "root" ? "root" : scope.prefix;
+  const digest = sha512(armored);
+  const keys = await keystoreOf(settings).keysFor(scope === "root" ? undefined : scope.prefix);
+  return keys.some((key) => key.scope === place && key.fingerprint === info.fingerprint && key.digest === digest);
 }
 
 /** @throws Failure KEY_INVALID when the key's signatures would never count: revoked, expired, too weak */

@@ -1,6 +1,7 @@
 /** Verifies an image file against its detached signature and the keystore, in one pass over its bytes. Nothing is stored. */
 import { Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
+import { rejectNaming } from "../fetch/import.ts";
 import { peekManifest } from "../image/archive.ts";
 import { openFile, readChunks } from "../trust/files.ts";
 import { signatureFileLimit } from "../trust/signature.ts";
@@ -34,7 +35,9 @@ export async function verifyImage(settings: Settings, options: VerifyOptions): P
   const handle = await openFile(image);
   try {
     const { path: signature, bytes } = await readSignature(image, options.signature);
-    const check = await beginVerification(bytes, { name: expected, keystore: keystoreOf(settings), now });
+    const check = await beginVerification(bytes, { name: expected, keystore: keystoreOf(settings), now }).catch(
+      (error: unknown) => rejectNaming(error, expected === undefined ? image : undefined),
+    );
     const look = await hashAndPeek(readChunks(handle, signal), check, signal);
     if (expected === undefined && look.name === undefined) throw look.error;
     // The signature first: of an image that was changed, a broken archive is not the news.

@@ -1,5 +1,6 @@
 /** What this program is and what it runs on. */
 import { release } from "node:os";
+import { hostArch } from "../schema/platform.ts";
 
 export interface VersionInfo {
   readonly version: string;
@@ -7,7 +8,7 @@ export interface VersionInfo {
   readonly appcVersion: string;
   readonly nodeVersion: string;
   readonly os: string;
-  /** Node's word for it. */
+  /** In appc's words, as in the label of an image. */
   readonly arch: string;
   readonly kernel: string;
 }
@@ -22,7 +23,7 @@ export function showVersion(): VersionInfo {
     appcVersion,
     nodeVersion: process.versions.node,
     os: process.platform,
-    arch: process.arch,
+    arch: hostArch(process.arch),
     kernel: release(),
   };
 }

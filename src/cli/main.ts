@@ -78,7 +78,7 @@ async function helpAbout(words: readonly string[]): Promise<readonly string[]> {
   const help = await import("./help.ts");
   const { topic } = await import("./topics.ts");
   const [first] = words;
-  if (first === undefined) return help.overview();
+  if (first === undefined || first === "help") return help.overview();
   const text = topic(first);
   if (text !== undefined) return text;
   if (words.length === 1 && commandsBelow(first).length > 0) return help.groupHelp(first);

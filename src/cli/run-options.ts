@@ -1,6 +1,6 @@
 /** The flags that run and plan share, and what they mean to the api. */
 import type { RunApp, RunOptions } from "../api/run-options.ts";
-import { Failure } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { parseAppSegments } from "./apps.ts";
 import type { OptionSpec, OptionValues } from "./command.ts";
 
@@ -53,7 +53,7 @@ export const appOptions: readonly OptionSpec[] = [
 /** @throws Failure USAGE */
 export function parseRunOptions(argv: readonly string[]): RunOptions & { readonly detach: boolean } {
   const { pod, apps } = parseAppSegments(argv, [...podOptions, ...detachOptions], appOptions);
-  if (apps.length === 0) throw new Failure("USAGE", "no image is named", { hint: "perigee run IMAGE" });
+  if (apps.length === 0) throw noImage(pod);
   return {
     apps: apps.map(({ image, options, args }) => runApp(image, options, args)),
     network: pod.text("net"),
@@ -110,5 +110,16 @@ export function pullPolicy(text: string): "new" | "never" | "update" {
   if (text === "new" || text === "never" || text === "update") return text;
   throw new Failure("USAGE", `--pull-policy is new, never or update, not ${JSON.stringify(text)}`, {
     subject: "--pull-policy",
+  });
+}
+
+/** `run --net IMAGE`: the flag took the image for its value. */
+function noImage(pod: OptionValues): Failure {
+  const taken = pod.text("net");
+  const isImage = taken !== undefined && !["", "none", "host"].includes(taken);
+  if (!isImage) return new Failure("USAGE", "no image is named", { hint: "perigee run IMAGE" });
+  return new Failure("USAGE", `no image is named: --net took ${excerpt(taken)} as its value`, {
+    subject: taken,
+    hint: `perigee run --net=host ${excerpt(taken)}`,
   });
 }

@@ -85,9 +85,29 @@ async function signatureFirst(wanted: WantedImage, options: ImportOptions): Prom
   return { bytes, check: await begin(bytes, wanted, options) };
 }
 
-async function begin(bytes: Buffer, { named }: WantedImage, options: ImportOptions): Promise<SignatureCheck> {
+async function begin(bytes: Buffer, wanted: WantedImage, options: ImportOptions): Promise<SignatureCheck> {
+  const { named, location } = wanted;
   const { beginVerification } = await import("../trust/verify.ts");
-  return await beginVerification(bytes, { name: named?.name, keystore: options.keystore, now: options.now() });
+  const file = named === undefined && location.image.kind === "file" ? location.image.path : undefined;
+  return await beginVerification(bytes, {
+    name: named?.name,
+    keystore: options.keystore,
+    now: options.now(),
+  }).catch((error: unknown) => rejectNaming(error, file));
+}
+
+/** Throws `error`; that a file's signer is not trusted is told with the name that the file's manifest has, unverified as it is. */
+export async function rejectNaming(error: unknown, file: string | undefined): Promise<never> {
+  if (file === undefined || !(error instanceof Failure) || error.code !== "KEY_UNTRUSTED") throw error;
+  const { createReadStream } = await import("node:fs");
+  const { peekManifest } = await import("../image/archive.ts");
+  const name = await peekManifest(createReadStream(file)).then(
+    ({ manifest }) => manifest.name,
+    () => undefined,
+  );
+  if (name === undefined) throw error;
+  const { message, subject, cause } = error;
+  throw new Failure("KEY_UNTRUSTED", message, { subject, cause, hint: `perigee trust --prefix ${name}` });
 }
 
 /** The archive in staging, and the check that has seen all of its bytes. */

@@ -1,6 +1,6 @@
 /** An image before it is an archive: a directory with the file `manifest` and the directory `rootfs`, as actool has it. */
 import { lstat, readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
 import { manifestLimit } from "../schema/grammar.ts";
@@ -56,7 +56,7 @@ export function notThere(what: string, path: string, cause: unknown): Failure {
   return new Failure("NOT_FOUND", `${what} is not there`, {
     subject: path,
     cause,
-    hint: `ls ${printable(dirname(path))}`,
+    hint: `check the spelling; it would be in ${printable(dirname(resolve(path)))}`,
   });
 }
 

@@ -1,5 +1,5 @@
 /** Seccomp isolators and --seccomp (ACE-30…34): their sets, wildcards and errors → a policy. */
-import { Failure, excerpt } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { defaultPolicy, type FilteredApp } from "./default-policy.ts";
 import { errnoNumber } from "./errno.ts";
 import type { SeccompAction, SeccompChoice, SeccompPolicy } from "./seccomp.ts";
@@ -128,16 +128,12 @@ function wildcardCalls(word: string): readonly string[] {
   return callsOfWildcard(word) ?? [];
 }
 
-function requireKnown(set: readonly string[]): void {
+function requireKnown(set: readonly string[], code: "MANIFEST_INVALID" | "USAGE" = "MANIFEST_INVALID"): void {
   const unknown = set.filter((word) => (word[0] === "@" ? callsOfWildcard(word) === undefined : !isSyscall(word)));
   if (unknown.length === 0) return;
-  throw new Failure(
-    "MANIFEST_INVALID",
-    `seccomp: unknown system calls or wildcards: ${unknown.map(excerpt).join(", ")}`,
-    {
-      hint: "wildcards are @appc.io/all, @appc.io/empty, @rkt/default-whitelist, @rkt/default-blacklist, @docker/…, @systemd/…",
-    },
-  );
+  throw new Failure(code, `seccomp: unknown system calls or wildcards: ${unknown.map(excerpt).join(", ")}`, {
+    hint: "wildcards are @appc.io/all, @appc.io/empty, @rkt/default-whitelist, @rkt/default-blacklist, @docker/…, @systemd/…",
+  });
 }
 
 function blockedAction({ errno: name }: SeccompSetRequest): SeccompAction {
@@ -159,6 +155,11 @@ export function parseSeccompFlag(text: string): SeccompSetRequest {
   const usable = (mode === "retain" || mode === "remove") && set.length > 0 && values.size === options.length;
   if (!usable || [...values.keys()].some((key) => key !== "mode" && key !== "errno")) {
     throw new Failure("USAGE", `--seccomp ${excerpt(text)}: not of the form mode=retain|remove[,errno=ENAME],NAME…`);
+  }
+  requireKnown(set, "USAGE");
+  const errno = values.get("errno") ?? "";
+  if (errno !== "" && errnoNumber(errno) === undefined) {
+    throw new Failure("USAGE", `--seccomp ${excerpt(text)}: Linux has no error ${excerpt(errno)}`, { subject: errno });
   }
   return { mode, set, ...(values.has("errno") ? { errno: values.get("errno") } : {}) };
 }

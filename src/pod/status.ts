@@ -10,6 +10,8 @@ export interface AppStatus {
   readonly state: "created" | "running" | "exited";
   /** Absent while it runs, and when its end was not seen (a killed supervisor). */
   readonly exitStatus?: number | undefined;
+  /** RFC 3339; with the exit status. */
+  readonly exitedAt?: string | undefined;
 }
 
 export interface PodStatus {
@@ -18,6 +20,8 @@ export interface PodStatus {
   /** RFC 3339; of the record, else of the directory. */
   readonly createdAt: string;
   readonly startedAt?: string | undefined;
+  /** When the last app ended; absent while one runs, and when an end was not seen. */
+  readonly exitedAt?: string | undefined;
   /** Host pid of the pod's init while it runs. */
   readonly pid?: number | undefined;
   readonly hostname?: string | undefined;
@@ -52,6 +56,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
       image: { id: imageId, name: imageName },
       state: isOver ? "exited" : hasRun ? "running" : "created",
       exitStatus: exit?.status,
+      exitedAt: exit?.at.toISOString(),
     };
   });
   // Last, because it says whether all of the above was read at one place.
@@ -63,6 +68,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     state: pod.state,
     createdAt: record?.createdAt ?? stat.ctime.toISOString(),
     startedAt: init?.startedAt.toISOString(),
+    exitedAt: isRunning ? undefined : lastEnd(apps),
     pid: isRunning ? init?.pid : undefined,
     hostname: record?.hostname,
     network: record?.network,
@@ -70,4 +76,9 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     // Before it runs, a torn record is one that is being written.
     problem: problem === undefined || pod.phase === "prepare" ? undefined : `its record is ${problem}`,
   };
+}
+
+function lastEnd(apps: readonly AppStatus[]): string | undefined {
+  const ends = apps.map(({ exitedAt }) => exitedAt);
+  return ends.includes(undefined) ? undefined : ends.toSorted().at(-1);
 }

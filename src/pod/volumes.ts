@@ -70,7 +70,7 @@ export function matchVolumes(manifest: PodManifest): MatchedVolumes {
 function matchMount(manifest: PodManifest, app: PodApp, mount: PodApp["mounts"][number]): AppMount {
   const volume = mount.appVolume ?? manifest.volumes.find(({ name }) => name === mount.volume);
   if (volume === undefined) {
-    throw new Failure("MANIFEST_INVALID", `${app.name}: there is no volume ${excerpt(mount.volume)} to mount`, {
+    throw new Failure("USAGE", `${app.name}: there is no volume ${excerpt(mount.volume)} to mount`, {
       subject: mount.volume,
       hint: `--volume ${printable(mount.volume)},kind=host,source=/DIRECTORY`,
     });

@@ -66,6 +66,13 @@ export function failureOf(event: FailedEvent, status: number): Failure {
       hint: "name a program that is in the image with --exec",
     });
   }
+  if (event.step === "cwd") {
+    return new Failure("SHIM_FAILED", `the app's working directory cannot be entered: ${subject}`, {
+      subject: event.subject,
+      cause,
+      hint: "name a directory of the image that the app's user may enter with --working-dir",
+    });
+  }
   return new Failure("SHIM_FAILED", `the pod could not be run: ${[event.step, subject].join(" ").trim()}`, {
     subject: event.subject,
     cause,

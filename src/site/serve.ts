@@ -150,12 +150,18 @@ async function listen(server: Server, address: string, port: number): Promise<nu
     server.listen(port, address, resolve);
   }).catch((error: unknown) => {
     const errno = errnoOf(error);
+    const isForeign = errno === "EADDRNOTAVAIL";
     const why =
-      errno === "EADDRINUSE" ? "something else listens there" : errno === "EACCES" ? "only root may" : "it failed";
+      {
+        EADDRINUSE: "something else listens there",
+        EACCES: "only root may",
+        EADDRNOTAVAIL: "it is no address of this machine",
+      }[errno ?? ""] ?? "it failed";
+    const free = `--listen ${address.includes(":") ? `[${address}]` : address}:0 takes any free port`;
     throw new Failure("IO_FAILED", `cannot listen on ${address}, port ${port}: ${why}`, {
       subject: `${address}:${port}`,
       cause: error,
-      hint: `--listen ${address.includes(":") ? `[${address}]` : address}:0 takes any free port`,
+      hint: isForeign ? `--listen 127.0.0.1:${port}, or an address that ip addr shows` : free,
     });
   });
   const bound = server.address();

@@ -210,6 +210,7 @@ function notYours(path: string): Failure {
 /** The directories that archives lie in, by the first digits of their digests; anything else beside them is the sweep's. */
 export function shelvesOf(store: Store): readonly string[] {
   return listNames(blobsOf(store))
+    .filter((name) => /^[0-9a-f]{2}$/.test(name))
     .map((name) => join(blobsOf(store), name))
     .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true);
 }

@@ -93,7 +93,7 @@ function onlyTrusted(
   throw new Failure("KEY_UNTRUSTED", `${what} is signed by a key you do not trust`, {
     subject: signatures[0]?.issuer,
     cause: `signed by ${issuers.join(", ")}; trusted for ${what}: ${trustedFor.slice(0, 8).join(", ") || "none"}`,
-    hint: `perigee trust --prefix ${name ?? "PREFIX"}`,
+    hint: name === undefined ? "perigee trust --prefix and what the image is called" : `perigee trust --prefix ${name}`,
   });
 }
 

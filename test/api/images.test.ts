@@ -6,11 +6,12 @@ import { extractImage, listImages, removeImage, removeImages, showImage } from "
 import { loadSettings, type Settings } from "../../src/api/settings.ts";
 import { openPods } from "../../src/pod/pod.ts";
 import { writePodRecord } from "../../src/pod/record.ts";
+import { hostArch } from "../../src/schema/platform.ts";
 import { blobPath, openStore, type Store } from "../../src/store/layout.ts";
-import { listRecordsSync } from "../../src/store/lookup.ts";
+import { listRecordsSync, readManifestSync } from "../../src/store/lookup.ts";
 import { treeIdOf } from "../../src/store/trees.ts";
 import { fails } from "../helpers/failures.ts";
-import { type FakeImage, importReal, makeImage, sha512 } from "../helpers/images.ts";
+import { type FakeImage, importImage, importReal, makeImage, sha512 } from "../helpers/images.ts";
 import { contentOf } from "../helpers/store-check.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
@@ -92,6 +93,19 @@ describe("showImage", () => {
     );
     assert.equal(new Set(shown.map(String)).size, 1);
     assert.equal(JSON.parse(String(shown[0])).name, "example.com/web");
+  });
+
+  it("of several images with a name shows the one for this host, as run takes it", async (t) => {
+    const { settings, store } = await setUp(t);
+    const name = "example.com/multi";
+    const label = (arch: string) => [
+      { name: "os", value: "linux" },
+      { name: "arch", value: arch },
+    ];
+    const own = hostArch(process.arch);
+    const here = await importImage(store, { name, labels: label(own) });
+    await importImage(store, { name, labels: label(own === "amd64" ? "aarch64" : "amd64") });
+    assert.deepEqual(await showImage(settings, { image: name }), readManifestSync(store, here.id));
   });
 
   it("is NOT_FOUND, AMBIGUOUS or USAGE for what is no stored image", async (t) => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { verifyImage } from "../../src/api/verify.ts";
+import { Failure } from "../../src/base/failure.ts";
 import { makeArchive } from "../helpers/images.ts";
 import {
   craft,
@@ -53,6 +54,19 @@ describe("verifyImage", () => {
       verified.signers.map(({ fingerprint, scope, signedAt }) => ({ fingerprint, scope, signedAt })),
       [{ fingerprint: key.fingerprint, scope: "example.com", signedAt: new Date(now.getTime() - day) }],
     );
+  });
+
+  it("names what a file says it is in the way out", async () => {
+    const { image, settings } = await prepared();
+    const nobody = {
+      ...settings,
+      directories: { ...settings.directories, localConfig: "/nonexistent", userConfig: "/nonexistent" },
+    };
+    await assert.rejects(verifyImage(nobody, { image, now }), (error: unknown) => {
+      assert.ok(error instanceof Failure && error.code === "KEY_UNTRUSTED");
+      assert.match(error.hint ?? "", /^perigee trust --prefix example\.com\/[a-z]+$/);
+      return true;
+    });
   });
 
   it("T-S27: follows masks of higher directories", async () => {

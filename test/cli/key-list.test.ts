@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { before, describe, it } from "node:test";
-import { importKeys } from "../../src/api/keys.ts";
+import { formatFingerprint, importKeys } from "../../src/api/keys.ts";
 import command from "../../src/cli/commands/key-list.ts";
 import { armor } from "../../src/trust/armor.ts";
 import { invoke, type MadeKey, makeKey, settingsIn, temporary } from "../helpers/trust.ts";
@@ -23,7 +23,8 @@ describe("perigee key list", () => {
     const { lines } = await invoke(command, settingsIn(path("config")));
     assert.equal(lines.length, 3);
     assert.match(lines[0] ?? "", /^FINGERPRINT +TYPE +CREATED +PROTECTED +IDENTITY +STATE$/);
-    const line = (key: MadeKey | undefined) => lines.find((text) => text.split(" ")[0] === key?.fingerprint) ?? "";
+    const line = (key: MadeKey | undefined) =>
+      lines.find((text) => text.split("  ")[0] === formatFingerprint(key?.fingerprint ?? "")) ?? "";
     assert.match(line(keys[0]), / ed25519 +2020-02-03 +no +Good <g@example\.com> +ok$/);
     assert.match(line(keys[1]), /Old\\x1b\[2J <o@example\.com> +it expired on 2020-02-03T04:06:06\.000Z$/);
   });

@@ -33,10 +33,10 @@ const table = (options: Readonly<Record<string, boolean>> = {}) =>
 describe("perigee list", () => {
   it("shows a row for each app, the pod's own words once, and pods without apps", () => {
     const [header, web, log, aborted] = table();
-    assert.deepEqual(header, ["UUID", "APP", "IMAGE NAME", "STATE", "CREATED", "STARTED", "NETWORK"]);
+    assert.deepEqual(header, ["UUID", "APP", "IMAGE NAME", "EXIT", "STATE", "CREATED", "STARTED", "NETWORK"]);
     assert.deepEqual(web?.slice(0, 4), ["6f3a1c52", "web", "example.com/web", "running"]);
     assert.equal(web?.at(-1), "none");
-    assert.deepEqual(log?.slice(0, 2), ["", "log"]);
+    assert.deepEqual(log, ["", "log", "example.com/\\x1b[31mlog", "3"]);
     assert.deepEqual(aborted?.slice(0, 2), ["91bc0000", "aborted prepare"]);
     assert.equal(table().length, 4);
   });

@@ -110,6 +110,7 @@ describe("parseRunOptions", () => {
 
   for (const [line, text] of [
     ["--detach", /no image/],
+    ["--net example.com/web", /no image is named: --net took example\.com\/web/],
     ["--private-users=maybe web", /yes or no/],
     ["--pull-policy always web", /new, never or update/],
     ["--memory 1Mi web", /belongs to an image/],

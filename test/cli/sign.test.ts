@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { createKey } from "../../src/api/keys.ts";
 import command from "../../src/cli/commands/sign.ts";
-import { failure, formatted, invoke, settingsIn, temporary } from "../helpers/trust.ts";
+import { contextOf, failure, formatted, invoke, settingsIn, temporary } from "../helpers/trust.ts";
 
 describe("perigee sign", () => {
   const path = temporary();
@@ -54,6 +54,21 @@ describe("perigee sign", () => {
     const options = { overwrite: true, "passphrase-file": path("pass") };
     const run = invoke(command, { ...settings, environment }, { args: [image], options });
     await assert.rejects(run, failure("PASSPHRASE_WRONG", /does not open/));
+  });
+
+  it("looks at the image and the place of the signature before it asks for a passphrase", async () => {
+    const { settings, image } = await prepared("one");
+    const missing = invoke(command, settings, { args: [`${image}.not`], answers: ["one"] });
+    await assert.rejects(missing, failure("NOT_FOUND", /not there/));
+    writeFileSync(`${image}.asc`, "");
+    let asked = 0;
+    const context = contextOf(command, settings, { args: [image] });
+    const ask = async () => {
+      asked += 1;
+      return "one";
+    };
+    await assert.rejects(Promise.resolve(command.run({ ...context, ask })), failure("ALREADY_EXISTS", /./));
+    assert.equal(asked, 0);
   });
 
   it("writes elsewhere with --output", async () => {

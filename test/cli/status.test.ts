@@ -59,7 +59,7 @@ describe("perigee status", () => {
     const { json } = await status({ args: [pod.uuid] });
     const { apps: shown } = Object(json);
     assert.deepEqual(
-      shown.map((app: object) => Object.entries(app).filter(([key]) => key !== "image")),
+      shown.map((app: object) => Object.entries(app).filter(([key]) => key !== "image" && key !== "exitedAt")),
       [
         [
           ["name", "web"],

@@ -56,8 +56,22 @@ describe("perigee trust", () => {
     assert.deepEqual(json, [{ ...result[0], identities: [...(result[0]?.identities ?? [])] }]);
   });
 
+  it("asks nothing for a key that is trusted for that prefix already; y is yes", async () => {
+    const settings = fresh();
+    const args = [path("key.asc")];
+    const first = await invoke(command, settings, { args, options: { prefix }, answers: ["y"] });
+    assert.equal(first.asked.length, 1);
+    assert.match(first.asked[0] ?? "", /\[y\/N\] $/);
+    const again = await invoke(command, settings, { args, options: { prefix }, answers: [] });
+    assert.deepEqual(again.asked, []);
+    assert.deepEqual(again.lines, first.lines);
+    // Another prefix is another question.
+    const other = await invoke(command, settings, { args, options: { prefix: "example.com" }, answers: ["y"] });
+    assert.equal(other.asked.length, 1);
+  });
+
   it("stores nothing on any other answer", async () => {
-    for (const answer of ["", "y", "no", "yes please"]) {
+    for (const answer of ["", "n", "no", "yes please"]) {
       const settings = fresh();
       const run = invoke(command, settings, { args: [path("key.asc")], options: { prefix }, answers: [answer] });
       await assert.rejects(run, failure("KEY_UNTRUSTED", /no key was accepted/));

@@ -94,11 +94,20 @@ describe("--report", () => {
     ]);
   });
   it("text of a pod that could not be set up", async () => {
+    const sysctls = [{ key: "net.no.such", value: "1" }];
+    const { status, stderr } = await runPod(scratch, { plan: { sysctls }, arguments: ["--report", "text"] });
+    assert.equal(status, 125);
+    assert.match(
+      stderr,
+      /^error\[SHIM_FAILED\]: the pod could not be run: sysctl net\.no\.such\n {2}cause: ENOENT: .*\n {2}try: perigee plan .*\n$/,
+    );
+  });
+  it("text of an app whose working directory is not there", async () => {
     const { status, stderr } = await runPod(scratch, { app: { cwd: "/missing" }, arguments: ["--report", "text"] });
     assert.equal(status, 125);
     assert.match(
       stderr,
-      /^error\[SHIM_FAILED\]: the pod could not be run: cwd \/missing\n {2}cause: ENOENT: .*\n {2}try: perigee plan .*\n$/,
+      /^error\[SHIM_FAILED\]: the app's working directory cannot be entered: \/missing\n {2}cause: ENOENT: .*\n {2}try: .* --working-dir\n$/,
     );
   });
   it("json is the error object", async () => {

@@ -5,13 +5,26 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { createPodCgroups, killCgroups, removeCgroups } from "../../src/pod/cgroup.ts";
+import { createPodCgroups, findPodCgroups, killCgroups, removeCgroups } from "../../src/pod/cgroup.ts";
 import { readCgroupLayout } from "../../src/pod/cgroup-layout.ts";
 import { type PodCgroups, planPodCgroups } from "../../src/pod/cgroup-plan.ts";
 import { fails } from "../helpers/failures.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
 const nothing: PodCgroups = { enable: [], directories: [], init: [], apps: new Map(), remove: [], visible: [] };
+
+describe("findPodCgroups (LIFE-22)", () => {
+  it("finds what has the pod's uuid in its name, children first, and no other pod's", async (context) => {
+    const base = await temporaryDirectory(context);
+    for (const path of ["perigee-U/app-a", "perigee-U/init", "perigee-V"])
+      mkdirSync(join(base, path), { recursive: true });
+    const hierarchy = { version: 1, mountPoint: base, controllers: [], base, writable: true } as const;
+    const found = findPodCgroups("U", { kind: "v1", hierarchies: [hierarchy] });
+    assert.deepEqual(found.slice(0, 2).toSorted(), [`${base}/perigee-U/app-a`, `${base}/perigee-U/init`]);
+    assert.deepEqual(found.slice(2), [`${base}/perigee-U`]);
+    assert.deepEqual(findPodCgroups("W", { kind: "v1", hierarchies: [hierarchy] }), []);
+  });
+});
 
 describe("createPodCgroups in a directory that stands for a hierarchy", () => {
   it("enables, makes and writes in order", async (context) => {

@@ -173,4 +173,15 @@ describe("treeRoots (LIFE-14)", () => {
     exited("two");
     assert.deepEqual([...treeRoots(root)].sort(), ["one", "two"]);
   });
+
+  it("LIFE-22: are unknown while a pod runs whose record is damaged, and not for one that ended", () => {
+    exited("one");
+    const damaged = exited("two");
+    rmSync(join(damaged.directory, "record"));
+    writeFileSync(join(damaged.directory, "record"), "torn");
+    assert.deepEqual([...treeRoots(root)], ["one"]);
+    const held = Pod.take(root, damaged.uuid, damaged.phase);
+    assert.equal(treeRoots(root), "unknown");
+    held?.release();
+  });
 });

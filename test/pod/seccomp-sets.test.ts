@@ -163,6 +163,8 @@ describe("parseSeccompFlag", () => {
     "mode=retain",
     "mode=retain,mode=remove,read",
     "mode=retain,x=y,read",
+    "mode=retain,no_such_call",
+    "mode=remove,errno=ENONE,read",
   ]) {
     it(`refuses ${JSON.stringify(text)}`, () => assert.throws(() => parseSeccompFlag(text), fails("USAGE")));
   }

@@ -94,7 +94,7 @@ describe("matchVolumes", () => {
   });
 
   it("a mount of no volume is an error, a volume without a mount a warning", () => {
-    assert.throws(() => matched([], [{ volume: "data", path: "/db" }]), fails("MANIFEST_INVALID", /no volume data/));
+    assert.throws(() => matched([], [{ volume: "data", path: "/db" }]), fails("USAGE", /no volume data/));
     assert.deepEqual(matchVolumes(pod([host], [])).warnings.length, 1);
   });
 

@@ -83,4 +83,9 @@ describe("failureOf", () => {
       assert.ok(failure.hint);
     });
   }
+  it("a working directory that is not there is told as one", () => {
+    const failure = failureOf({ ...event, step: "cwd", subject: "/srv" }, 125);
+    assert.equal(failure.message, "the app's working directory cannot be entered: /srv");
+    assert.match(failure.hint ?? "", /--working-dir/);
+  });
 });

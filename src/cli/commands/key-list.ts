@@ -1,5 +1,5 @@
 /** `perigee key list` */
-import { listKeys } from "../../api/keys.ts";
+import { formatFingerprint, listKeys } from "../../api/keys.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
 import { formatTable } from "../tables.ts";
@@ -13,7 +13,7 @@ export default defineCommand({
     formatTable(
       ["FINGERPRINT", "TYPE", "CREATED", "PROTECTED", "IDENTITY", "STATE"],
       keys.map((key) => [
-        key.fingerprint,
+        formatFingerprint(key.fingerprint),
         key.algorithm,
         key.createdAt.toISOString().slice(0, 10),
         key.isProtected ? "yes" : "no",

@@ -1,8 +1,14 @@
 /** perigee list */
-import { listPods } from "../../api/pods.ts";
+import { listPods, type PodStatus } from "../../api/pods.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
 import { formatTable, humanAge } from "../tables.ts";
+
+/** An end that nobody saw is not 0 (LIFE-16). */
+function exitOf(app: PodStatus["apps"][number] | undefined): string {
+  if (app === undefined || app.state !== "exited") return "";
+  return String(app.exitStatus ?? "unknown");
+}
 
 export default defineCommand({
   name: "list",
@@ -13,7 +19,13 @@ export default defineCommand({
     ["--full", "whole uuids and image IDs, absolute times"],
   ],
   examples: ["perigee list", "perigee list --full", "perigee list --format json"],
-  run: ({ settings }) => listPods(settings),
+  run: async ({ settings }) => {
+    const pods = await listPods(settings);
+    if (pods.length === 0 && !settings.caller.isRoot) {
+      settings.log.info(`no pods of yours in ${settings.directories.data}; those of root: sudo perigee list`);
+    }
+    return pods;
+  },
   text: (pods, { options }) => {
     const full = options.flag("full");
     const now = new Date();
@@ -24,6 +36,7 @@ export default defineCommand({
         ...(index > 0 ? [""] : [full ? pod.uuid : pod.uuid.slice(0, 8)]),
         app?.name ?? "",
         printable(app?.image.name ?? ""),
+        exitOf(app),
         ...(full ? [app?.image.id.slice(0, 19) ?? ""] : []),
         ...(index > 0 ? ["", "", "", ""] : [pod.state, time(pod.createdAt), time(pod.startedAt), pod.network ?? ""]),
       ]);
@@ -32,6 +45,7 @@ export default defineCommand({
       "UUID",
       "APP",
       "IMAGE NAME",
+      "EXIT",
       ...(full ? ["IMAGE ID"] : []),
       "STATE",
       "CREATED",

@@ -1,4 +1,4 @@
-/** `perigee sign`: asks for the passphrase of each key that has one and was given none. */
+/** `perigee sign`: asks for the passphrase of each key that has one and was given none, once nothing else is in the way. */
 import { formatFingerprint, givenPassphrase, selectKeys } from "../../api/keys.ts";
 import { type SigningKeyChoice, signImage } from "../../api/sign.ts";
 import { printable } from "../../base/failure.ts";
@@ -38,8 +38,8 @@ async function chooseKeys({ options, settings, ask }: CommandContext): Promise<r
   const choices: SigningKeyChoice[] = [];
   for (const { fingerprint, isProtected } of await selectKeys(settings, options.list("key"))) {
     const question = `Passphrase of ${formatFingerprint(fingerprint)}: `;
-    const passphrase = isProtected ? (given ?? (await ask(question, { secret: true }))) : undefined;
-    choices.push({ fingerprint, passphrase });
+    const passphrase = given ?? (() => ask(question, { secret: true }));
+    choices.push({ fingerprint, passphrase: isProtected ? passphrase : undefined });
   }
   return choices;
 }

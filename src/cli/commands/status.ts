@@ -42,6 +42,7 @@ function statusLines(pod: PodStatus): readonly string[] {
     `directory=${pod.directory}`,
     `created=${pod.createdAt}`,
     ...(pod.startedAt === undefined ? [] : [`started=${pod.startedAt}`]),
+    ...(pod.exitedAt === undefined ? [] : [`ended=${pod.exitedAt}`]),
     ...(pod.network === undefined ? [] : [`network=${pod.network}`]),
     ...(pod.pid === undefined ? [] : [`pid=${pod.pid}`]),
     `exited=${hasEnded}`,

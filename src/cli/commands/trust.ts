@@ -3,6 +3,7 @@ import { formatFingerprint } from "../../api/keys.ts";
 import type { Settings } from "../../api/settings.ts";
 import {
   findKeys,
+  isTrusted,
   type KeyCandidate,
   parsePrefix,
   requireUsable,
@@ -98,8 +99,12 @@ async function isAccepted(
     return isExpected;
   }
   if (options.flag("skip-fingerprint-review")) return true;
-  const answer = await ask(`${review(scope, candidate).join("\n")}\nDo you trust this key? Type yes: `);
-  if (answer !== undefined) return answer.trim().toLowerCase() === "yes";
+  if (await isTrusted(settings, scope, candidate)) {
+    settings.log.info(`trusted already: ${formatFingerprint(fingerprint)}`);
+    return true;
+  }
+  const answer = await ask(`${review(scope, candidate).join("\n")}\nDo you trust this key? [y/N] `);
+  if (answer !== undefined) return ["y", "yes"].includes(answer.trim().toLowerCase());
   throw new Failure("KEY_UNTRUSTED", "a key must be reviewed, and there is no terminal to show it on", {
     subject: fingerprint,
     cause: `found ${formatFingerprint(fingerprint)} at ${candidate.location}`,
