@@ -20,19 +20,21 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   site: ["image", "schema", "base"],
   fetch: ["http", "store", "trust", "image", "schema", "base"],
   pod: ["store", "shim", "schema", "base"],
-  api: ["pod", "fetch", "site", "store", "trust", "image", "http", "shim", "tar", "schema", "base"],
+  recipe: ["pod", "fetch", "store", "image", "shim", "tar", "schema", "base"],
+  api: ["recipe", "pod", "fetch", "site", "store", "trust", "image", "http", "shim", "tar", "schema", "base"],
   cli: ["api", "schema", "base"],
   index: ["api", "schema", "base"],
 };
 
 /** package → the folders whose job it does. */
 const owners: Readonly<Record<string, readonly string[]>> = {
-  zod: ["schema", "shim"],
+  zod: ["schema", "shim", "recipe"],
   "node-fetch": ["http"],
   openpgp: ["trust"],
   parse5: ["fetch"],
   commander: ["cli"],
   koffi: ["shim"],
+  yaml: ["recipe"],
 };
 
 /** Source files without a test file of their own, and where they are tested or why they need none. */

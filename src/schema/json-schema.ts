@@ -14,7 +14,8 @@ export function jsonSchemas(): ReadonlyMap<string, string> {
   ]);
 }
 
-function schemaText(schema: z.ZodType, title: string): string {
+/** The text of a file of spec/schema for `schema`. */
+export function schemaText(schema: z.ZodType, title: string): string {
   // What documents may contain, not what is made of them; transforms have no form in JSON Schema.
   const { $schema, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   return `${JSON.stringify({ $schema, title, ...rest }, null, 2)}\n`;
