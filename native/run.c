@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +26,13 @@ enum { FAILED = 125, USAGE = 2 };
 
 struct descriptors {
     int plan, events, pod;
+    /* A pod that nobody would miss its end of: it is killed when the process that started it ends, however that ends. */
+    bool with_caller;
 };
 
 static int usage(void)
 {
-    static const char text[] = "usage: perigee-shim run PLAN EVENTS POD [--report text|json]\n";
+    static const char text[] = "usage: perigee-shim run PLAN EVENTS POD [--report text|json | --with-caller]\n";
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     return USAGE;
 }
@@ -45,9 +48,10 @@ static int descriptor_of(const char *text)
 static bool parse(int argc, char **argv, struct descriptors *descriptors, enum report *report)
 {
     bool has_report = argc == 5 && strcmp(argv[3], "--report") == 0 && (strcmp(argv[4], "text") == 0 || strcmp(argv[4], "json") == 0);
-    if (argc != 3 && !has_report)
+    bool with_caller = argc == 4 && strcmp(argv[3], "--with-caller") == 0;
+    if (argc != 3 && !has_report && !with_caller)
         return false;
-    *descriptors = (struct descriptors){.plan = descriptor_of(argv[0]), .events = descriptor_of(argv[1]), .pod = descriptor_of(argv[2])};
+    *descriptors = (struct descriptors){.plan = descriptor_of(argv[0]), .events = descriptor_of(argv[1]), .pod = descriptor_of(argv[2]), .with_caller = with_caller};
     *report = !has_report ? REPORT_NONE : argv[4][0] == 't' ? REPORT_TEXT : REPORT_JSON;
     return descriptors->plan > 0 && descriptors->events > 0 && descriptors->pod > 0;
 }
@@ -104,6 +108,16 @@ static void close_on_execute(const struct descriptors *descriptors)
             die("descriptors", "", errno);
 }
 
+static void end_with_caller(void)
+{
+    /* Asked after the request: a caller that ended before it is noticed by its closed end of the events. */
+    struct pollfd events = {.fd = report_to, .events = POLLOUT};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        die("supervisor", "", errno);
+    if (poll(&events, 1, 0) == 1 && (events.revents & POLLERR) != 0)
+        die_because("supervisor", "", 0, "the process that started the pod has ended");
+}
+
 /* Everything is taken by signalfd. SIGPIPE and the like, which stage0 may have ignored, are set back by each app for itself. */
 static void hold_signals(void)
 {
@@ -127,6 +141,8 @@ int verb_run(int argc, char **argv)
         die("supervisor", "", errno);
     close_on_execute(&descriptors);
     hold_signals();
+    if (descriptors.with_caller)
+        end_with_caller();
     umask(022);
     if (fchdir(descriptors.pod) < 0 || flock(descriptors.pod, LOCK_EX | LOCK_NB) < 0)
         die("lock", "", errno);

@@ -210,8 +210,6 @@ void tar_check(const struct tar_entry *entry)
         tar_refuse(entry->path, "content, but no file");
     if (!device && (entry->major != 0 || entry->minor != 0))
         tar_refuse(entry->path, "a device number, but no device");
-    if (entry->type == TAR_CHARACTER && entry->major == 0 && entry->minor == 0)
-        tar_refuse(entry->path, "character device 0:0 hides files of an overlay");
     if (entry->attributes.mode > 07777)
         tar_refuse(entry->path, "the mode has more than permission bits");
 }

@@ -24,7 +24,7 @@
 enum { MAX_LEFT_OUT = 4096 };
 
 struct unpack {
-    bool owner, devices, sync;
+    bool owner, devices, whiteouts, sync;
     struct tar_reader reader;
     struct place place;
     struct applier applier;
@@ -169,9 +169,19 @@ static void unpack_hardlink(struct unpack *unpack, int parent, const char *name,
         die("link", entry->path, errno);
 }
 
+/* In an image it would hide files of whatever overlay the tree becomes part of (D06); a layer of a build says so what is gone. */
+static bool is_whiteout(const struct unpack *unpack, const struct tar_entry *entry)
+{
+    if (entry->type != TAR_CHARACTER || entry->major != 0 || entry->minor != 0)
+        return false;
+    if (!unpack->whiteouts)
+        tar_refuse(entry->path, "character device 0:0 hides files of an overlay");
+    return true;
+}
+
 static void unpack_special(struct unpack *unpack, int parent, const char *name, const struct tar_entry *entry)
 {
-    if (entry->type != TAR_FIFO && !unpack->devices) {
+    if (entry->type != TAR_FIFO && !is_whiteout(unpack, entry) && !unpack->devices) {
         leave_out(unpack, entry, entry->type == TAR_BLOCK ? "block device" : "character device");
         return;
     }
@@ -225,6 +235,8 @@ static bool read_arguments(struct unpack *unpack, int argc, char **argv)
             unpack->owner = false;
         else if (strcmp(argv[i], "--devices") == 0)
             unpack->devices = true;
+        else if (strcmp(argv[i], "--whiteouts") == 0)
+            unpack->whiteouts = true;
         else if (strcmp(argv[i], "--sync") == 0)
             unpack->sync = true;
         else
@@ -246,7 +258,7 @@ int verb_unpack(int argc, char **argv)
     struct unpack *unpack = must_allocate(sizeof *unpack);
     struct tar_entry entry;
     if (!read_arguments(unpack, argc, argv)) {
-        fputs("usage: perigee-shim unpack [--no-owner] [--devices] [--sync] < TAR\n", stderr);
+        fputs("usage: perigee-shim unpack [--no-owner] [--devices] [--whiteouts] [--sync] < TAR\n", stderr);
         return 2;
     }
     confine(unpack);

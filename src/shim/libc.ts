@@ -17,6 +17,7 @@ interface Libc {
   readonly flock: Call;
   readonly execve: Call;
   readonly fcntl: Call;
+  readonly lgetxattr: Call;
   /** OpenSSL's, which Node brings; undefined in a Node that hides it. */
   readonly sha512: Call | undefined;
 }
@@ -38,6 +39,7 @@ function libc(): Libc {
       flock: library.func("int flock(int fd, int operation)"),
       execve: library.func("int execve(const char *path, const char **argv, const char **envp)"),
       fcntl: library.func("int fcntl(int fd, int command, ...)"),
+      lgetxattr: library.func("long lgetxattr(const void *path, const char *name, void *value, size_t size)"),
       sha512: orUndefined(() => library.func("void *SHA512(const void *data, size_t length, void *digest)")),
     };
   }
@@ -128,4 +130,9 @@ export function clearCloexec(fd: number): void {
   if (typeof flags !== "number" || flags < 0 || fcntl(fd, F_SETFD, "int", flags & ~FD_CLOEXEC) !== 0) {
     throw new Failure("IO_FAILED", `cannot pass on descriptor ${fd}`, { cause: errnoName(errno()) });
   }
+}
+
+/** Whether the file at `path` itself, no link followed, has the extended attribute `name`. What cannot be looked at has none. */
+export function hasXattr(path: Buffer, name: string): boolean {
+  return Number(libc().lgetxattr(Buffer.concat([path, Buffer.alloc(1)]), name, null, 0)) >= 0;
 }

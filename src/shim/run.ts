@@ -29,6 +29,8 @@ export interface SpawnOptions extends RunOptions {
   readonly stdio?: readonly [StandardStream, StandardStream, StandardStream];
   /** The pod goes on when this process ends, which waits for it only until `ready` was read; `events` may then be left before their end. */
   readonly detached?: boolean;
+  /** The pod is killed when this process ends, however it ends: for work whose result nobody else could take. */
+  readonly withCaller?: boolean;
 }
 
 export interface RunHandle {
@@ -57,7 +59,7 @@ export function spawnRun(options: SpawnOptions): RunHandle {
   const [stdin, stdout, stderr] = options.stdio ?? ["ignore", "ignore", "ignore"];
   const plan = openForReading(options.plan);
   try {
-    const child = spawn(shimPath(), ["run", ...passed], {
+    const child = spawn(shimPath(), ["run", ...passed, ...(options.withCaller === true ? ["--with-caller"] : [])], {
       cwd: "/",
       env: {},
       detached: options.detached ?? false,

@@ -8,6 +8,8 @@ export interface UnpackOptions {
   readonly owner: boolean;
   /** Make device nodes instead of leaving them out. */
   readonly devices?: boolean | undefined;
+  /** Make character devices 0:0, which hide files of the layers below; refused without, because no image may have one. */
+  readonly whiteouts?: boolean | undefined;
   /** Everything is on the disk when the promise resolves. */
   readonly sync?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -36,6 +38,7 @@ export async function unpack(
   const flags = [
     ...(options.owner ? [] : ["--no-owner"]),
     ...(options.devices === true ? ["--devices"] : []),
+    ...(options.whiteouts === true ? ["--whiteouts"] : []),
     ...(options.sync === true ? ["--sync"] : []),
   ];
   const verb = startVerb("unpack", flags, directory, options.signal);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, symlinkSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
-import { clearCloexec, execve, flock } from "../../src/shim/libc.ts";
+import { clearCloexec, execve, flock, hasXattr } from "../../src/shim/libc.ts";
+import { temporaryDirectory } from "../helpers/temporary.ts";
 
 const compiled = resolve("build/src/shim/libc.js");
 
@@ -63,6 +64,25 @@ describe("clearCloexec", () => {
       () => clearCloexec(-1),
       (error) => error instanceof Failure && error.cause === "EBADF",
     );
+  });
+});
+
+describe("hasXattr", () => {
+  it("of the file itself, whatever bytes its name has; a link is not followed", async (context) => {
+    const directory = Buffer.from(`${await temporaryDirectory(context)}/`);
+    const [file, link] = [
+      Buffer.concat([directory, Buffer.from([0x66, 0xff])]),
+      Buffer.concat([directory, Buffer.from("link")]),
+    ];
+    writeFileSync(file, "");
+    symlinkSync(file, link);
+    // The name is no text, so the shell finds it.
+    spawnSync("sh", ["-c", "setfattr -n user.mark -v y f*"], { cwd: directory.toString() });
+    assert.deepEqual(
+      [hasXattr(file, "user.mark"), hasXattr(file, "user.other"), hasXattr(link, "user.mark")],
+      [true, false, false],
+    );
+    assert.equal(hasXattr(Buffer.from("/nonexistent"), "user.mark"), false);
   });
 });
 

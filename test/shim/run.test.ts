@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { setShimPath } from "../../src/shim/binary.ts";
 import { type FailedEvent, failureOf } from "../../src/shim/events.ts";
 import { flock } from "../../src/shim/libc.ts";
@@ -103,7 +104,7 @@ describe("replaceWithRun", () => {
     const script = join(path, "stage0.mjs");
     await writeFile(
       script,
-      `import { closeSync, constants, openSync } from "node:fs";
+      `import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
       const { replaceWithRun } = await import(${JSON.stringify(join(repository, "build/src/shim/run.js"))});
       const { setShimPath } = await import(${JSON.stringify(join(repository, "build/src/shim/binary.js"))});
       const { flock } = await import(${JSON.stringify(join(repository, "build/src/shim/libc.js"))});
@@ -135,3 +136,41 @@ describe("replaceWithRun", () => {
     }
   });
 });
+
+describe("withCaller", () => {
+  it("the pod is killed when the process that started it is; without, it goes on", async () => {
+    for (const withCaller of [true, false]) {
+      const { path, plan } = await makePod(scratch, { command: ["/guest", "sleep", "600"] });
+      await writeFile(join(path, "plan"), encodePlan(plan));
+      const script = join(path, "stage0.mjs");
+      await writeFile(
+        script,
+        `import { constants, openSync } from "node:fs";
+        const { spawnRun } = await import(${JSON.stringify(join(repository, "build/src/shim/run.js"))});
+        const { setShimPath } = await import(${JSON.stringify(join(repository, "build/src/shim/binary.js"))});
+        const { flock } = await import(${JSON.stringify(join(repository, "build/src/shim/libc.js"))});
+        setShimPath(${JSON.stringify(shim)});
+        const directory = ${JSON.stringify(path)};
+        const lock = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+        flock(lock, "exclusive", false);
+        const run = spawnRun({ directory, lock, plan: directory + "/plan", withCaller: ${withCaller} });
+        for await (const { event, pid } of run.events) if (event === "ready") break;
+        console.log(run.pid);
+        process.kill(process.pid, "SIGKILL");`,
+      );
+      const { signal, stdout } = spawnSync(process.execPath, [script], { encoding: "utf8" });
+      assert.equal(signal, "SIGKILL");
+      const supervisor = Number(stdout);
+      const init = Number((await readFile(join(path, "pid"), "utf8")).split(" ")[0]);
+      const isGone = () => [supervisor, init].every((pid) => !existsSync(`/proc/${pid}/ns/pid`) || isZombie(pid));
+      for (let attempt = 0; attempt < (withCaller ? 200 : 20) && !isGone(); attempt += 1) await sleep(25);
+      assert.equal(isGone(), withCaller);
+      if (!withCaller) process.kill(supervisor, "SIGKILL");
+    }
+  });
+});
+
+function isZombie(pid: number): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat.slice(stat.lastIndexOf(")") + 2)[0] === "Z";
+}

@@ -48,6 +48,23 @@ describe("unpack", () => {
     assert.ok(statSync(scene.at("target/gerät")).isCharacterDevice());
   });
 
+  it("whiteouts are made only when asked for, and other devices not with them", async () => {
+    const archive = tar([
+      { name: "gone", type: "3", major: 0, minor: 0 },
+      { name: "null", type: "3", major: 1, minor: 3 },
+    ]);
+    await assert.rejects(
+      unpack(chunks(archive, 512), scene.at("target"), { owner: true, devices: true }),
+      isFailure("SHIM_FAILED", /^gone: character device 0:0/),
+    );
+    const { skipped } = await unpack(chunks(archive, 512), scene.at("target"), { owner: true, whiteouts: true });
+    assert.deepEqual(skipped, ["null: character device"]);
+    assert.deepEqual(
+      [statSync(scene.at("target/gone")).isCharacterDevice(), statSync(scene.at("target/gone")).rdev],
+      [true, 0],
+    );
+  });
+
   it("owner false: files belong to the caller", async () => {
     await unpack(chunks(tar([{ name: "f", uid: 5 }]), 512), scene.at("target"), { owner: false });
     assert.equal(statSync(scene.at("target/f")).uid, process.getuid?.());
