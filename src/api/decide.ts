@@ -210,7 +210,7 @@ function planMount(mount: PlannedMount["mount"], allowSymlinks: boolean): Planne
 }
 
 /** Undefined when the host has none, also when its link leads nowhere. */
-function hostFile(path: string): string | undefined {
+export function hostFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

@@ -22,14 +22,18 @@ export async function podImages(settings: Settings, store: Store, options: RunOp
   const policy = options.pullPolicy ?? "new";
   const stored = options.apps.map((app) => (policy === "update" ? undefined : findApp(store, app)));
   const records = stored.every((record) => record !== undefined) ? stored : await fetchAll(settings, options, policy);
-  if (!settings.insecure.has("image")) {
-    for (const record of records) for (const layer of layersOf(store, record)) await requireTrust(settings, layer);
-  }
+  for (const record of records) await requireVouched(settings, store, record);
   return records.map((record) => ({
     record,
     manifest: JSON.parse(readManifestSync(store, record.id).toString("utf8")),
     treeId: treeIdOfSync(store, record.id),
   }));
+}
+
+/** Whoever signed the image and what lies below it is trusted now, unless the settings do not ask. @throws Failure SIGNATURE_MISSING, KEY_UNTRUSTED */
+export async function requireVouched(settings: Settings, store: Store, record: ImageRecord): Promise<void> {
+  if (settings.insecure.has("image")) return;
+  for (const layer of layersOf(store, record)) await requireTrust(settings, layer);
 }
 
 /** The image and everything below it: what a dependency brings runs too, and is vouched for by its own name (T-D16). */

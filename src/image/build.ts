@@ -8,7 +8,7 @@ import type { Log } from "../base/log.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
 import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
-import { pack } from "../shim/pack.ts";
+import { type PackEntry, pack } from "../shim/pack.ts";
 import { writeTar } from "../tar/write.ts";
 import { gzip } from "./gzip.ts";
 import { notThere } from "./layout-directory.ts";
@@ -19,7 +19,8 @@ export interface BuildOptions {
   readonly manifest: Buffer;
   /** What the manifest is called in messages; `manifest` when absent. */
   readonly manifestName?: string | undefined;
-  readonly rootfs: string;
+  /** A directory, or the entries of one in the order of shim/pack. */
+  readonly rootfs: string | AsyncIterable<PackEntry>;
   /** Must end in `.aci` (ACI-1). */
   readonly output: string;
   readonly overwrite: boolean;
@@ -59,34 +60,55 @@ function requireManifest(manifest: Buffer, name: string): void {
  * @throws Failure USAGE, MANIFEST_INVALID, JSON_INVALID, NOT_FOUND, ALREADY_EXISTS, IMAGE_INVALID, UNSUPPORTED, SHIM_FAILED, DISK_FULL, INTERRUPTED
  */
 export async function buildArchive(options: BuildOptions): Promise<BuiltImage> {
-  const { manifest, output, overwrite } = options;
-  if (!output.endsWith(".aci")) {
-    throw new Failure("USAGE", `${printable(output)} does not end in .aci (ACI-1)`, {
-      subject: output,
-      hint: `write to ${printable(output)}.aci`,
-    });
-  }
-  requireManifest(manifest, options.manifestName ?? "manifest");
-  await requireDirectory(options.rootfs);
+  requireName(options.output);
+  requireManifest(options.manifest, options.manifestName ?? "manifest");
+  if (typeof options.rootfs === "string") await requireDirectory(options.rootfs);
+  await requireFree(options.output, options.overwrite);
+  if (typeof options.rootfs === "string") await requireOutside(options.output, options.rootfs);
+  const { id, size } = await writeOutput(options, (handle) => write(options, handle));
+  return { id, path: options.output, size };
+}
+
+type OutputOptions = Pick<BuildOptions, "output" | "overwrite" | "signal">;
+
+/** What would be refused in the end is refused before any work. @throws Failure USAGE, ALREADY_EXISTS, NOT_FOUND */
+export async function requireOutput({ output, overwrite }: OutputOptions): Promise<void> {
+  requireName(output);
   await requireFree(output, overwrite);
-  await requireOutside(output, options.rootfs);
+  await realParent(output);
+}
+
+/**
+ * What `write` writes becomes the file `output`, whole and synced, or nothing does.
+ * @throws Failure ALREADY_EXISTS, DISK_FULL, INTERRUPTED; what `write` throws
+ */
+export async function writeOutput<T>(options: OutputOptions, write: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const { output, overwrite, signal } = options;
   const temporary = await tempBeside(output, 0o644).catch((error: unknown) => {
     throw ioFailure(error, `cannot write ${printable(output)}`, output);
   });
   try {
-    const { id, size } = await write(options, temporary.handle);
+    const result = await write(temporary.handle);
     await temporary.handle.sync();
-    requireGoing(options.signal);
+    requireGoing(signal);
     await requireFree(output, overwrite);
     await rename(temporary.path, output);
     await syncDirectory(dirname(output));
-    return { id, path: output, size };
+    return result;
   } catch (error) {
     await unlink(temporary.path).catch(ignoreMissing);
     throw ioFailure(error, `cannot write ${printable(output)}`, output);
   } finally {
     await temporary.handle.close();
   }
+}
+
+function requireName(output: string): void {
+  if (output.endsWith(".aci")) return;
+  throw new Failure("USAGE", `${printable(output)} does not end in .aci (ACI-1)`, {
+    subject: output,
+    hint: `write to ${printable(output)}.aci`,
+  });
 }
 
 async function write(
@@ -99,7 +121,8 @@ async function write(
   let size = 0;
   let read = 0;
   async function* hashed(): AsyncGenerator<Uint8Array> {
-    const entries = pack(options.rootfs, signal === undefined ? {} : { signal });
+    const { rootfs } = options;
+    const entries = typeof rootfs === "string" ? pack(rootfs, { signal }) : rootfs;
     for await (const chunk of writeTar(imageMembers(entries, options))) {
       requireGoing(signal);
       hash.update(chunk);
@@ -121,7 +144,7 @@ function requireGoing(signal: AbortSignal | undefined): void {
 }
 
 /** A single write may be short, on a nearly full disk for example. */
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+export async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
 }
 
@@ -152,17 +175,21 @@ async function requireFree(output: string, overwrite: boolean): Promise<void> {
 
 /** An archive below the tree it is made of would be packed into itself. */
 async function requireOutside(output: string, rootfs: string): Promise<void> {
-  const parent = await realpath(dirname(output)).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") {
-      const hint = `mkdir -p ${printable(dirname(output))}`;
-      throw new Failure("NOT_FOUND", `the directory of ${printable(output)} is not there`, { subject: output, hint });
-    }
-    throw ioFailure(error, `cannot write ${printable(output)}`, output);
-  });
+  const parent = await realParent(output);
   const way = relative(await realpath(rootfs), join(parent, basename(output)));
   if (way.split(sep)[0] === "..") return;
   throw new Failure("USAGE", `${printable(output)} lies inside of the root file system it would be made of`, {
     subject: output,
     hint: "write it somewhere else",
+  });
+}
+
+async function realParent(output: string): Promise<string> {
+  return await realpath(dirname(output)).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") {
+      const hint = `mkdir -p ${printable(dirname(output))}`;
+      throw new Failure("NOT_FOUND", `the directory of ${printable(output)} is not there`, { subject: output, hint });
+    }
+    throw ioFailure(error, `cannot write ${printable(output)}`, output);
   });
 }

@@ -1,13 +1,13 @@
 /** Bytes → strict JSON → schema → value, or one Failure that says where, which field and which rule. */
 import type * as z from "zod";
-import { excerpt, Failure } from "../base/failure.ts";
+import { excerpt, Failure, type FailureCode } from "../base/failure.ts";
 import { ruleOf } from "./rule-words.ts";
 import { type JsonPosition, parseLocatedJson, parseStrictJson } from "./strict-json.ts";
 
 /** Issues shown; a document with thousands of errors is not worth thousands of lines. */
 const shownIssues = 20;
 
-interface Issue {
+export interface Issue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
@@ -20,14 +20,26 @@ export function parseDocument<T extends z.ZodType>(schema: T, bytes: Uint8Array,
   const parsed = schema.safeParse(parseStrictJson(bytes, subject), { error: ruleOf });
   if (parsed.success) return parsed.data;
   const { value, locate } = parseLocatedJson(bytes, subject);
-  const issues = parsed.error.issues.flatMap((issue) => leaves(issue, value));
-  const lines = issues.slice(0, shownIssues).map((issue) => line(issue, locate(issue.path)));
+  throw refusal("MANIFEST_INVALID", subject, issuesOf(parsed.error, value), locate);
+}
+
+/** The issues of a refused value, those of a union being the ones of the branch that came furthest. */
+export function issuesOf(error: z.ZodError, value: unknown): readonly Issue[] {
+  return error.issues.flatMap((issue) => leaves(issue, value));
+}
+
+/** The failure that lists them; `prefix` stands before each `line:column`. */
+export function refusal(
+  code: FailureCode,
+  subject: string,
+  issues: readonly Issue[],
+  locate: (path: readonly PropertyKey[]) => JsonPosition,
+  prefix = "",
+): Failure {
+  const lines = issues.slice(0, shownIssues).map((issue) => `${prefix}${line(issue, locate(issue.path))}`);
   if (issues.length > shownIssues) lines.push(`and ${issues.length - shownIssues} more`);
   const count = issues.length === 1 ? "one rule" : `${issues.length} rules`;
-  throw new Failure("MANIFEST_INVALID", `${excerpt(subject)} breaks ${count} of its schema`, {
-    subject,
-    cause: lines.join("\n"),
-  });
+  return new Failure(code, `${excerpt(subject)} breaks ${count} of its schema`, { subject, cause: lines.join("\n") });
 }
 
 function line({ path, message }: Issue, { line, column }: JsonPosition): string {

@@ -64,7 +64,7 @@ describe("collectGarbage", () => {
     pod.release();
     const unused = tree(settings, "unused");
     const result = await collect(settings, { markOnly: true });
-    assert.deepEqual(result, { marked: [pod.uuid], removed: [], failed: [], trees: [], blobs: [] });
+    assert.deepEqual(result, { marked: [pod.uuid], removed: [], failed: [], trees: [], blobs: [], layers: [] });
     assert.ok(existsSync(unused));
     assert.deepEqual(await collect(settings), {
       marked: [],
@@ -72,6 +72,7 @@ describe("collectGarbage", () => {
       failed: [],
       trees: ["unused"],
       blobs: [],
+      layers: [],
     });
     assert.ok(existsSync(treePath(openStoreSync(settings.directories.data), id)));
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createReadStream } from "node:fs";
+import { createReadStream, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -8,6 +8,7 @@ import { readArchive } from "../../src/image/archive.ts";
 import { commandContext, type GivenLine } from "../helpers/command-context.ts";
 import { fails } from "../helpers/failures.ts";
 import { makeLayout } from "../helpers/image-tree.ts";
+import { testSettings } from "../helpers/settings.ts";
 import "../helpers/shim.ts";
 import { makeTemporary } from "../helpers/temporary.ts";
 
@@ -54,5 +55,38 @@ describe("perigee build", () => {
     await assert.rejects(run({ args: [at("layout")] }), fails("USAGE", /./, { hint: /perigee build DIR OUT\.aci/ }));
     const half = { args: [at("x.aci")], options: { manifest: at("layout/manifest") } };
     await assert.rejects(run(half), fails("USAGE"));
+  });
+
+  it("--file builds a recipe, with its own options", async () => {
+    writeFileSync(at("recipe.yaml"), "name: example.com/made\nsteps:\n  - mkdir: {path: /srv}\n");
+    const line = { args: [at("made.aci")], options: { file: at("recipe.yaml"), compression: true, cache: true } };
+    const settings = { ...testSettings(), directories: { ...testSettings().directories, data: at("data") } };
+    const first = await build.run({ ...commandContext(line), settings });
+    assert.equal((await readArchive(createReadStream(at("made.aci")))).id, first.id);
+    await assert.rejects(build.run({ ...commandContext(line), settings }), fails("ALREADY_EXISTS"));
+    const again = { ...line, options: { ...line.options, overwrite: true, context: temporary.path } };
+    const second = await build.run({ ...commandContext(again), settings });
+    assert.ok("steps" in second);
+    assert.deepEqual(second.steps, [{ number: 1, step: "mkdir: /srv", cached: true }]);
+  });
+  it("--file with what is not for it is a mistake of usage", async () => {
+    const file = at("recipe.yaml");
+    for (const options of [
+      { manifest: "m" },
+      { rootfs: "r" },
+      { "owner-root": true },
+      { "pull-policy": "always" },
+      { "shell-at": "x" },
+    ]) {
+      await assert.rejects(
+        run({ args: [at("y.aci")], options: { file, ...options } }),
+        fails("USAGE"),
+        JSON.stringify(options),
+      );
+    }
+    await assert.rejects(
+      run({ args: [at("y.aci"), at("z.aci")], options: { file } }),
+      fails("USAGE", /only the image/),
+    );
   });
 });

@@ -26,7 +26,14 @@ describe("perigee gc", () => {
   it("--mark-only removes nothing, whatever the grace", async () => {
     const uuid = ended();
     const options = { "mark-only": true, "grace-period": "0s" };
-    assert.deepEqual((await gc({ options })).json, { marked: [uuid], removed: [], failed: [], trees: [], blobs: [] });
+    assert.deepEqual((await gc({ options })).json, {
+      marked: [uuid],
+      removed: [],
+      failed: [],
+      trees: [],
+      blobs: [],
+      layers: [],
+    });
     assert.deepEqual((await gc({ options: { "grace-period": "0s" } })).lines, [`removed ${uuid}`]);
   });
 
@@ -41,11 +48,11 @@ describe("perigee gc", () => {
 
   it("ends with 1 when a pod could not be removed, and names it", () => {
     const failed = [{ uuid: "u", reason: "it is busy" }];
-    const result = { marked: [], removed: [], failed, trees: ["t".repeat(40)], blobs: [] };
+    const result = { marked: [], removed: [], failed, trees: ["t".repeat(40)], blobs: [], layers: ["layer-1"] };
     assert.equal(command.status?.(result), 1);
     assert.equal(command.status?.({ ...result, failed: [] }), 0);
     const lines = command.text(result, contextOf(command, settingsIn(path())));
-    assert.deepEqual(lines, ["failed u: it is busy", `removed tree ${"t".repeat(24)}`]);
+    assert.deepEqual(lines, ["failed u: it is busy", `removed tree ${"t".repeat(24)}`, "removed layer layer-1"]);
   });
 
   it("refuses durations that are none", async () => {

@@ -5,12 +5,13 @@ import { parseDuration } from "../durations.ts";
 
 export default defineCommand({
   name: "gc",
-  summary: "Remove pods that ended, and what only they kept in the store",
+  summary: "Remove pods that ended, what only they kept in the store, and old steps of recipes",
   description:
     "Pods that ended are marked first and removed once the grace period has passed since. What is left of a pod whose supervisor was killed is ended before anything is deleted.",
   options: [
     ["--grace-period <duration>", "how long pods that ended are kept", "30m"],
     ["--expire-prepared <duration>", "how long prepared pods that never ran are kept", "24h"],
+    ["--expire-layers <duration>", "how long steps of recipes that no build used are kept", "336h"],
     ["--mark-only", "only mark pods as garbage"],
   ],
   examples: ["perigee gc", "perigee gc --grace-period=0s", "perigee gc --mark-only"],
@@ -19,6 +20,7 @@ export default defineCommand({
     collectGarbage(settings, {
       gracePeriodMs: parseDuration(options.text("grace-period") ?? "30m", "--grace-period"),
       expirePreparedMs: parseDuration(options.text("expire-prepared") ?? "24h", "--expire-prepared"),
+      expireLayersMs: parseDuration(options.text("expire-layers") ?? "336h", "--expire-layers"),
       markOnly: options.flag("mark-only"),
       signal,
     }),
@@ -27,6 +29,7 @@ export default defineCommand({
     ...result.removed.map((uuid) => `removed ${uuid}`),
     ...result.failed.map((pod) => `failed ${pod.uuid}: ${pod.reason}`),
     ...result.trees.map((tree) => `removed tree ${tree.slice(0, 24)}`),
+    ...result.layers.map((layer) => `removed layer ${layer.slice(0, 24)}`),
     ...result.blobs.map((blob) => `removed blob ${blob.slice(0, 24)}`),
   ],
   status: (result) => (result.failed.length > 0 ? 1 : 0),

@@ -15,7 +15,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     "build",
     {
       group: "Images",
-      summary: "Build an image from a manifest and a root file system",
+      summary: "Build an image from a recipe, or from a manifest and a root file system",
       load: () => import("./build.ts"),
     },
   ],
@@ -83,7 +83,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     "gc",
     {
       group: "Pods",
-      summary: "Remove pods that ended, and what only they kept in the store",
+      summary: "Remove pods that ended, what only they kept in the store, and old steps of recipes",
       load: () => import("./gc.ts"),
     },
   ],

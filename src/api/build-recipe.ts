@@ -1,0 +1,190 @@
+/** Builds an image from a recipe: reads it, fetches the images it begins with, and lets recipe/ carry it out. */
+import { dirname, resolve } from "node:path";
+import { Failure, printable } from "../base/failure.ts";
+import { type BuiltRecipe, buildRecipe, makeShell, type RecipeBuild } from "../recipe/build.ts";
+import { holdCache, openCache } from "../recipe/cache.ts";
+import { openContext } from "../recipe/context.ts";
+import { baseOf, type PlannedStep, planRecipe, type RecipePlan } from "../recipe/plan.ts";
+import { type LocatedRecipe, readRecipe } from "../recipe/read.ts";
+import type { Layer } from "../recipe/stack.ts";
+import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
+import { parseDocument } from "../schema/validate.ts";
+import { replaceWithRun } from "../shim/run.ts";
+import { type ImageRecord, readManifest } from "../store/images.ts";
+import { openStore } from "../store/layout.ts";
+import { ensureTree } from "../store/trees.ts";
+import { hostFile } from "./decide.ts";
+import { fetchImages } from "./fetch.ts";
+import { requireVouched } from "./pod-images.ts";
+import type { Settings } from "./settings.ts";
+
+export type { BuiltRecipe };
+
+export interface RecipeOptions {
+  /** YAML, or JSON with a name that ends in `.json`. */
+  readonly file: string;
+  /** The directory that files are copied from; that of the recipe when absent. */
+  readonly context?: string | undefined;
+  /** false: every step is done again. */
+  readonly useCache?: boolean | undefined;
+  /** `new` when absent. */
+  readonly pullPolicy?: "new" | "never" | "update" | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BuildRecipeOptions extends RecipeOptions {
+  /** `NAME[-VERSION].aci` in the working directory when absent, after the last part of the image's name. */
+  readonly output?: string | undefined;
+  readonly overwrite?: boolean | undefined;
+  readonly compression?: "gzip" | "none" | undefined;
+}
+
+/** @throws Failure RECIPE_INVALID, STEP_FAILED, NOT_ROOT, and what fetching and building throw; nothing but the cache is left */
+export async function buildFromRecipe(settings: Settings, options: BuildRecipeOptions): Promise<BuiltRecipe> {
+  const recipe = await readRecipe(options.file);
+  return await withBuild(settings, recipe, options, async (build) => await buildRecipe(build));
+}
+
+export interface EnterRecipeOptions extends RecipeOptions {
+  /** From 1; the state before it. */
+  readonly step: number;
+  readonly report: "text" | "json";
+}
+
+/** This process becomes a pod with a shell. @throws Failure as buildFromRecipe; returns in no other way */
+export async function enterRecipe(settings: Settings, options: EnterRecipeOptions): Promise<never> {
+  if (!settings.caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee build …" });
+  const recipe = await readRecipe(options.file);
+  return await withBuild(settings, recipe, options, async (build) => {
+    const { isatty } = await import("node:tty");
+    const terminal = isatty(0) && isatty(1) ? (settings.environment.get("TERM") ?? "xterm") : undefined;
+    const pod = await makeShell(build, options.step, terminal);
+    try {
+      return replaceWithRun({ ...pod.start, report: options.report });
+    } catch (error) {
+      await pod.discard();
+      throw error;
+    }
+  });
+}
+
+async function withBuild<T>(
+  settings: Settings,
+  recipe: LocatedRecipe,
+  options: BuildRecipeOptions,
+  use: (build: RecipeBuild) => Promise<T>,
+): Promise<T> {
+  const { log, caller, sourceDateEpoch, directories } = settings;
+  const { signal, pullPolicy = "new" } = options;
+  const contextDirectory = resolve(options.context ?? dirname(options.file));
+  const context = openContext(contextDirectory);
+  const base = await fetchBase(settings, recipe, contextDirectory, { pullPolicy, signal });
+  const plan = planRecipe(recipe, { context: contextDirectory, base: base?.manifest, insecure: settings.insecure });
+  const dependencies = await fetchDependencies(settings, plan, { pullPolicy, signal });
+  const cache = openCache(directories.data);
+  const held = await holdCache(cache, { signal, log });
+  try {
+    return await use({
+      shop: {
+        cache,
+        context,
+        data: directories.data,
+        imageName: plan.name,
+        recipeFile: options.file,
+        count: plan.count,
+        epoch: sourceDateEpoch ?? 0,
+        isRoot: caller.isRoot,
+        useCache: options.useCache ?? true,
+        hostFiles: { resolvConf: hostFile("/etc/resolv.conf"), hosts: hostFile("/etc/hosts") },
+        log,
+        signal,
+      },
+      plan,
+      base: base?.layer ?? baseDirectory(recipe, contextDirectory),
+      dependencies,
+      output: options.output ?? outputOf(plan),
+      overwrite: options.overwrite ?? false,
+      compression: options.compression ?? "gzip",
+      sourceDateEpoch,
+    });
+  } finally {
+    held.release();
+  }
+}
+
+type Pull = Pick<RecipeOptions, "pullPolicy" | "signal">;
+
+/** The image that is flattened into the result. */
+async function fetchBase(settings: Settings, { recipe }: LocatedRecipe, context: string, pull: Pull) {
+  const base = baseOf(recipe);
+  if (base === "empty" || "directory" in base || "dependency" in base) return undefined;
+  if (!settings.caller.isRoot) {
+    throw new Failure("NOT_ROOT", "an image as base keeps the owners of its files, which needs root", {
+      hint: "sudo perigee build …, or list it as a dependency",
+    });
+  }
+  const reference = "file" in base ? resolve(context, base.file) : base.image;
+  const { record, layer } = await fetchTree(
+    settings,
+    /^\.{1,2}\//.test(reference) ? resolve(context, reference) : reference,
+    pull,
+  );
+  const store = await openStore(settings.directories.data);
+  const manifest = parseDocument(ImageManifest, await readManifest(store, record.id), `the manifest of ${record.name}`);
+  return { layer, manifest };
+}
+
+async function fetchTree(
+  settings: Settings,
+  reference: string,
+  { pullPolicy, signal }: Pull,
+): Promise<{ readonly record: ImageRecord; readonly layer: Layer }> {
+  const [record] = await fetchImages(settings, { images: [{ reference }], pullPolicy, signal });
+  if (record === undefined) throw new Failure("INTERNAL", `${printable(reference)} was fetched and is not there`);
+  const store = await openStore(settings.directories.data);
+  await requireVouched(settings, store, record);
+  return { record, layer: await ensureTree(store, record.id, { log: settings.log, signal }) };
+}
+
+/** What steps that make files build upon; a dependency that is only listed is nobody's to fetch here. */
+async function fetchDependencies(
+  settings: Settings,
+  { layers }: RecipePlan,
+  pull: Pull,
+): Promise<ReadonlyMap<string, Layer>> {
+  const wanted = new Map<string, Dependency>();
+  for (const { dependencies } of layers as readonly PlannedStep[]) {
+    for (const dependency of dependencies) wanted.set(JSON.stringify(dependency), dependency);
+  }
+  const trees = new Map<string, Layer>();
+  for (const [key, dependency] of wanted) {
+    const { record, layer } = await fetchTree(settings, referenceOf(dependency), pull);
+    const { imageID } = dependency;
+    if (imageID !== undefined && record.id.slice(0, imageID.length) !== imageID) {
+      throw new Failure("DIGEST_MISMATCH", `${record.name} is another image than the dependency says`, {
+        subject: record.id,
+        cause: `the recipe says ${imageID}`,
+      });
+    }
+    trees.set(key, layer);
+  }
+  return trees;
+}
+
+function referenceOf({ imageName, labels }: Dependency): string {
+  const version = labels.find(({ name }) => name === "version");
+  const others = labels.filter(({ name }) => name !== "version").map(({ name, value }) => `,${name}=${value}`);
+  return `${imageName}${version === undefined ? "" : `:${version.value}`}${others.join("")}`;
+}
+
+function baseDirectory({ recipe }: LocatedRecipe, context: string): { readonly directory: string } | undefined {
+  const base = baseOf(recipe);
+  return typeof base === "object" && "directory" in base ? { directory: resolve(context, base.directory) } : undefined;
+}
+
+function outputOf({ name, labels }: RecipePlan): string {
+  const version = labels.find((label) => label.name === "version")?.value;
+  const last = name.split("/").at(-1) ?? name;
+  const text = version === undefined ? last : `${last}-${version}`;
+  return `${text.replace(/[^A-Za-z0-9._+~-]/g, "-")}.aci`;
+}
