@@ -24,6 +24,9 @@ const probes = {
   "libcap2-bin": () => hasProgram("setcap"),
   attr: () => hasProgram("setfattr"),
   acl: () => hasProgram("setfacl"),
+  rpm: () => hasProgram("rpmbuild"),
+  "db5.3-util": () => hasProgram("db5.3_load"),
+  sqlite3: () => hasProgram("sqlite3"),
   strace: () => hasProgram("strace"),
   podman: () => hasProgram("podman"),
   runc: () => hasProgram("runc"),
@@ -45,6 +48,9 @@ const forTests = [
   "libcap2-bin",
   "attr",
   "acl",
+  "rpm",
+  "db5.3-util",
+  "sqlite3",
   "strace",
 ];
 const forBench = [...forQuickstart, "gnupg", "gpgv", "appc-spec", "podman", "runc", "bubblewrap", "hyperfine"];

@@ -29,6 +29,7 @@ export {
 export { type PlannedPod, planPod } from "./api/plan.ts";
 export { listPods, type PodStatus, podStatus, type RemovedPod, removePods, type StatusOptions } from "./api/pods.ts";
 export { type RunApp, type RunnablePod, type RunOptions, runPod } from "./api/run.ts";
+export { type ImageSbom, imageSbom, type ListedPackage, type SbomKind, type SbomOptions } from "./api/sbom.ts";
 export { type GlobalOptions, type InsecureOption, loadSettings, type Settings } from "./api/settings.ts";
 export { type SignedImage, type SigningKeyChoice, type SignOptions, signImage } from "./api/sign.ts";
 export { type StopOptions, type StoppedPod, stopPods } from "./api/stop.ts";

@@ -105,8 +105,7 @@ export interface ExtractedImage {
  */
 export async function extractImage(settings: Settings, options: ExtractImageOptions): Promise<ExtractedImage> {
   const { image, signal } = options;
-  const reference = parseReference(image);
-  const source = reference.kind === "file" ? readFile(reference.path) : await openStored(settings, reference, image);
+  const source = await openImage(settings, image);
   const { summary, directory, skipped } = await unpackTo(source, {
     directory: options.directory,
     layout: options.rootfsOnly === true ? "rootfs" : "image",
@@ -118,6 +117,15 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
   });
   for (const what of skipped) settings.log.warn(`left out: ${what}`);
   return { id: summary.id, name: summary.manifest.name, directory, skipped };
+}
+
+/**
+ * The archive of a stored image, or of a file as it is; reading a stored one fails unless it is the one that was verified.
+ * @throws Failure NOT_FOUND, AMBIGUOUS, USAGE
+ */
+export async function openImage(settings: Settings, image: string): Promise<AsyncIterable<Uint8Array>> {
+  const reference = parseReference(image);
+  return reference.kind === "file" ? readFile(reference.path) : await openStored(settings, reference, image);
 }
 
 async function openStored(settings: Settings, reference: Reference, image: string): Promise<AsyncIterable<Uint8Array>> {

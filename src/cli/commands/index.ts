@@ -46,6 +46,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import("./image-validate.ts"),
     },
   ],
+  [
+    "image sbom",
+    {
+      group: "Images",
+      summary: "List the packages inside of an image: its bill of materials",
+      load: () => import("./image-sbom.ts"),
+    },
+  ],
   ["sign", { group: "Trust", summary: "Sign an image", load: () => import("./sign.ts") }],
   ["verify", { group: "Trust", summary: "Verify the signature of an image", load: () => import("./verify.ts") }],
   ["trust", { group: "Trust", summary: "Trust a signing key for image names", load: () => import("./trust.ts") }],
