@@ -1,5 +1,5 @@
 /** The library: each verb takes the settings and one options object, and gives back plain data. Nothing here ends the caller's process by itself. */
-export { type BuildImageOptions, type BuiltImage, buildImage } from "./api/build.ts";
+export { type BuildImageOptions, type BuildResult, buildImage, type StoredSbom } from "./api/build.ts";
 export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./api/discover.ts";
 export { type FetchOptions, fetchImages } from "./api/fetch.ts";
 export { type Collected, type CollectOptions, collectGarbage } from "./api/gc.ts";

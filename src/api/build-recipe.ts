@@ -13,6 +13,7 @@ import { replaceWithRun } from "../shim/run.ts";
 import { type ImageRecord, readManifest } from "../store/images.ts";
 import { openStore } from "../store/layout.ts";
 import { ensureTree } from "../store/trees.ts";
+import type { CheckedBuild } from "./check-build.ts";
 import { hostFile } from "./decide.ts";
 import { fetchImages } from "./fetch.ts";
 import { requireVouched } from "./pod-images.ts";
@@ -23,6 +24,8 @@ export type { BuiltRecipe };
 export interface RecipeOptions {
   /** YAML, or JSON with a name that ends in `.json`. */
   readonly file: string;
+  /** What `file` is written in: an acbuild script (docs/acbuild.md), or a recipe when absent. */
+  readonly language?: "acbuild" | undefined;
   /** The directory that files are copied from; that of the recipe when absent. */
   readonly context?: string | undefined;
   /** false: every step is done again. */
@@ -37,12 +40,59 @@ export interface BuildRecipeOptions extends RecipeOptions {
   readonly output?: string | undefined;
   readonly overwrite?: boolean | undefined;
   readonly compression?: "gzip" | "none" | undefined;
+  /** Carry it out once more, without the cache, in another place, and compare. */
+  readonly check?: boolean | undefined;
 }
 
 /** @throws Failure RECIPE_INVALID, STEP_FAILED, NOT_ROOT, and what fetching and building throw; nothing but the cache is left */
-export async function buildFromRecipe(settings: Settings, options: BuildRecipeOptions): Promise<BuiltRecipe> {
-  const recipe = await readRecipe(options.file);
-  return await withBuild(settings, recipe, options, async (build) => await buildRecipe(build));
+export async function buildFromRecipe(
+  settings: Settings,
+  options: BuildRecipeOptions,
+): Promise<BuiltRecipe & { readonly check?: CheckedBuild }> {
+  const { recipe, written } = await readSource(settings, options);
+  const { output = written?.path, overwrite = written?.overwrite, signal } = options;
+  const image = await withBuild(settings, recipe, { ...options, output, overwrite }, async (build) => {
+    return await buildRecipe(build);
+  });
+  if (options.check !== true) return image;
+  const { checkBuild } = await import("./check-build.ts");
+  const words = wordsOf(options, written !== undefined);
+  const check = await checkBuild(settings, {
+    path: image.path,
+    signal,
+    prepare: async () => ({ words, copied: false }),
+  });
+  return { ...image, check };
+}
+
+/** The recipe of a file, and where a script itself says that it writes the image. */
+async function readSource({ log }: Settings, options: RecipeOptions) {
+  if (options.language !== "acbuild") return { recipe: await readRecipe(options.file), written: undefined };
+  const { readAcbuildScript } = await import("../recipe/acbuild.ts");
+  const script = await readAcbuildScript(options.file, { context: contextOf(options) });
+  for (const note of script.notes) log.warn(note);
+  return { recipe: script, written: script.output };
+}
+
+function contextOf({ file, context }: RecipeOptions): string {
+  return resolve(context ?? dirname(file));
+}
+
+/** The words that make another process carry out the same, and every step of it. */
+function wordsOf(options: BuildRecipeOptions, overwrites: boolean): readonly string[] {
+  const { file, language, compression, pullPolicy = "new" } = options;
+  return [
+    language === "acbuild" ? "--script" : "--file",
+    resolve(file),
+    "--context",
+    contextOf(options),
+    "--no-cache",
+    "--pull-policy",
+    // The same images as the first time, also when newer ones were published meanwhile.
+    pullPolicy === "update" ? "new" : pullPolicy,
+    ...(compression === "none" ? ["--no-compression"] : []),
+    ...(overwrites ? ["--overwrite"] : []),
+  ];
 }
 
 export interface EnterRecipeOptions extends RecipeOptions {
@@ -54,7 +104,7 @@ export interface EnterRecipeOptions extends RecipeOptions {
 /** This process becomes a pod with a shell. @throws Failure as buildFromRecipe; returns in no other way */
 export async function enterRecipe(settings: Settings, options: EnterRecipeOptions): Promise<never> {
   if (!settings.caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee build …" });
-  const recipe = await readRecipe(options.file);
+  const { recipe } = await readSource(settings, options);
   return await withBuild(settings, recipe, options, async (build) => {
     const { isatty } = await import("node:tty");
     const terminal = isatty(0) && isatty(1) ? (settings.environment.get("TERM") ?? "xterm") : undefined;
@@ -76,7 +126,7 @@ async function withBuild<T>(
 ): Promise<T> {
   const { log, caller, sourceDateEpoch, directories } = settings;
   const { signal, pullPolicy = "new" } = options;
-  const contextDirectory = resolve(options.context ?? dirname(options.file));
+  const contextDirectory = contextOf(options);
   const context = openContext(contextDirectory);
   const base = await fetchBase(settings, recipe, contextDirectory, { pullPolicy, signal });
   const plan = planRecipe(recipe, { context: contextDirectory, base: base?.manifest, insecure: settings.insecure });

@@ -1,7 +1,11 @@
 /** Builds an image, from a layout directory or from a manifest and a root file system. */
 import { Failure } from "../base/failure.ts";
 import { type BuiltImage, buildArchive } from "../image/build.ts";
+import { type GzipParameters, gzipParameters } from "../image/gzip.ts";
 import { readLayoutDirectory, readManifestFile } from "../image/layout-directory.ts";
+import type { SbomKind } from "../schema/sbom-link.ts";
+import type { ImageParts, StoredSbom } from "./build-sbom.ts";
+import type { CheckedBuild } from "./check-build.ts";
 import type { Settings } from "./settings.ts";
 
 export interface BuildImageOptions {
@@ -16,33 +20,78 @@ export interface BuildImageOptions {
   readonly compression?: "gzip" | "none" | undefined;
   /** Everything belongs to 0:0 in the image. */
   readonly ownerRoot?: boolean | undefined;
+  /** Store a bill of materials beside the image, named by its manifest. */
+  readonly sbom?: SbomKind | undefined;
+  /** Build it twice, in different places, and compare. */
+  readonly check?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export type { BuiltImage };
+export interface BuildResult extends BuiltImage {
+  readonly sbom?: StoredSbom | undefined;
+  readonly check?: CheckedBuild | undefined;
+  /** With what the bytes around the tar were made: they are the same where this is the same. */
+  readonly compression: GzipParameters | { readonly kind: "none" };
+}
+
+export type { CheckedBuild, StoredSbom };
 
 /**
  * The image file, whole and durable. Same input, same bytes; SOURCE_DATE_EPOCH of the settings bounds the times.
  * @throws Failure USAGE, NOT_FOUND, ALREADY_EXISTS, MANIFEST_INVALID, JSON_INVALID, IMAGE_INVALID, UNSUPPORTED, DISK_FULL, SHIM_FAILED, INTERRUPTED
  */
-export async function buildImage(settings: Settings, options: BuildImageOptions): Promise<BuiltImage> {
-  const { output, overwrite = false, compression = "gzip", ownerRoot = false, signal } = options;
-  const { manifest, manifestPath, rootfs } = await readParts(options);
-  return await buildArchive({
-    manifest,
-    manifestName: manifestPath,
-    rootfs,
-    output,
-    overwrite,
-    compression,
-    ownerRoot,
-    sourceDateEpoch: settings.sourceDateEpoch,
-    signal,
-    log: settings.log,
+export async function buildImage(settings: Settings, options: BuildImageOptions): Promise<BuildResult> {
+  const parts = await readParts(options);
+  const image = await buildParts(settings, parts, options);
+  const compression = options.compression === "none" ? ({ kind: "none" } as const) : gzipParameters;
+  if (options.check !== true) return { ...image, compression };
+  const { checkBuild, copyParts } = await import("./check-build.ts");
+  const check = await checkBuild(settings, {
+    path: image.path,
+    sbom: options.sbom,
+    signal: options.signal,
+    prepare: async (directory) => {
+      const { words, copied } = await copyParts(settings, parts, directory, options.signal);
+      return { words: [...flagsOf(options), ...words], copied };
+    },
   });
+  return { ...image, compression, check };
 }
 
-async function readParts({ directory, manifest, rootfs }: BuildImageOptions) {
+/** The words that make another process build what these options say. */
+function flagsOf({ compression, ownerRoot, sbom }: BuildImageOptions): readonly string[] {
+  return [
+    ...(compression === "none" ? ["--no-compression"] : []),
+    ...(ownerRoot === true ? ["--owner-root"] : []),
+    ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
+  ];
+}
+
+async function buildParts(
+  settings: Settings,
+  parts: ImageParts,
+  options: BuildImageOptions,
+): Promise<BuiltImage & { readonly sbom?: StoredSbom }> {
+  const { output, overwrite = false, compression = "gzip", ownerRoot = false, sbom, signal } = options;
+  const build = (manifest: Buffer): Promise<BuiltImage> =>
+    buildArchive({
+      manifest,
+      manifestName: parts.manifestPath,
+      rootfs: parts.rootfs,
+      output,
+      overwrite,
+      compression,
+      ownerRoot,
+      sourceDateEpoch: settings.sourceDateEpoch,
+      signal,
+      log: settings.log,
+    });
+  if (sbom === undefined) return await build(parts.manifest);
+  const { buildWithSbom } = await import("./build-sbom.ts");
+  return await buildWithSbom(settings, parts, { kind: sbom, output, overwrite, signal }, build);
+}
+
+async function readParts({ directory, manifest, rootfs }: BuildImageOptions): Promise<ImageParts> {
   if (directory !== undefined && manifest === undefined && rootfs === undefined) {
     return await readLayoutDirectory(directory);
   }

@@ -3,7 +3,9 @@ import { makeDirectories } from "../base/directories.ts";
 import { Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
 import { peekManifest } from "../image/archive.ts";
+import type { ImageManifest } from "../schema/image-manifest.ts";
 import { labelValue } from "../schema/labels.ts";
+import { linkedSbom, sbomKinds, sbomLinks, sbomPath } from "../schema/sbom-link.ts";
 import { FileLock } from "../shim/flock.ts";
 import { parseSiteUrl } from "../site/layout.ts";
 import { type ImageToPublish, type KeyToPublish, type PublishedSite, publishSite } from "../site/publish.ts";
@@ -28,6 +30,9 @@ export interface PublishOptions {
   readonly now?: Date | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Bytes of a bill of materials. */
+const sbomLimit = 128 * 1024 * 1024;
 
 /**
  * An image without signature, or by a key that is not at hand, is published with a warning: clients say what is missing.
@@ -86,7 +91,7 @@ async function prepare(
     const { manifest } = await peekManifest(readChunks(handle, signal), { signal });
     const { name, labels } = manifest;
     const [version, os, arch] = ["version", "os", "arch"].map((label) => labelValue(labels, label));
-    const image = { path, name, version, os, arch };
+    const image = { path, name, version, os, arch, documents: await linkedDocuments(settings, path, manifest) };
     const signature = await readIfExists(`${path}.asc`, signatureFileLimit);
     if (signature !== undefined) {
       const signers = await signersOf(settings, { path, name, signature }, keys, now, signal);
@@ -97,6 +102,24 @@ async function prepare(
   } finally {
     await handle.close();
   }
+}
+
+/** The bills of materials beside the image that its manifest names. */
+async function linkedDocuments(
+  { log }: Settings,
+  path: string,
+  { annotations }: ImageManifest,
+): Promise<ImageToPublish["documents"]> {
+  const documents: { suffix: string; bytes: Buffer }[] = [];
+  for (const kind of sbomKinds) {
+    const digest = linkedSbom(annotations, kind);
+    const file = sbomPath(path, kind);
+    const bytes = digest === undefined ? undefined : await readIfExists(file, sbomLimit);
+    if (bytes === undefined) continue;
+    if (sha512(bytes) === digest) documents.push({ suffix: sbomLinks[kind].suffix, bytes });
+    else log.warn(`${printable(file)} is not the one that the image names, and is left out`);
+  }
+  return documents;
 }
 
 interface SignedFile {

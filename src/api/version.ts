@@ -7,6 +7,8 @@ export interface VersionInfo {
   /** Of the App Container specification that is implemented. */
   readonly appcVersion: string;
   readonly nodeVersion: string;
+  /** Of the zlib inside of Node: what the bytes of a compressed image depend on. */
+  readonly zlibVersion: string;
   readonly os: string;
   /** In appc's words, as in the label of an image. */
   readonly arch: string;
@@ -22,6 +24,7 @@ export function showVersion(): VersionInfo {
     version,
     appcVersion,
     nodeVersion: process.versions.node,
+    zlibVersion: process.versions["zlib"] ?? "unknown",
     os: process.platform,
     arch: hostArch(process.arch),
     kernel: release(),

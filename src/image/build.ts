@@ -39,10 +39,10 @@ export interface BuiltImage {
   readonly size: number;
 }
 
-/** The one who builds can correct it, and is told so. */
-function requireManifest(manifest: Buffer, name: string): void {
+/** The manifest as data. The one who builds can correct it, and is told so. @throws Failure MANIFEST_INVALID, JSON_INVALID, LIMIT_EXCEEDED */
+export function checkManifest(manifest: Buffer, name: string): ImageManifest {
   try {
-    parseDocument(ImageManifest, manifest, name);
+    return parseDocument(ImageManifest, manifest, name);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const { code, message, subject, cause } = error;
@@ -61,7 +61,7 @@ function requireManifest(manifest: Buffer, name: string): void {
  */
 export async function buildArchive(options: BuildOptions): Promise<BuiltImage> {
   requireName(options.output);
-  requireManifest(options.manifest, options.manifestName ?? "manifest");
+  checkManifest(options.manifest, options.manifestName ?? "manifest");
   if (typeof options.rootfs === "string") await requireDirectory(options.rootfs);
   await requireFree(options.output, options.overwrite);
   if (typeof options.rootfs === "string") await requireOutside(options.output, options.rootfs);

@@ -11,6 +11,33 @@ export async function copyTree(source: string, target: string, shift: number, si
   await unpackMembers(shifted(pack(source, { signal }), shift), target, { owner: true, devices: true, signal });
 }
 
+export interface CopiedTree {
+  /** What could not be made, `path: what`. */
+  readonly skipped: readonly string[];
+  /** `UID:GID` of every file of the source. */
+  readonly owners: ReadonlySet<string>;
+}
+
+/**
+ * As copyTree, without a shift; `owner` false gives everything to the caller, who need not be root then.
+ * @throws Failure SHIM_FAILED, DISK_FULL
+ */
+export async function copyTreeExactly(
+  source: string,
+  target: string,
+  { owner, signal }: { readonly owner: boolean; readonly signal?: AbortSignal | undefined },
+): Promise<CopiedTree> {
+  const owners = new Set<string>();
+  async function* seen(): AsyncGenerator<TarMember> {
+    for await (const member of shifted(pack(source, { signal }), 0)) {
+      owners.add(`${member.uid}:${member.gid}`);
+      yield member;
+    }
+  }
+  const { skipped } = await unpackMembers(seen(), target, { owner, devices: owner, signal });
+  return { skipped, owners };
+}
+
 async function* shifted(entries: AsyncIterable<PackEntry>, shift: number): AsyncGenerator<TarMember> {
   for await (const entry of entries) {
     yield {

@@ -7,11 +7,13 @@ import { ignoreMissing, ioFailure, readIfExists, syncDirectory, writeAtomic } fr
 
 export type Change = "added" | "replaced" | "unchanged";
 
+/** Bytes; bills of materials are the largest. */
+const largestText = 128 * 1024 * 1024;
 const chunkSize = 256 * 1024;
 
 /** A text or small file. */
 export async function placeBytes(path: string, bytes: Uint8Array | string): Promise<Change> {
-  const there = await readIfExists(path);
+  const there = await readIfExists(path, largestText);
   if (there?.equals(Buffer.from(bytes)) === true) return "unchanged";
   await makeParents(path);
   await writeAtomic(path, bytes, 0o644);

@@ -2,15 +2,19 @@
  * Writes images, signatures, keys and discovery pages into a directory that any web server can serve. Publishing again changes nothing;
  * publishing more adds to what is there. Knows nothing of OpenPGP: it is told who signed.
  */
-import { stat } from "node:fs/promises";
+import { stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
-import { ioFailure, readIfExists } from "../base/files.ts";
+import { ignoreMissing, ioFailure, readIfExists } from "../base/files.ts";
 import { isUnderPrefix } from "../schema/names.ts";
+import { sbomKinds, sbomLinks } from "../schema/sbom-link.ts";
 import { type CatalogueImage, catalogueFile, formatCatalogue, merge, readCatalogue } from "./catalogue.ts";
 import * as layout from "./layout.ts";
 import { renderPage } from "./page.ts";
 import { type Change, placeBytes, placeImage } from "./place.ts";
+
+const documentSuffixes: readonly string[] = sbomKinds.map((kind) => sbomLinks[kind].suffix);
+const documentLimit = 128 * 1024 * 1024;
 
 export interface ImageToPublish extends layout.ImageKey {
   /** The .aci file. */
@@ -19,6 +23,8 @@ export interface ImageToPublish extends layout.ImageKey {
   readonly signature: Buffer | undefined;
   /** Fingerprints of those of `keys` that made it. */
   readonly signers: readonly string[];
+  /** What else lies beside it: bills of materials (SBOM-8). */
+  readonly documents?: readonly { readonly suffix: string; readonly bytes: Buffer }[] | undefined;
 }
 
 export interface KeyToPublish {
@@ -71,11 +77,12 @@ export async function publishSite(options: PublishSiteOptions): Promise<Publishe
     await placeBytes(join(directory, layout.keyFile(fingerprint)), armored);
   }
   const published: PublishedImage[] = [];
-  for (const [index, { path, signature }] of images.entries()) {
+  for (const [index, { path, signature, documents }] of images.entries()) {
     const entry = entries[index];
     if (entry === undefined) continue;
     const { name, version, os, arch, file } = entry;
     const change = await placeImage(path, signature, join(directory, file));
+    await placeDocuments(join(directory, file), documents);
     const url = layout.fileUrl(site, file);
     published.push({ name, version, os, arch, file, url, isSigned: signature !== undefined, change });
   }
@@ -159,7 +166,24 @@ async function placeLatest(directory: string, images: readonly CatalogueImage[])
     const signature =
       image.signers === undefined ? undefined : await readIfExists(join(directory, `${image.file}.asc`));
     await placeImage(join(directory, image.file), signature, join(directory, file), true);
+    await placeDocuments(join(directory, file), await documentsOf(join(directory, image.file)));
   }
+}
+
+/** Those of `documents`, and none that belonged to what was called `target` before. */
+async function placeDocuments(target: string, documents: ImageToPublish["documents"] = []): Promise<void> {
+  for (const suffix of documentSuffixes) {
+    const bytes = documents.find((document) => document.suffix === suffix)?.bytes;
+    if (bytes === undefined) await unlink(`${target}${suffix}`).catch(ignoreMissing);
+    else await placeBytes(`${target}${suffix}`, bytes);
+  }
+}
+
+async function documentsOf(image: string): Promise<ImageToPublish["documents"]> {
+  const found = await Promise.all(
+    documentSuffixes.map(async (suffix) => ({ suffix, bytes: await readIfExists(`${image}${suffix}`, documentLimit) })),
+  );
+  return found.flatMap(({ suffix, bytes }) => (bytes === undefined ? [] : [{ suffix, bytes }]));
 }
 
 /** An image without a version, or with this very one, is `latest` itself. */

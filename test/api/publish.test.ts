@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { before, beforeEach, describe, it } from "node:test";
 import { publishImages } from "../../src/api/publish.ts";
+import { sha512 } from "../../src/base/digest.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { readDiscoveryTags } from "../../src/fetch/meta.ts";
 import { FileLock } from "../../src/shim/flock.ts";
@@ -64,6 +65,24 @@ const keysOnPage = async (): Promise<readonly string[]> => {
 };
 
 describe("publishImages", () => {
+  it("SBOM-8: takes the bill of materials that the image names, and no other", async () => {
+    const bill = Buffer.from('{"bill": 1}');
+    const annotations = [{ name: "perigee/sbom-spdx", value: `sha512-${sha512(bill)}` }];
+    const manifest = { acKind: "ImageManifest", acVersion: "0.8.11", name: "example.com/web", annotations };
+    writeFileSync(path("bill.aci"), await makeArchive(Buffer.from(JSON.stringify(manifest)), []));
+    writeFileSync(path("bill.aci.spdx.json"), bill);
+    writeFileSync(path("bill.aci.cdx.json"), "nobody names this");
+    const { images } = await publish(["bill.aci"]);
+    const file = path("site", images[0]?.file ?? "");
+    assert.deepEqual(readFileSync(`${file}.spdx.json`), bill);
+    assert.ok(!existsSync(`${file}.cdx.json`));
+    writeFileSync(path("bill.aci.spdx.json"), "changed");
+    warnings = [];
+    await publish(["bill.aci"]);
+    assert.ok(!existsSync(`${file}.spdx.json`));
+    assert.match(warnings.join("\n"), /bill\.aci\.spdx\.json is not the one that the image names/);
+  });
+
   it("DISC-3: publishes the public part of the caller's key that signed, and no secret", async () => {
     await image("a.aci", [mine]);
     const { images } = await publish(["a.aci"]);

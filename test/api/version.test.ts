@@ -10,8 +10,9 @@ describe("showVersion", () => {
     assert.equal(showVersion().version, version);
   });
   it("names the specification that the schemas follow", () => assert.equal(showVersion().appcVersion, acVersion));
-  it("names what it runs on", () => {
-    const { nodeVersion, os, kernel } = showVersion();
+  it("REPRO-3: names what it runs on, and the compressor", () => {
+    const { nodeVersion, zlibVersion, os, kernel } = showVersion();
+    assert.equal(zlibVersion, process.versions["zlib"]);
     assert.deepEqual([nodeVersion, os], [process.versions.node, "linux"]);
     assert.match(kernel, /^\d+\.\d+/);
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import build from "../../src/cli/commands/build.ts";
 import { readArchive } from "../../src/image/archive.ts";
+import { perigee } from "../helpers/command.ts";
 import { commandContext, type GivenLine } from "../helpers/command-context.ts";
 import { fails } from "../helpers/failures.ts";
 import { makeLayout } from "../helpers/image-tree.ts";
@@ -34,6 +35,26 @@ describe("perigee build", () => {
     assert.deepEqual(lines, [result.id]);
     const { id, compression } = await readArchive(createReadStream(at("a.aci")));
     assert.deepEqual([id, compression], [result.id, "gzip"]);
+  });
+  it("--sbom and --check do what they say, of the kind that is named", async () => {
+    const args = [at("layout"), at("s.aci")];
+    const named = perigee(temporary.path, "build", "--sbom=cyclonedx", "--format=json", ...args);
+    assert.equal(JSON.parse(named.stdout).sbom.path, `${at("s.aci")}.cdx.json`);
+    assert.equal(perigee(temporary.path, "build", "--sbom=list", ...args).status, 2);
+    const options = { compression: true, sbom: true, check: true, overwrite: true };
+    const checked = (await run({ args, options })).result;
+    assert.ok("sbom" in checked && "check" in checked);
+    assert.deepEqual([checked.sbom?.kind, checked.check], ["spdx", { copied: true }]);
+  });
+  it("a script, a recipe and their options are told apart", async () => {
+    const options = { file: "a.yaml", script: "b" };
+    await assert.rejects(run({ args: [], options }), fails("USAGE", /not both/));
+    await assert.rejects(
+      run({ args: [], options: { script: "b", sbom: true } }),
+      fails("USAGE", /--sbom is for directories/),
+    );
+    await assert.rejects(run({ args: ["a", "b"], options: { script: "b" } }), fails("USAGE", /only the image/));
+    await assert.rejects(run({ args: [], options: { script: at("none") } }), fails("NOT_FOUND", /script/));
   });
   it("--manifest and --rootfs take the place of DIR", async () => {
     const parts = { manifest: at("layout/manifest"), rootfs: at("layout/rootfs") };

@@ -26,7 +26,14 @@ describe("perigee gc", () => {
   it("--mark-only removes nothing, whatever the grace", async () => {
     const uuid = ended();
     const options = { "mark-only": true, "grace-period": "0s" };
-    assert.deepEqual((await gc({ options })).json, { marked: [uuid], removed: [], failed: [], trees: [], blobs: [], layers: [] });
+    assert.deepEqual((await gc({ options })).json, {
+      marked: [uuid],
+      removed: [],
+      failed: [],
+      trees: [],
+      blobs: [],
+      layers: [],
+    });
     assert.deepEqual((await gc({ options: { "grace-period": "0s" } })).lines, [`removed ${uuid}`]);
   });
 

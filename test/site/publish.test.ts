@@ -135,6 +135,22 @@ describe("publishSite", () => {
     assert.equal(latest(), "example.com/web undefined", "an image without a version is the latest itself");
   });
 
+  it("SBOM-8: bills of materials go with their image, also as `latest`, and with it when it is replaced", async () => {
+    const documents = [{ suffix: ".spdx.json", bytes: Buffer.from("bill") }];
+    await publish([image("example.com/web", "1.0.0", { documents })]);
+    const file = (version: string, suffix: string) => `example.com/web-${version}-linux-amd64.aci${suffix}`;
+    assert.deepEqual([read(file("1.0.0", ".spdx.json")), read(file("latest", ".spdx.json"))], ["bill", "bill"]);
+    const before = stamps();
+    await publish([image("example.com/web", "1.0.0", { documents })]);
+    assert.deepEqual(stamps(), before);
+    await publish([image("example.com/web", "2.0.0")]);
+    assert.deepEqual(
+      files().filter((name) => /\.json$/.test(name)),
+      [file("1.0.0", ".spdx.json"), "site.json"],
+    );
+    await publish([image("example.com/web", "1.0.0", { content: "another" })]);
+    assert.ok(!files().includes(file("1.0.0", ".spdx.json")));
+  });
   it("an image of the same labels replaces the old one with its signature", async () => {
     await publish([image("example.com/web", "1")]);
     const { images } = await publish([image("example.com/web", "1", { content: "rebuilt" })]);

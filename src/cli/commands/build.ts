@@ -1,7 +1,8 @@
 /** perigee build */
-import { type BuiltImage, buildImage } from "../../api/build.ts";
+import { type BuildResult, buildImage } from "../../api/build.ts";
 import type { BuiltRecipe } from "../../api/build-recipe.ts";
-import { Failure } from "../../base/failure.ts";
+import { Failure, printable } from "../../base/failure.ts";
+import { type SbomKind, sbomKinds } from "../../schema/sbom-link.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 
 export default defineCommand({
@@ -15,6 +16,7 @@ export default defineCommand({
     "capabilities of the files are kept. The same input gives the same bytes; with SOURCE_DATE_EPOCH set, later times are that one.",
   options: [
     ["-f, --file <recipe>", "carry out a recipe, YAML or JSON"],
+    ["--script <file>", "carry out an acbuild script (docs/acbuild.md)"],
     ["--context <dir>", "where the recipe copies files from, instead of its own directory"],
     ["--no-cache", "do every step again"],
     ["--pull-policy <policy>", "for images the recipe begins with: new, never or update", "new"],
@@ -24,18 +26,28 @@ export default defineCommand({
     ["--overwrite", "replace the output if it is there"],
     ["--no-compression", "write a plain tar instead of gzip; the image ID is the same"],
     ["--owner-root", "all files belong to root in the image"],
+    [
+      "--sbom [kind]",
+      "store the bill of materials beside the image, named by its manifest: spdx (if you say nothing else) or cyclonedx",
+    ],
+    ["--check", "build it once more, in another place and with another environment, and compare every byte"],
   ],
   examples: [
     "perigee build -f recipe.yaml web.aci",
     "perigee build -f recipe.yaml --shell-at 3",
+    "perigee build --script web.acbuild",
     "perigee build web/ web.aci",
     "perigee build --manifest web.json --rootfs /srv/web web.aci",
+    "perigee build --check --sbom web/ web.aci",
     "SOURCE_DATE_EPOCH=0 perigee build --owner-root --overwrite web/ web.aci",
   ],
-  run: async (context): Promise<BuiltImage | BuiltRecipe> => {
+  run: async (context): Promise<BuildResult | BuiltRecipe> => {
     const { args, options, settings, signal } = context;
-    const recipe = options.text("file");
+    const [recipe, script] = [options.text("file"), options.text("script")];
+    if (recipe !== undefined && script !== undefined)
+      throw new Failure("USAGE", "build takes --file or --script, not both");
     if (recipe !== undefined) return await fromRecipe(context, recipe);
+    if (script !== undefined) return await fromRecipe(context, script, "acbuild");
     const [directory, output] = argumentsOf(args, options.text("manifest") ?? options.text("rootfs"));
     return await buildImage(settings, {
       directory,
@@ -45,19 +57,23 @@ export default defineCommand({
       overwrite: options.flag("overwrite"),
       compression: options.flag("compression") ? "gzip" : "none",
       ownerRoot: options.flag("owner-root"),
+      sbom: options.flag("sbom") ? sbomKindOf(options.text("sbom")) : undefined,
+      check: options.flag("check"),
       signal,
     });
   },
   text: ({ id }) => [id],
+  notes: ["5: with --check, two builds differ; no image is left then"],
 });
 
 async function fromRecipe(
   { args, options, settings, signal, format }: CommandContext,
   file: string,
+  language?: "acbuild",
 ): Promise<BuiltRecipe> {
   const [output, ...others] = args;
   if (others.length > 0 || options.text("manifest") !== undefined || options.text("rootfs") !== undefined) {
-    throw new Failure("USAGE", "with --file only the image to write is named", {
+    throw new Failure("USAGE", "with --file or --script only the image to write is named", {
       hint: "perigee build -f RECIPE OUT.aci",
     });
   }
@@ -67,8 +83,14 @@ async function fromRecipe(
       "--owner-root is not for recipes: what a step copies belongs to root unless it says otherwise",
     );
   }
+  if (options.flag("sbom")) {
+    throw new Failure("USAGE", "--sbom is for directories", {
+      hint: "perigee image sbom --as spdx OUT.aci, once the image is built",
+    });
+  }
   const request = {
     file,
+    language,
     context: options.text("context"),
     pullPolicy: choice(options.text("pull-policy")),
     useCache: options.flag("cache"),
@@ -81,8 +103,10 @@ async function fromRecipe(
   return await buildFromRecipe(settings, {
     ...request,
     output,
-    overwrite: options.flag("overwrite"),
+    // A script may say it itself.
+    overwrite: options.flag("overwrite") ? true : undefined,
     compression: options.flag("compression") ? "gzip" : "none",
+    check: options.flag("check"),
   });
 }
 
@@ -94,6 +118,15 @@ function choice(text = "new"): "new" | "never" | "update" {
 function number(text: string): number {
   if (/^[0-9]{1,4}$/.test(text)) return Number(text);
   throw new Failure("USAGE", `--shell-at ${text}: the number of a step`);
+}
+
+/** @throws Failure USAGE */
+function sbomKindOf(text = "spdx"): SbomKind {
+  const kind = sbomKinds.find((candidate) => candidate === text);
+  if (kind !== undefined) return kind;
+  throw new Failure("USAGE", `there is no bill of materials of the kind ${printable(text)}`, {
+    hint: `--sbom=${sbomKinds.join("|")}`,
+  });
 }
 
 /** `DIR OUT.aci`, or `OUT.aci` alone when the parts are options. */
