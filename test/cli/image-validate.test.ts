@@ -56,7 +56,7 @@ describe("perigee image validate", () => {
           code: "NOT_FOUND",
           message: `${at("missing")} is not there`,
           cause: `ENOENT: no such file or directory, stat '${at("missing")}'`,
-          hint: `ls ${temporary.path}`,
+          hint: `check the spelling; it would be in ${temporary.path}`,
         },
       },
     ]);
