@@ -3,6 +3,7 @@ import { unpack } from "../shim/unpack.ts";
 import { showPath, type TarMember } from "../tar/entry.ts";
 import { writeTar } from "../tar/write.ts";
 import { type ArchiveOptions, type ArchiveSummary, readArchive } from "./archive.ts";
+import { onGround } from "./ground.ts";
 
 export interface UnpackMembersOptions {
   /** False: files belong to the caller. */
@@ -43,7 +44,8 @@ export async function extractArchive(
 }
 
 /**
- * Unpacks members, of one archive or of several in a row, into the existing empty directory `directory`.
+ * Unpacks members, of one archive or of several in a row, into the existing empty directory `directory`. Directories on the way
+ * that no member describes are made with mode 0755, owner 0 and time 0.
  * @returns what is not in the tree, `path: what`
  * @throws Failure SHIM_FAILED, DISK_FULL; whatever `members` throws
  */
@@ -54,7 +56,12 @@ export async function unpackMembers(
 ): Promise<{ readonly skipped: readonly string[] }> {
   const dropped: string[] = [];
   const { owner, devices = false, sync = false, signal } = options;
-  const { skipped } = await unpack(writeTar(noting(members, dropped)), directory, { owner, devices, sync, signal });
+  const { skipped } = await unpack(writeTar(onGround(noting(members, dropped))), directory, {
+    owner,
+    devices,
+    sync,
+    signal,
+  });
   return { skipped: [...dropped, ...skipped] };
 }
 

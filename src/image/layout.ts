@@ -6,6 +6,9 @@ import { Failure } from "../base/failure.ts";
 import { manifestLimit } from "../schema/grammar.ts";
 import { type EntryType, pathKey, showPath, type TarEntry, type TarMember } from "../tar/entry.ts";
 
+/** Different paths, those of directories that no entry describes included: a short archive could imply millions of them. */
+const mostPaths = 2_500_000;
+
 const rootfsPrefix = Buffer.from("rootfs/");
 
 export type Place = "root" | "manifest" | "rootfs";
@@ -87,6 +90,9 @@ function remember(seen: Seen, entry: TarEntry, key: string): void {
     if (kind === "directory" || kind === "implied") return;
     if (kind !== undefined) throw invalid(entry, `it lies below a ${kind}`);
     seen.set(parent, "implied");
+    if (seen.size > mostPaths) {
+      throw new Failure("LIMIT_EXCEEDED", `the archive has more than the ${mostPaths} paths allowed`);
+    }
   }
 }
 

@@ -22,11 +22,12 @@ export const defaultRenderLimits: RenderLimits = { depth: 64, layers: 4096 };
 
 /**
  * Images in the order their files are laid down, lowest first: dependencies in listed order, depth first, then the image (ACE-6).
+ * Dependencies are asked for one by one, so that those behind a limit are never looked up.
  * @throws Failure DEPENDENCY_CYCLE naming the loop, DEPENDENCY_DEPTH, LIMIT_EXCEEDED
  */
 export function renderLayers(
   root: ImageID,
-  dependenciesOf: (id: ImageID) => readonly ImageID[],
+  dependenciesOf: (id: ImageID) => Iterable<ImageID>,
   limits: RenderLimits = defaultRenderLimits,
 ): readonly Layer[] {
   const layers: Layer[] = [];

@@ -7,11 +7,12 @@ import type { ImageID } from "../schema/image-id.ts";
 import { type Layer, renderLayers, treeIdFor } from "./dependencies.ts";
 import type { Store } from "./layout.ts";
 import {
-  matchingRecordsSync,
+  matchesOf,
   notStored,
   type RenderFacts,
   readManifestSync,
   readRecordSync,
+  recordsNamedSync,
   renderFacts,
   resolveImageIdSync,
   type StoredDependency,
@@ -45,13 +46,22 @@ export function planTree(store: Store, id: ImageID): TreePlan {
     facts.set(image, known);
     return known;
   };
+  const named = new Map<string, readonly StoredRecord[]>();
+  const recordsNamed = (name: string): readonly StoredRecord[] => {
+    const known = named.get(name) ?? recordsNamedSync(store, name);
+    named.set(name, known);
+    return known;
+  };
   const resolved = new Map<StoredDependency, ImageID>();
   const resolve = (dependency: StoredDependency): ImageID => {
-    const known = resolved.get(dependency) ?? findDependency(store, dependency, root);
+    const known = resolved.get(dependency) ?? findDependency(store, dependency, root, recordsNamed(dependency.name));
     resolved.set(dependency, known);
     return known;
   };
-  const layers = renderLayers(id, (image) => factsOf(image).dependencies.map(resolve));
+  function* dependenciesOf(image: ImageID): Generator<ImageID> {
+    for (const dependency of factsOf(image).dependencies) yield resolve(dependency);
+  }
+  const layers = renderLayers(id, dependenciesOf);
   return {
     treeId: treeIdFor(layers.map((layer) => layer.id)),
     layers: layers.map((layer) => ({
@@ -62,23 +72,47 @@ export function planTree(store: Store, id: ImageID): TreePlan {
 }
 
 /**
- * The stored image that a dependency means: by name and labels, then by ID where one is given (ACI-52). Images for another
- * platform than the root's are not looked at.
+ * The stored image that a dependency means: by name and labels, then by ID and size where they are given (ACI-46, ACI-47, ACI-52).
+ * Images for another platform than the root's are not looked at.
  */
-function findDependency(store: Store, dependency: StoredDependency, root: StoredRecord): ImageID {
+function findDependency(
+  store: Store,
+  dependency: StoredDependency,
+  root: StoredRecord,
+  named: readonly StoredRecord[],
+): ImageID {
+  const { name, labels, idPrefix, size } = dependency;
   const candidates = vouchedFirst(
-    matchingRecordsSync(store, dependency.name, dependency.labels).filter((record) => isForSamePlatform(record, root)),
+    matchesOf(named, labels).filter((record) => isForSamePlatform(record, root)),
     root,
-  );
-  const { idPrefix } = dependency;
-  const found = idPrefix === undefined ? candidates[0] : candidates.find(({ id }) => hasPrefix(id, idPrefix));
+  ).filter(({ id }) => idPrefix === undefined || hasPrefix(id, idPrefix));
+  const found = candidates.find((record) => hasSize(record, size));
   if (found !== undefined) return found.id;
-  if (idPrefix !== undefined) refuseOtherName(store, dependency.name, idPrefix);
-  const version = dependency.labels.find((label) => label.name === "version")?.value;
-  throw new Failure("NOT_FOUND", `${excerpt(root.name)} depends on ${excerpt(dependency.name)}, which is not stored`, {
-    subject: dependency.name,
-    hint: `perigee fetch ${printable(dependency.name)}${version === undefined ? "" : `:${printable(version)}`}`,
+  const [other] = candidates;
+  if (other !== undefined) throw wrongSize(root, other, size);
+  if (idPrefix !== undefined) refuseOtherName(store, name, idPrefix);
+  const version = labels.find((label) => label.name === "version")?.value;
+  throw new Failure("NOT_FOUND", `${excerpt(root.name)} depends on ${excerpt(name)}, which is not stored`, {
+    subject: name,
+    hint: `perigee fetch ${printable(name)}${version === undefined ? "" : `:${printable(version)}`}`,
   });
+}
+
+/** Of the archive as fetched, or of its tar. */
+function hasSize(record: StoredRecord, size: number | undefined): boolean {
+  return size === undefined || size === record.archive.size || size === record.tarSize;
+}
+
+function wrongSize(root: StoredRecord, other: StoredRecord, size: number | undefined): Failure {
+  return new Failure(
+    "DIGEST_MISMATCH",
+    `no stored ${excerpt(other.name)} has the size that is asked for below ${excerpt(root.name)}`,
+    {
+      subject: other.name,
+      cause: `expected ${size} bytes, found ${other.archive.size} (${other.tarSize} uncompressed)`,
+      hint: `perigee fetch ${printable(root.name)}`,
+    },
+  );
 }
 
 /** What lies under an image that somebody vouched for is not quietly exchanged by a later import that nobody vouches for. */

@@ -67,6 +67,11 @@ export function resolveImageIdSync(store: Store, prefix: string): ImageID {
 
 /** Every image with that name and at least those labels, the one meant first (see findImageSync). */
 export function matchingRecordsSync(store: Store, name: string, labels: Labels): readonly StoredRecord[] {
+  return matchesOf(recordsNamedSync(store, name), labels);
+}
+
+/** Every image with that name. */
+export function recordsNamedSync(store: Store, name: string): readonly StoredRecord[] {
   const mark = Buffer.from(JSON.stringify(name));
   const matches: StoredRecord[] = [];
   for (const id of listIdsSync(store)) {
@@ -74,10 +79,17 @@ export function matchingRecordsSync(store: Store, name: string, labels: Labels):
     // A look for the name spares hashing and parsing all the others.
     if (bytes === undefined || !bytes.includes(mark)) continue;
     const record = decodeRecord(bytes, id);
-    if (record !== undefined && record.name === name && hasLabels(record.labels, labels)) matches.push(record);
+    if (record !== undefined && record.name === name) matches.push(record);
   }
+  return matches;
+}
+
+/** Those of `records`, all of one name, that have at least `labels`, the one meant first (see findImageSync). */
+export function matchesOf(records: readonly StoredRecord[], labels: Labels): readonly StoredRecord[] {
   const anyVersion = !labels.some((label) => label.name === "version");
-  return matches.sort((a, b) => (anyVersion ? Number(b.latest) - Number(a.latest) : 0) || newestFirst(a, b));
+  return records
+    .filter((record) => hasLabels(record.labels, labels))
+    .toSorted((a, b) => (anyVersion ? Number(b.latest) - Number(a.latest) : 0) || newestFirst(a, b));
 }
 
 /** The image with that name and at least those labels; without a version label `latest` ones win, then the newest import. */
@@ -124,6 +136,8 @@ export interface StoredDependency {
   readonly labels: Labels;
   /** `sha512-` and 8 to 128 digits. */
   readonly idPrefix: string | undefined;
+  /** Bytes (ACI-47). */
+  readonly size: number | undefined;
 }
 
 /** What rendering asks of a manifest. It was validated whole at import, so absent and null are all that is left to tell apart. */
@@ -145,11 +159,12 @@ export function renderFacts(manifest: Buffer, subject: string): RenderFacts {
 
 function dependencyOf(item: unknown, subject: string): StoredDependency {
   if (!isObject(item) || !isText(item["imageName"])) throw unreadable(subject);
-  const id = item["imageID"];
+  const { imageID: id, size } = item;
   return {
     name: item["imageName"],
     labels: list(item["labels"]).filter(isLabel),
     idPrefix: isText(id) && id !== "" ? id : undefined,
+    size: typeof size === "number" ? size : undefined,
   };
 }
 

@@ -14,21 +14,28 @@ export interface EntryName {
 /** A pathWhitelist made ready for look-ups. */
 export interface Whitelist {
   readonly paths: ReadonlySet<string>;
-  /** Directories on the way to a listed path. */
-  readonly parents: ReadonlySet<string>;
+  /** The same in byte order. A list of their parents would be the square of a hostile list. */
+  readonly sorted: readonly string[];
 }
 
 /** Undefined for an empty list, which keeps everything (ACI-49). Entries are compared whole: no globs, no subtrees. */
 export function compileWhitelist(list: readonly string[]): Whitelist | undefined {
   if (list.length === 0) return undefined;
-  const paths = new Set<string>();
-  const parents = new Set<string>();
-  for (const path of list) {
-    const parts = Buffer.from(path).toString("latin1").split("/").filter(isNamed);
-    paths.add(parts.join("/"));
-    for (let end = 1; end < parts.length; end += 1) parents.add(parts.slice(0, end).join("/"));
+  const paths = new Set(list.map((path) => Buffer.from(path).toString("latin1").split("/").filter(isNamed).join("/")));
+  return { paths, sorted: [...paths].sort() };
+}
+
+/** Whether a listed path lies below `path`: then the first that is not before `path/` does. */
+function isOnTheWay({ sorted }: Whitelist, path: string): boolean {
+  const prefix = `${path}/`;
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? "") < prefix) low = middle + 1;
+    else high = middle;
   }
-  return { paths, parents };
+  return sorted[low]?.slice(0, prefix.length) === prefix;
 }
 
 function isNamed(part: string): boolean {
@@ -42,7 +49,7 @@ function isNamed(part: string): boolean {
 export function isKept(entry: EntryName, whitelists: readonly Whitelist[]): boolean {
   if (entry.path === ".") return true;
   return whitelists.every(
-    (list) => list.paths.has(entry.path) || (entry.type === "directory" && list.parents.has(entry.path)),
+    (list) => list.paths.has(entry.path) || (entry.type === "directory" && isOnTheWay(list, entry.path)),
   );
 }
 
@@ -86,30 +93,4 @@ function originsOf(entries: readonly EntryName[]): ReadonlyMap<string, string> {
     if (type === "hardlink") origin.set(path, origin.get(link) ?? link);
   }
   return origin;
-}
-
-/** What lies in the tree so far, as far as later entries must know. */
-export interface Ground {
-  /**
-   * Notes that an entry is laid at `path`. @returns directories to make first, outermost first: an earlier image has something
-   * else there, such as a link, which is replaced and never followed (ACE-5)
-   */
-  lay(path: string, isDirectory: boolean): readonly string[];
-}
-
-export function emptyGround(): Ground {
-  const others = new Set<string>();
-  return {
-    lay: (path, isDirectory) => {
-      const parts = path.split("/");
-      const replaced: string[] = [];
-      for (let end = 1; end < parts.length; end += 1) {
-        const parent = parts.slice(0, end).join("/");
-        if (others.delete(parent)) replaced.push(parent);
-      }
-      if (isDirectory) others.delete(path);
-      else others.add(path);
-      return replaced;
-    },
-  };
 }

@@ -11,15 +11,7 @@ import type { FilteredLayer } from "./layers.ts";
 import type { Store } from "./layout.ts";
 import { notStored, readRecordSync } from "./lookup.ts";
 import type { StoredRecord } from "./records.ts";
-import {
-  compileWhitelist,
-  type EntryName,
-  emptyGround,
-  type Ground,
-  type Placement,
-  placeEntries,
-  type Whitelist,
-} from "./render.ts";
+import { compileWhitelist, type EntryName, type Placement, placeEntries, type Whitelist } from "./render.ts";
 
 type Members = Parameters<NonNullable<Parameters<typeof readArchive>[1]>>[0];
 type Member = Members extends AsyncIterable<infer M> ? M : never;
@@ -49,13 +41,18 @@ async function* laidMembers(
   layers: readonly FilteredLayer[],
   { signal }: RenderOptions,
 ): AsyncGenerator<Member> {
-  const ground = emptyGround();
+  const compiled = new Map<readonly string[], Whitelist | undefined>();
   for (const layer of layers) {
     const record = readRecordSync(store, layer.id);
     if (record === undefined) throw notStored(layer.id);
-    const whitelists = layer.whitelists.map(compileWhitelist).filter((list) => list !== undefined);
+    // One list applies to every layer below its image, which may be thousands.
+    for (const list of layer.whitelists) if (!compiled.has(list)) compiled.set(list, compileWhitelist(list));
+    const whitelists = layer.whitelists.map((list) => compiled.get(list)).filter((list) => list !== undefined);
     const placements = whitelists.length > 0 ? await choosePlacements(store, record, whitelists, signal) : undefined;
-    for await (const member of membersOf(store, record, signal)) yield* lay(member, placements, ground);
+    for await (const member of membersOf(store, record, signal)) {
+      const placed = placements === undefined ? member : moved(member, placements.get(nameOf(member).path));
+      if (placed !== undefined) yield placed;
+    }
   }
 }
 
@@ -75,39 +72,11 @@ function nameOf(member: Member): EntryName {
   return { path: member.path.toString("latin1"), type: member.type, link: member.link.toString("latin1") };
 }
 
-function* lay(
-  member: Member,
-  placements: ReadonlyMap<string, Placement> | undefined,
-  ground: Ground,
-): Generator<Member> {
-  const name = nameOf(member);
-  const placement = placements === undefined ? name : placements.get(name.path);
-  if (placement === undefined) return;
-  for (const parent of ground.lay(placement.path, member.type === "directory")) yield plainDirectory(parent);
-  yield {
-    ...member,
-    path: Buffer.from(placement.path, "latin1"),
-    link: Buffer.from(placement.link, "latin1"),
-  };
+/** The member where it stays; undefined when it does not. */
+function moved(member: Member, placement: Placement | undefined): Member | undefined {
+  if (placement === undefined) return undefined;
+  return { ...member, path: Buffer.from(placement.path, "latin1"), link: Buffer.from(placement.link, "latin1") };
 }
-
-/** What a directory gets that no archive describes (ACE-10). */
-function plainDirectory(path: string): Member {
-  return {
-    path: Buffer.from(path, "latin1"),
-    type: "directory",
-    mode: 0o755,
-    uid: 0,
-    gid: 0,
-    mtime: { seconds: 0n, nanoseconds: 0 },
-    size: 0,
-    link: Buffer.alloc(0),
-    xattrs: [],
-    body: noBytes(),
-  };
-}
-
-async function* noBytes(): AsyncGenerator<Uint8Array> {}
 
 /**
  * The members of a stored archive as a stream that can be joined with others. readArchive hands its members to a visitor;

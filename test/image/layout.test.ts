@@ -67,3 +67,17 @@ describe("belowRootfs", () => {
     assert.deepEqual(shown(belowRootfs(soft)), ["s", "rootfs/a"]);
   });
 });
+
+describe("layoutChecker: directories that no entry describes", () => {
+  it("counts them: a short archive cannot imply millions", () => {
+    const layout = layoutChecker();
+    const deep = "/d".repeat(1000);
+    layout.place(member("rootfs", "directory"));
+    assert.throws(
+      () => {
+        for (let index = 0; index < 3000; index += 1) layout.place(member(`rootfs/${index}${deep}/f`));
+      },
+      fails("LIMIT_EXCEEDED", /2500000 paths/),
+    );
+  });
+});

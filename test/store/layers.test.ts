@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { planTree, treeIdOfSync } from "../../src/store/layers.ts";
 import { openStore, type Store } from "../../src/store/layout.ts";
+import { findImageSync } from "../../src/store/lookup.ts";
 import { fails } from "../helpers/failures.ts";
 import { fakeId, importImage, sha512 } from "../helpers/images.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
@@ -130,5 +131,45 @@ describe("what a dependency means (ACI-46, ACI-52)", () => {
       dependencies: [{ imageName: "example.com/base", imageID: other.id }],
     });
     assert.throws(() => planTree(store, above.id), fails("NAME_MISMATCH", /base is example\.com\/other/));
+  });
+
+  it("ACI-47: is the one with the size that is asked for, of its archive or of its tar; else refused", async (t) => {
+    const store = await newStore(t);
+    const imageName = "example.com/base";
+    const archive = Buffer.alloc(2000, "x");
+    const one = await importImage(store, { name: imageName, version: "1", archive });
+    const two = await importImage(store, { name: imageName, version: "2" });
+    const below = async (name: string, size: number) => {
+      const above = await importImage(store, { name, dependencies: [{ imageName, size }] });
+      return planTree(store, above.id).layers[0]?.id;
+    };
+    assert.equal(await below("example.com/archive", 2000), one.id);
+    assert.equal(await below("example.com/tar", 10_240), two.id, "both have it: the newest");
+    await assert.rejects(
+      below("example.com/neither", 1999),
+      fails("DIGEST_MISMATCH", /example\.com\/base has the size/, { cause: /expected 1999 bytes, found/ }),
+    );
+  });
+
+  it("A10: ten thousand dependencies end at the limit, whatever they mean, and no later one is looked up", async (t) => {
+    const store = await newStore(t);
+    await importImage(store, { name: "example.com/base" });
+    const dependencies = [
+      ...Array.from({ length: 10_000 }, () => ({ imageName: "example.com/base" })),
+      { imageName: "example.com/not-stored" },
+    ];
+    const wide = await importImage(store, { name: "example.com/wide", dependencies });
+    assert.throws(() => planTree(store, wide.id), fails("LIMIT_EXCEEDED", /4096/));
+  });
+
+  it("A10: a chain of stored images is followed to 64 levels", async (t) => {
+    const store = await newStore(t);
+    for (let level = 70; level >= 0; level -= 1) {
+      const dependencies = level === 70 ? [] : [{ imageName: `example.com/level${level + 1}` }];
+      await importImage(store, { name: `example.com/level${level}`, dependencies });
+    }
+    const top = findImageSync(store, "example.com/level0", []);
+    assert.ok(top !== undefined);
+    assert.throws(() => planTree(store, top.id), fails("DEPENDENCY_DEPTH", /64/));
   });
 });

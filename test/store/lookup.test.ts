@@ -186,8 +186,8 @@ describe("renderFacts", () => {
       { imageName: "example.com/c", imageID: "", labels: null },
     ];
     assert.deepEqual(renderFacts(Buffer.from(JSON.stringify({ dependencies })), "x").dependencies, [
-      { name: "example.com/b", labels: [label("version", "1")], idPrefix: "sha512-0123456789" },
-      { name: "example.com/c", labels: [], idPrefix: undefined },
+      { name: "example.com/b", labels: [label("version", "1")], idPrefix: "sha512-0123456789", size: 3 },
+      { name: "example.com/c", labels: [], idPrefix: undefined, size: undefined },
     ]);
   });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { emptyGround } from "../../src/image/ground.ts";
 import { renderLayers } from "../../src/store/dependencies.ts";
-import { compileWhitelist, type EntryName, emptyGround, isKept, placeEntries } from "../../src/store/render.ts";
+import { compileWhitelist, type EntryName, isKept, placeEntries } from "../../src/store/render.ts";
 import { fakeId } from "../helpers/images.ts";
 
 interface TreeVector {
@@ -104,8 +105,20 @@ describe("isKept", () => {
     const list = compileWhitelist(Array.from({ length: 100_000 }, (_, index) => `/d${index % 100}/f${index}`));
     assert.ok(list !== undefined);
     assert.equal(list.paths.size, 100_000);
-    assert.equal(list.parents.size, 100);
+    assert.equal(isKept({ path: "d7", type: "directory", link: "" }, [list]), true);
+    assert.equal(isKept({ path: "d", type: "directory", link: "" }, [list]), false);
     assert.equal(isKept(file("d7/f7"), [list]), true);
     assert.equal(isKept(file("d7/f8"), [list]), false);
+  });
+
+  it("A11: the parents of a hostile list cost no memory: two thousand paths of a thousand levels", () => {
+    const deep = "/a".repeat(1000);
+    const before = process.memoryUsage().heapUsed;
+    const list = compileWhitelist(Array.from({ length: 2000 }, (_, index) => `/x${index}${deep}`));
+    assert.ok(list !== undefined);
+    assert.ok(process.memoryUsage().heapUsed - before < 100 * 1024 * 1024);
+    assert.equal(isKept({ path: `x7${deep.slice(0, 900)}`, type: "directory", link: "" }, [list]), true);
+    assert.equal(isKept({ path: `x7${deep.slice(0, 900)}b`, type: "directory", link: "" }, [list]), false);
+    assert.equal(isKept(file(`x7${deep}`), [list]), true);
   });
 });

@@ -38,6 +38,13 @@ async function look(rootfs: string): Promise<Readonly<Record<string, string>>> {
   return found;
 }
 
+/** What this process has read and written so far, from the kernel. */
+async function counters(): Promise<{ readonly bytes: number; readonly calls: number }> {
+  const text = await readFile("/proc/self/io", "latin1");
+  const value = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1]);
+  return { bytes: value("rchar") + value("wchar"), calls: value("syscr") + value("syscw") };
+}
+
 async function isClean(store: Store): Promise<boolean> {
   return (await readdir(stagingOf(store))).length === 0 && (await readdir(trashOf(store))).length === 0;
 }
@@ -50,6 +57,26 @@ describe("ensureTree", () => {
     const tree = await ensureTree(store, id, options);
     assert.deepEqual(tree, { id, rootfs: join(treePath(store, id), "rootfs") });
     assert.equal((await stat(tree.rootfs)).ino, ino);
+  });
+
+  it("does no I/O proportional to the image when the tree is there, with and without dependencies", async (t) => {
+    const costs: number[] = [];
+    for (const size of [1, 30_000_000]) {
+      const store = await newStore(t);
+      const content = "x".repeat(size);
+      const files = [{ path: "large", content }, ...Array.from({ length: 200 }, (_, index) => ({ path: `f${index}` }))];
+      await importReal(store, await makeImage({ name: "example.com/base" }, size === 1 ? files.slice(0, 1) : files));
+      const top = await makeImage({ name: "example.com/top", dependencies: [{ imageName: "example.com/base" }] }, []);
+      const { id } = await importReal(store, top);
+      await ensureTree(store, id, options);
+      const before = await counters();
+      await ensureTree(store, id, options);
+      const after = await counters();
+      assert.ok(after.bytes - before.bytes < 64 * 1024, `${after.bytes - before.bytes} bytes of ${size}`);
+      costs.push(after.calls - before.calls);
+    }
+    const [small = 0, large = 0] = costs;
+    assert.ok(Math.abs(large - small) < 10, `${small} and ${large} system calls that read or write`);
   });
 
   it("ACI-4: renders a lost tree just as fetch had unpacked it", async (t) => {

@@ -1,0 +1,82 @@
+/**
+ * What lies in a tree while entries are laid into it, as far as the next entry must know: its directories. Every directory on
+ * the way to an entry is made explicitly, so that a tree is the same whenever and wherever it is unpacked.
+ */
+import type { TarMember } from "../tar/entry.ts";
+import { pathKey } from "../tar/entry.ts";
+
+export interface Ground {
+  /**
+   * Notes that an entry is laid at `path` (relative, one character a byte). @returns directories to make first, outermost first:
+   * nothing is there, or an earlier image has something else there, such as a link, which is replaced and never followed (ACE-5)
+   */
+  lay(path: string, isDirectory: boolean): readonly string[];
+}
+
+/** Only directories: what is no directory must be replaced whatever it is. */
+interface Directory extends Map<string, Directory> {}
+
+export function emptyGround(): Ground {
+  const root: Directory = new Map();
+  // Entries of one directory come in a row, as a rule.
+  let last = { path: "", directory: root };
+  return {
+    lay: (path, isDirectory) => {
+      if (path === ".") return [];
+      const slash = path.lastIndexOf("/");
+      const parent = slash < 0 ? "" : path.slice(0, slash);
+      const made: string[] = [];
+      if (parent !== last.path) last = { path: parent, directory: walk(root, parent, made) };
+      const name = path.slice(slash + 1);
+      if (!isDirectory) last.directory.delete(name);
+      else if (!last.directory.has(name)) last.directory.set(name, new Map());
+      return made;
+    },
+  };
+}
+
+/** The directory at `path`; those that were not there are added to `made`. */
+function walk(root: Directory, path: string, made: string[]): Directory {
+  let directory = root;
+  for (let at = 0; at < path.length; ) {
+    const slash = path.indexOf("/", at);
+    const end = slash < 0 ? path.length : slash;
+    const name = path.slice(at, end);
+    let next = directory.get(name);
+    if (next === undefined) {
+      next = new Map();
+      directory.set(name, next);
+      made.push(path.slice(0, end));
+    }
+    directory = next;
+    at = end + 1;
+  }
+  return directory;
+}
+
+/** The members, each behind the directories on its way that were not there. */
+export async function* onGround(members: AsyncIterable<TarMember>): AsyncGenerator<TarMember> {
+  const ground = emptyGround();
+  for await (const member of members) {
+    for (const parent of ground.lay(pathKey(member.path), member.type === "directory")) yield plainDirectory(parent);
+    yield member;
+  }
+}
+
+/** What a directory gets that no archive describes (ACE-10). */
+function plainDirectory(path: string): TarMember {
+  return {
+    path: Buffer.from(path, "latin1"),
+    type: "directory",
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: 0n, nanoseconds: 0 },
+    size: 0,
+    link: Buffer.alloc(0),
+    xattrs: [],
+    body: noBytes(),
+  };
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {}
