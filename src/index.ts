@@ -1,8 +1,18 @@
 /** The library: each verb takes the settings and one options object, and gives back plain data. Nothing here ends the caller's process by itself. */
 export { type BuildImageOptions, type BuildResult, buildImage, type StoredSbom } from "./api/build.ts";
+export {
+  type ComparedImage,
+  type DifferentFile,
+  type DiffImagesOptions,
+  diffImages,
+  type ImageDifference,
+} from "./api/diff-images.ts";
 export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./api/discover.ts";
+export { type ExportedImage, type ExportImageOptions, exportImage } from "./api/export-image.ts";
 export { type FetchOptions, fetchImages } from "./api/fetch.ts";
 export { type Collected, type CollectOptions, collectGarbage } from "./api/gc.ts";
+export { type ImageSize, type ImageSizeOptions, imageSize } from "./api/image-size.ts";
+export { type ImageTree, type ImageTreeOptions, imageTree } from "./api/image-tree.ts";
 export {
   type ExtractedImage,
   type ExtractImageOptions,
@@ -26,8 +36,10 @@ export {
   listKeys,
   type StoredKey,
 } from "./api/keys.ts";
+export { type PatchedImage, type PatchManifestOptions, patchManifest } from "./api/patch-manifest.ts";
 export { type PlannedPod, planPod } from "./api/plan.ts";
 export { listPods, type PodStatus, podStatus, type RemovedPod, removePods, type StatusOptions } from "./api/pods.ts";
+export { type RenderedImage, type RenderImageOptions, renderImage } from "./api/render-image.ts";
 export { type RunApp, type RunnablePod, type RunOptions, runPod } from "./api/run.ts";
 export { type ImageSbom, imageSbom, type ListedPackage, type SbomKind, type SbomOptions } from "./api/sbom.ts";
 export { type GlobalOptions, type InsecureOption, loadSettings, type Settings } from "./api/settings.ts";
@@ -36,6 +48,7 @@ export { type StopOptions, type StoppedPod, stopPods } from "./api/stop.ts";
 export { findKeys, type KeyCandidate, type TrustedResult, type TrustScope, trustKey } from "./api/trust.ts";
 export { type ValidateOptions, type Validation, validateImages } from "./api/validate.ts";
 export { type VerifiedImage, type VerifyOptions, verifyImage } from "./api/verify.ts";
+export { type StoredVerdict, type VerifyStoredOptions, verifyStoredImages } from "./api/verify-images.ts";
 export { showVersion, type VersionInfo } from "./api/version.ts";
 export { Failure, type FailureCode, type FailureDetails, failureCodes } from "./base/failure.ts";
 export { type Log, type Progress, silentLog } from "./base/log.ts";

@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import { ignoreMissing } from "../base/files.ts";
 import { copyTreeExactly } from "../image/copy.ts";
-import { type Difference, firstDifference } from "../image/difference.ts";
+import { type Difference, firstDifference } from "../image/first-difference.ts";
 import { type SbomKind, sbomPath } from "../schema/sbom-link.ts";
 import { runAgain } from "../shim/again.ts";
 import { removeTrees } from "../shim/remove.ts";

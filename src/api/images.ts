@@ -1,18 +1,14 @@
 /** The stored images: what there is, what one says of itself, its files, and taking one out. */
-import { createReadStream } from "node:fs";
-import { excerpt, Failure } from "../base/failure.ts";
-import { ioFailure } from "../base/files.ts";
-import { parseReference, type Reference } from "../fetch/reference.ts";
+import { Failure } from "../base/failure.ts";
+import { parseReference } from "../fetch/reference.ts";
 import { findPods, openPods } from "../pod/pod.ts";
 import { findPodRecord } from "../pod/record.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
-import { lastUsed, listRecords, readArchiveBlob, touchImage } from "../store/images.ts";
+import { lastUsed, listRecords, touchImage } from "../store/images.ts";
 import { openStore, type Store } from "../store/layout.ts";
 import {
   ambiguous,
-  findForHostSync,
-  findImageSync,
   matchingRecordsSync,
   notStored,
   readManifestSync,
@@ -22,6 +18,7 @@ import {
 import type { ImageRecord } from "../store/records.ts";
 import { removeImage as removeFromStore, requireUnused, type TreeUsers } from "../store/removal.ts";
 import { emptyTrash } from "../store/staging.ts";
+import { findImageSource, notAStoredImage } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
 import { unpackTo } from "./unpack-to.ts";
 
@@ -72,13 +69,10 @@ export interface ShowImageOptions {
  * @throws Failure NOT_FOUND, AMBIGUOUS, USAGE; for a file MANIFEST_INVALID, ARCHIVE_INVALID …
  */
 export async function showImage(settings: Settings, { image, signal }: ShowImageOptions): Promise<Buffer> {
-  const reference = parseReference(image);
-  if (reference.kind === "file") {
-    const { peekManifest } = await import("../image/archive.ts");
-    return (await peekManifest(readFile(reference.path), { signal })).manifestBytes;
-  }
-  const store = await openStore(settings.directories.data);
-  return readManifestSync(store, findOne(store, reference, image).id);
+  const source = await findImageSource(settings, image);
+  if (source.kind === "stored") return readManifestSync(source.store, source.record.id);
+  const { peekManifest } = await import("../image/archive.ts");
+  return (await peekManifest(source.open(), { signal })).manifestBytes;
 }
 
 export interface ExtractImageOptions extends ShowImageOptions {
@@ -105,8 +99,9 @@ export interface ExtractedImage {
  */
 export async function extractImage(settings: Settings, options: ExtractImageOptions): Promise<ExtractedImage> {
   const { image, signal } = options;
-  const source = await openImage(settings, image);
-  const { summary, directory, skipped } = await unpackTo(source, {
+  const source = await findImageSource(settings, image);
+  if (source.kind === "stored") touchImage(source.store, source.record.id);
+  const { summary, directory, skipped } = await unpackTo(source.open(), {
     directory: options.directory,
     layout: options.rootfsOnly === true ? "rootfs" : "image",
     overwrite: options.overwrite === true,
@@ -117,22 +112,6 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
   });
   for (const what of skipped) settings.log.warn(`left out: ${what}`);
   return { id: summary.id, name: summary.manifest.name, directory, skipped };
-}
-
-/**
- * The archive of a stored image, or of a file as it is; reading a stored one fails unless it is the one that was verified.
- * @throws Failure NOT_FOUND, AMBIGUOUS, USAGE
- */
-export async function openImage(settings: Settings, image: string): Promise<AsyncIterable<Uint8Array>> {
-  const reference = parseReference(image);
-  return reference.kind === "file" ? readFile(reference.path) : await openStored(settings, reference, image);
-}
-
-async function openStored(settings: Settings, reference: Reference, image: string): Promise<AsyncIterable<Uint8Array>> {
-  const store = await openStore(settings.directories.data);
-  const record = findOne(store, reference, image);
-  touchImage(store, record.id);
-  return readArchiveBlob(store, record);
 }
 
 export interface RemoveImagesOptions {
@@ -169,7 +148,7 @@ export async function removeImages(settings: Settings, options: RemoveImagesOpti
 }
 
 /** Which pods recorded which trees; pods of any phase, since one that ended may still have its root mounted. */
-function treeUsers(data: string): TreeUsers {
+export function treeUsers(data: string): TreeUsers {
   const users = new Map<string, string[]>();
   for (const { uuid, directory, state } of findPods(openPods(data))) {
     const { record, problem } = findPodRecord(directory);
@@ -204,30 +183,4 @@ function findToRemove(store: Store, image: string): ImageID {
   if (first === undefined) throw notStored(image);
   if (second !== undefined) throw ambiguous(store, image, matches);
   return first;
-}
-
-function findOne(store: Store, reference: Reference, image: string): ImageRecord {
-  if (reference.kind !== "id" && reference.kind !== "name") throw notAStoredImage(image);
-  const record =
-    reference.kind === "id"
-      ? readRecordSync(store, resolveImageIdSync(store, reference.prefix))
-      : (findForHostSync(store, reference.name, reference.labels) ??
-        findImageSync(store, reference.name, reference.labels));
-  if (record === undefined) throw notStored(image);
-  return record;
-}
-
-function notAStoredImage(image: string): Failure {
-  return new Failure("USAGE", `${excerpt(image)} is not what a stored image is called: its ID or its name`, {
-    subject: image,
-    hint: "perigee image list",
-  });
-}
-
-async function* readFile(path: string): AsyncGenerator<Uint8Array> {
-  try {
-    yield* createReadStream(path, { highWaterMark: 256 * 1024 });
-  } catch (error) {
-    throw ioFailure(error, `cannot read ${excerpt(path)}`, path);
-  }
 }

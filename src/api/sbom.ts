@@ -17,7 +17,7 @@ import { labelValue } from "../schema/labels.ts";
 import { type SbomKind, sbomKinds } from "../schema/sbom-link.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { pack } from "../shim/pack.ts";
-import { openImage } from "./images.ts";
+import { findImageSource } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
 import { version as toolVersion } from "./version.ts";
 
@@ -160,9 +160,10 @@ function passOver(settings: Settings, name: string, rootfs: string, signal: Abor
 }
 
 async function readImage(settings: Settings, image: string, signal: AbortSignal | undefined): Promise<Described> {
+  const source = await findImageSource(settings, image);
   let summary: Awaited<ReturnType<typeof readArchive>> | undefined;
   const inventory = await takeInventory(async (visit) => {
-    const next = await readArchive(await openImage(settings, image), watched(settings, image, visit), { signal });
+    const next = await readArchive(source.open(), watched(settings, image, visit), { signal });
     // Two passes over a file that is being replaced would describe an image that never was.
     if (summary !== undefined && summary.id !== next.id) {
       throw new Failure("DIGEST_MISMATCH", `${printable(image)} changed while it was read`, { subject: image });

@@ -29,6 +29,20 @@ export interface UnpackedTo {
  * @throws Failure USAGE for `/` and for a directory that holds `keep`; ALREADY_EXISTS, NOT_FOUND, and as extractArchive
  */
 export async function unpackTo(source: AsyncIterable<Uint8Array>, options: UnpackToOptions): Promise<UnpackedTo> {
+  const { extractArchive } = await import("../image/extract.ts");
+  const fill = async (rootfs: string) => {
+    const { skipped, ...summary } = await extractArchive(source, rootfs, options);
+    return { manifest: summary.manifestBytes, summary, skipped };
+  };
+  const { directory, filled } = await fillPlace(fill, options);
+  return { summary: filled.summary, directory, skipped: filled.skipped };
+}
+
+/** As unpackTo, of files that `fill` makes in an empty directory; it gives the manifest that belongs to them. */
+export async function fillPlace<T extends { readonly manifest: Buffer }>(
+  fill: (rootfs: string) => Promise<T>,
+  options: Omit<UnpackToOptions, "owner">,
+): Promise<{ readonly directory: string; readonly filled: T }> {
   const place = await findPlace(options);
   const work = await mkdtemp(join(dirname(place), `.${basename(place).slice(0, 64)}.`)).catch((error: unknown) => {
     throw ioFailure(error, `cannot make a directory beside ${printable(place)}`, place);
@@ -38,21 +52,17 @@ export async function unpackTo(source: AsyncIterable<Uint8Array>, options: Unpac
     const rootfs = join(image, "rootfs");
     await mkdir(image, { mode: 0o700 });
     await mkdir(rootfs, { mode: 0o755 });
-    const { extractArchive } = await import("../image/extract.ts");
-    const { skipped, ...summary } = await extractArchive(source, rootfs, {
-      owner: options.owner,
-      signal: options.signal,
-    });
-    await writeFile(join(image, "manifest"), summary.manifestBytes, { mode: 0o644 });
+    const filled = await fill(rootfs);
+    await writeFile(join(image, "manifest"), filled.manifest, { mode: 0o644 });
     await moveTo(place, options.layout === "rootfs" ? rootfs : image, join(work, "replaced"));
-    return { summary, directory: place, skipped };
+    return { directory: place, filled };
   } finally {
     await removeTrees(dirname(place), [basename(work)]);
   }
 }
 
 /** Where `directory` really is. Checked before anything is read, so that a mistake costs nothing. */
-async function findPlace({ directory, overwrite, keep }: UnpackToOptions): Promise<string> {
+async function findPlace({ directory, overwrite, keep }: Omit<UnpackToOptions, "owner">): Promise<string> {
   const shown = printable(directory);
   const place = await resolvePlace(resolve(directory));
   if (place === sep) throw new Failure("USAGE", "an image is not unpacked over /", { subject: directory });

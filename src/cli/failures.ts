@@ -49,7 +49,7 @@ export function failureLines(failure: Failure, debug: boolean): readonly string[
 }
 
 /** `{error: {code, message, cause, hint}}`; what there is none of is null. */
-export function failureObject(failure: Failure, debug: boolean): unknown {
+export function failureObject(failure: Failure, debug: boolean): { readonly error: object } {
   const causes = causesOf(failure, debug);
   return {
     error: {

@@ -4,7 +4,7 @@ import { Failure } from "../base/failure.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
 import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
-import type { TarMember } from "../tar/entry.ts";
+import type { TarEntry, TarMember } from "../tar/entry.ts";
 import { defaultTarLimits, type TarLimits } from "../tar/limits.ts";
 import { readTar } from "../tar/read.ts";
 import { type Compression, defaultDecompressionLimits, openCompressed } from "./compression.ts";
@@ -15,6 +15,8 @@ export interface ArchiveSummary {
   readonly manifest: ImageManifest;
   /** The bytes of the file `manifest`, as they are. */
   readonly manifestBytes: Buffer;
+  /** The entry `manifest`, and where it stands in the tar. */
+  readonly manifestEntry: TarEntry & Pick<TarMember, "span">;
   readonly compression: Compression;
   /** Bytes of the uncompressed tar. */
   readonly tarSize: number;
@@ -32,6 +34,7 @@ export interface ArchiveOptions {
 interface Pass {
   readonly layout: LayoutChecker;
   manifestBytes: Buffer | undefined;
+  manifestEntry: TarMember | undefined;
   entries: number;
   fileBytes: number;
   tarSize: number;
@@ -47,7 +50,14 @@ export async function readArchive(
   visit?: (members: AsyncIterable<TarMember>) => Promise<void>,
   options: ArchiveOptions = {},
 ): Promise<ArchiveSummary> {
-  const pass: Pass = { layout: layoutChecker(), manifestBytes: undefined, entries: 0, fileBytes: 0, tarSize: 0 };
+  const pass: Pass = {
+    layout: layoutChecker(),
+    manifestBytes: undefined,
+    manifestEntry: undefined,
+    entries: 0,
+    fileBytes: 0,
+    tarSize: 0,
+  };
   const hash = createHash("sha512");
   const { compression, tar, close } = await open(source, options);
   async function* hashed(): AsyncGenerator<Uint8Array> {
@@ -63,10 +73,21 @@ export async function readArchive(
     await close();
   }
   pass.layout.finish();
-  const { manifestBytes, entries, fileBytes, tarSize } = pass;
-  if (manifestBytes === undefined) throw new Failure("INTERNAL", "the manifest was placed but not read");
+  const { manifestBytes, manifestEntry, entries, fileBytes, tarSize } = pass;
+  if (manifestBytes === undefined || manifestEntry === undefined)
+    throw new Failure("INTERNAL", "the manifest was placed but not read");
   const manifest = parseDocument(ImageManifest, manifestBytes, "manifest");
-  return { id: imageID(hash.digest("hex")), manifest, manifestBytes, compression, tarSize, entries, fileBytes };
+  const { body: _, ...entry } = manifestEntry;
+  return {
+    id: imageID(hash.digest("hex")),
+    manifest,
+    manifestBytes,
+    manifestEntry: entry,
+    compression,
+    tarSize,
+    entries,
+    fileBytes,
+  };
 }
 
 /**
@@ -127,7 +148,10 @@ async function nextBelowRootfs(members: AsyncGenerator<TarMember>, pass: Pass): 
     const { done, value: member } = await members.next();
     if (done === true) return undefined;
     const place = pass.layout.place(member);
-    if (place === "manifest") pass.manifestBytes = await collect(member);
+    if (place === "manifest") {
+      pass.manifestEntry = member;
+      pass.manifestBytes = await collect(member);
+    }
     if (place !== "rootfs") continue;
     pass.entries++;
     pass.fileBytes += member.size;

@@ -1,104 +1,119 @@
-/** Where two archives part: the first entry, and the field of it, in which they are not the same. */
-import { type EntryType, showPath, type TarMember, type Timestamp, type Xattr } from "../tar/entry.ts";
-import { readTar } from "../tar/read.ts";
-import { openCompressed } from "./compression.ts";
+/** What is different between two images: fields of manifests, and files with the reason. Pure. */
+import type { FileFacts, FileTable } from "./facts.ts";
 
-export interface Difference {
-  /** Path in the archive, for messages. */
-  readonly entry: string;
-  /** `order` when the archives have other entries from here on. */
+/** In the order in which they are said. */
+export const reasons = ["type", "mode", "owner", "content", "link", "device", "xattrs", "hard links", "time"] as const;
+export type Reason = (typeof reasons)[number];
+
+export interface ChangedFile {
+  readonly path: string;
+  readonly why: readonly Reason[];
+  readonly before: FileFacts;
+  readonly after: FileFacts;
+}
+
+export interface FileDifference {
+  readonly added: readonly { readonly path: string; readonly facts: FileFacts }[];
+  readonly removed: readonly { readonly path: string; readonly facts: FileFacts }[];
+  readonly changed: readonly ChangedFile[];
+}
+
+export interface FieldDifference {
+  /** `app.exec[0]`, `labels[version].value` */
   readonly field: string;
-  readonly first: string;
-  readonly second: string;
+  /** Absent: the field is not there. */
+  readonly before?: unknown;
+  readonly after?: unknown;
 }
 
-/** undefined when the tars hold the same; their compression is not compared. @throws Failure as readTar */
-export async function firstDifference(
-  first: AsyncIterable<Uint8Array>,
-  second: AsyncIterable<Uint8Array>,
-): Promise<Difference | undefined> {
-  const [left, right] = await Promise.all([openCompressed(first), openCompressed(second)]);
-  const [ours, theirs] = [readTar(left.tar), readTar(right.tar)];
-  try {
-    for (;;) {
-      const [one, other] = [await ours.next(), await theirs.next()];
-      if (one.done === true && other.done === true) return undefined;
-      const [member, counterpart] = [
-        one.done === true ? undefined : one.value,
-        other.done === true ? undefined : other.value,
-      ];
-      const difference = await compare(member, counterpart);
-      if (difference !== undefined) return difference;
-    }
-  } finally {
-    await Promise.all([ours.return(undefined), theirs.return(undefined)]);
-    await Promise.all([left.close(), right.close()]);
+/** Paths in order. */
+export function compareFiles(before: FileTable, after: FileTable): FileDifference {
+  const names = { before: firstNames(before), after: firstNames(after) };
+  const changed: ChangedFile[] = [];
+  const only = (one: FileTable, other: FileTable) =>
+    [...one].filter(([path]) => !other.has(path)).map(([path, facts]) => ({ path, facts }));
+  for (const [path, old] of before) {
+    const now = after.get(path);
+    if (now === undefined) continue;
+    const isLinkedAnew = names.before.get(old) !== names.after.get(now);
+    const why = whyDifferent(old, now);
+    if (isLinkedAnew) why.push("hard links");
+    if (why.length > 0)
+      changed.push({ path, why: reasons.filter((one) => why.includes(one)), before: old, after: now });
   }
+  return {
+    added: only(after, before).sort(byPath),
+    removed: only(before, after).sort(byPath),
+    changed: changed.sort(byPath),
+  };
 }
 
-async function compare(one: TarMember | undefined, other: TarMember | undefined): Promise<Difference | undefined> {
-  const entry = showPath((one ?? other)?.path ?? Buffer.alloc(0));
-  if (one === undefined || other === undefined || !one.path.equals(other.path)) {
-    return { entry, field: "order", first: nameOf(one), second: nameOf(other) };
+export function whyDifferent(a: FileFacts, b: FileFacts): Reason[] {
+  const why: Reason[] = [];
+  if (a.type !== b.type) why.push("type");
+  if (a.mode !== b.mode) why.push("mode");
+  if (a.uid !== b.uid || a.gid !== b.gid) why.push("owner");
+  if (a.content !== b.content || a.size !== b.size) why.push("content");
+  if (a.link !== b.link) why.push("link");
+  if (a.device !== b.device) why.push("device");
+  if (a.xattrs.join("\n") !== b.xattrs.join("\n")) why.push("xattrs");
+  if (a.time !== b.time) why.push("time");
+  return why;
+}
+
+/** Of a file with several names the first of them, and how many there are; undefined for one with a single name. */
+function firstNames(table: FileTable): ReadonlyMap<FileFacts, string> {
+  const names = new Map<FileFacts, { first: string; count: number }>();
+  for (const [path, facts] of table) {
+    const known = names.get(facts);
+    const first = known === undefined || path < known.first ? path : known.first;
+    names.set(facts, { first, count: (known?.count ?? 0) + 1 });
   }
-  const [left, right] = [fieldsOf(one), fieldsOf(other)];
-  for (const [index, [field, first]] of left.entries()) {
-    const second = right[index]?.[1] ?? "";
-    if (first !== second) return { entry, field, first, second };
+  return new Map(
+    [...names].filter(([, { count }]) => count > 1).map(([facts, { first, count }]) => [facts, `${count} ${first}`]),
+  );
+}
+
+function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+}
+
+/** Two JSON documents. Lists whose items have unique names are compared by name, others by place. */
+export function compareDocuments(before: unknown, after: unknown, field = ""): readonly FieldDifference[] {
+  if (before === undefined || after === undefined) {
+    if (before === after) return [];
+    return [{ field, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }];
   }
-  const at = await contentDifference(one.body, other.body);
-  return at === undefined ? undefined : { entry, field: "content", ...at };
-}
-
-function nameOf(member: TarMember | undefined): string {
-  return member === undefined ? "the end" : showPath(member.path);
-}
-
-function fieldsOf(member: TarMember): readonly (readonly [string, string])[] {
-  const { type, mode, uid, gid, mtime, size, link, xattrs, device } = member;
-  return [
-    ["type", type satisfies EntryType],
-    ["mode", mode.toString(8)],
-    ["owner", `${uid}:${gid}`],
-    ["mtime", timeText(mtime)],
-    ["size", String(size)],
-    ["link", showPath(link)],
-    ["device", device === undefined ? "none" : `${device.major}:${device.minor}`],
-    ["xattrs", xattrs.map(xattrText).join(" ")],
-  ];
-}
-
-function timeText({ seconds, nanoseconds }: Timestamp): string {
-  return nanoseconds === 0 ? String(seconds) : `${seconds}.${String(nanoseconds).padStart(9, "0")}`;
-}
-
-function xattrText({ name, value }: Xattr): string {
-  return `${name}=${value.toString("hex")}`;
-}
-
-/** The bodies have one length; what is told is the byte from which on they differ. */
-async function contentDifference(
-  first: AsyncIterable<Uint8Array>,
-  second: AsyncIterable<Uint8Array>,
-): Promise<{ readonly first: string; readonly second: string } | undefined> {
-  const other = second[Symbol.asyncIterator]();
-  let rest: Buffer = Buffer.alloc(0);
-  let at = 0;
-  for await (const piece of first) {
-    const ours = Buffer.from(piece);
-    while (rest.length < ours.length) {
-      const next = await other.next();
-      if (next.done === true) break;
-      rest = Buffer.concat([rest, next.value]);
-    }
-    const theirs = rest.subarray(0, ours.length);
-    if (!ours.equals(theirs)) {
-      const index = ours.findIndex((byte, position) => byte !== theirs[position]);
-      const show = (bytes: Buffer) => `${bytes.subarray(index, index + 8).toString("hex")} at byte ${at + index}`;
-      return { first: show(ours), second: show(theirs) };
-    }
-    rest = rest.subarray(ours.length);
-    at += ours.length;
+  const [one, other] = [membersOf(before, after), membersOf(after, before)];
+  if (one === undefined || other === undefined) {
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ field, before, after }];
   }
-  return undefined;
+  const keys = [...new Set([...one.keys(), ...other.keys()])];
+  return keys.flatMap((key) => compareDocuments(one.get(key), other.get(key), `${field}${suffix(key, field, before)}`));
+}
+
+function suffix(key: string, field: string, container: unknown): string {
+  if (Array.isArray(container)) return `[${key}]`;
+  return field === "" ? key : `.${key}`;
+}
+
+/** The parts of a value that can be compared with those of `other`; undefined for what has none. */
+function membersOf(value: unknown, other: unknown): ReadonlyMap<string, unknown> | undefined {
+  if (Array.isArray(value) && Array.isArray(other)) {
+    return new Map(hasNames(value) && hasNames(other) ? value.map(named) : value.map((item, at) => [String(at), item]));
+  }
+  const isRecord = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isRecord && typeof other === "object" && other !== null && !Array.isArray(other)
+    ? new Map(Object.entries(value))
+    : undefined;
+}
+
+function hasNames(list: readonly unknown[]): boolean {
+  const names = list.map((item) => named(item)[0]);
+  return !names.includes("") && new Set(names).size === names.length;
+}
+
+function named(item: unknown): [string, unknown] {
+  const name: unknown = typeof item === "object" && item !== null && "name" in item ? item.name : "";
+  return [typeof name === "string" ? name : "", item];
 }

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { verifying } from "../base/digest.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
-import { type BuiltImage, buildArchive, requireOutput, writeAll, writeOutput } from "../image/build.ts";
+import { type BuiltImage, buildArchive } from "../image/build.ts";
+import { requireOutput, writeOutput } from "../image/output.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { beginLayer, commitLayer, findLayer, keyOf, layerDirectory, lockKey } from "./cache.ts";
 import { mergeLayers, refuseRemovals } from "./merge.ts";
@@ -170,11 +171,9 @@ async function handOut(
 ): Promise<BuiltImage> {
   const source = await openArchive(join(layerDirectory(shop.cache, layer), archiveName));
   try {
-    await writeOutput({ output, overwrite, signal: shop.signal }, async (handle) => {
-      const expected = { sha512: stored.sha512, size: stored.size };
-      for await (const chunk of verifying(chunksOf(source), expected, "the archive in the step cache"))
-        await writeAll(handle, chunk);
-    });
+    const expected = { sha512: stored.sha512, size: stored.size };
+    const bytes = verifying(chunksOf(source), expected, "the archive in the step cache");
+    await writeOutput(bytes, { output, overwrite, signal: shop.signal });
   } finally {
     await source.close();
   }

@@ -19,30 +19,46 @@ type Member = Members extends AsyncIterable<infer M> ? M : never;
 interface RenderOptions {
   readonly log: Log;
   readonly signal?: AbortSignal | undefined;
+  /** On the disk at return; true when absent. */
+  readonly sync?: boolean | undefined;
 }
 
-/** Lays `layers`, lowest first, into the empty directory `rootfs`; on the disk at return. Owners are kept when we are root. */
+/** Lays `layers`, lowest first, into the empty directory `rootfs`. Owners are kept when we are root. @returns what was left out */
 export async function renderLayersInto(
   store: Store,
   layers: readonly FilteredLayer[],
   rootfs: string,
   options: RenderOptions,
-): Promise<void> {
-  const { skipped } = await unpackMembers(laidMembers(store, layers, options), rootfs, {
-    owner: process.geteuid?.() === 0,
-    sync: true,
-    signal: options.signal,
+): Promise<readonly string[]> {
+  const { log, signal, sync = true } = options;
+  const owner = process.geteuid?.() === 0;
+  const { skipped } = await unpackMembers(membersAlone(laidMembers(store, layers, { log, signal })), rootfs, {
+    ...{ owner, sync, signal },
   });
-  if (skipped.length > 0) options.log.warn(`left out of the tree: ${skipped.map(printable).join(", ")}`);
+  if (skipped.length > 0) log.warn(`left out of the tree: ${skipped.map(printable).join(", ")}`);
+  return skipped;
 }
 
-async function* laidMembers(
+async function* membersAlone(laid: AsyncIterable<LaidMember>): AsyncGenerator<Member> {
+  for await (const { member } of laid) yield member;
+}
+
+export interface LaidMember {
+  readonly member: Member;
+  /** The place of its image in `layers`. */
+  readonly layer: number;
+}
+
+/** Every entry that stays, in the order in which they are laid; each archive is compared with its record. */
+export async function* laidMembers(
   store: Store,
   layers: readonly FilteredLayer[],
-  { signal }: RenderOptions,
-): AsyncGenerator<Member> {
+  { log, signal }: Pick<RenderOptions, "log" | "signal">,
+): AsyncGenerator<LaidMember> {
+  const task = `reading ${layers.length === 1 ? "the image" : `${layers.length} layers`}`;
+  let done = 0;
   const compiled = new Map<readonly string[], Whitelist | undefined>();
-  for (const layer of layers) {
+  for (const [index, layer] of layers.entries()) {
     const record = readRecordSync(store, layer.id);
     if (record === undefined) throw notStored(layer.id);
     // One list applies to every layer below its image, which may be thousands.
@@ -51,9 +67,12 @@ async function* laidMembers(
     const placements = whitelists.length > 0 ? await choosePlacements(store, record, whitelists, signal) : undefined;
     for await (const member of membersOf(store, record, signal)) {
       const placed = placements === undefined ? member : moved(member, placements.get(nameOf(member).path));
-      if (placed !== undefined) yield placed;
+      done += member.size;
+      log.progress({ task, done });
+      if (placed !== undefined) yield { member: placed, layer: index };
     }
   }
+  log.progress({ task, done, finished: true });
 }
 
 /** A look at all names first: which name of a file stays may be known only after its content has gone by. */

@@ -38,6 +38,15 @@ export interface TarEntry {
 /** An entry and its content, which is consumed (or skipped) before the next entry is asked for. */
 export interface TarMember extends TarEntry {
   readonly body: AsyncIterable<Uint8Array>;
+  /** Where it stood in the archive it was read from. */
+  readonly span?: Span | undefined;
+}
+
+/** Bytes of an archive: all headers, content and filling of one entry, without global headers before it. */
+export interface Span {
+  /** Undefined when a global header stands between the headers of the entry. */
+  readonly start: number | undefined;
+  readonly end: number;
 }
 
 /** Headers, and bodies after filling, are multiples of this. */

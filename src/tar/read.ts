@@ -15,6 +15,8 @@ interface ReaderState {
   readonly limits: TarLimits;
   entries: number;
   globals: PaxRecords;
+  /** Where the entry that is being read begins. */
+  start: number | undefined;
 }
 
 /**
@@ -26,14 +28,16 @@ export async function* readTar(
   limits: TarLimits = defaultTarLimits,
 ): AsyncGenerator<TarMember> {
   const reader = byteReader(source);
-  const state: ReaderState = { reader, limits, entries: 0, globals: new Map() };
+  const state: ReaderState = { reader, limits, entries: 0, globals: new Map(), start: 0 };
   try {
     for (;;) {
       const block = await nextHeader(state);
       if (block === undefined) break;
+      state.start = reader.consumed() - blockSize;
       const member = await readMember(state, block);
       const content = bodyOf(reader, member.size);
-      yield { ...member, body: content.body };
+      const end = reader.consumed() + member.size + fillOf(member.size);
+      yield { ...member, body: content.body, span: { start: state.start, end } };
       await content.finish();
     }
     await requireZeros(state);
@@ -64,8 +68,11 @@ async function readMember(state: ReaderState, first: Buffer): Promise<Omit<TarMe
   let block = first;
   while ("xgLK".includes(typeOf(block))) {
     const body = await readMeta(state, block);
-    if (isGlobal(block)) state.globals = new Map([...state.globals, ...globalRecords(body)]);
-    else meta = withMeta(meta, block, body);
+    if (isGlobal(block)) {
+      state.globals = new Map([...state.globals, ...globalRecords(body)]);
+      const isFirst = meta.pax === undefined && meta.longName === undefined && meta.longLink === undefined;
+      state.start = isFirst ? state.reader.consumed() : undefined;
+    } else meta = withMeta(meta, block, body);
     const next = await nextHeader(state);
     if (next === undefined) throw new Failure("ARCHIVE_INVALID", "an extended header belongs to no entry");
     block = next;

@@ -18,6 +18,17 @@ describe("findCommand", () => {
   });
 });
 
+describe("other names", () => {
+  it("lead to the command itself, so that `perigee image` can stand for actool", () => {
+    for (const name of ["build", "discover", "version", "fetch"]) {
+      assert.deepEqual([findCommand(["image", name])?.name, findCommand(["image", name])?.words], [name, 2]);
+    }
+    for (const name of ["validate", "cat-manifest", "patch-manifest"]) {
+      assert.equal(findCommand(["image", name])?.name, `image ${name}`);
+    }
+  });
+});
+
 describe("commandsBelow", () => {
   it("gives the commands of a group word", () => {
     assert.deepEqual(commandsBelow("key"), ["key generate", "key list", "key export", "key import"]);

@@ -15,7 +15,7 @@ interface Setup {
   readonly store: Store;
   readonly rootfs: string;
   add(image: FakeImage, files: readonly RealFile[]): Promise<ImageID>;
-  render(id: ImageID, options?: { readonly log?: Log; readonly signal?: AbortSignal }): Promise<void>;
+  render(id: ImageID, options?: { readonly log?: Log; readonly signal?: AbortSignal }): Promise<readonly string[]>;
 }
 
 async function setUp(t: TestContext): Promise<Setup> {

@@ -20,6 +20,30 @@ async function paths(archive: Uint8Array): Promise<readonly string[]> {
   return found;
 }
 
+describe("readTar: where an entry stands", () => {
+  it("spans all its headers, content and filling, behind global headers", async () => {
+    const members: readonly RawMember[] = [
+      { name: "a", body: "x" },
+      {
+        name: "b",
+        global: [["mtime", "1"]],
+        pax: [["comment", "c"]],
+        longName: "n".repeat(200),
+        body: { repeat: "y", count: 600 },
+      },
+      { name: "c", global: [["mtime", "2"]], pax: [["comment", "c"]], lead: ["pax", "global"] },
+    ];
+    const spans: unknown[] = [];
+    for await (const { span } of readTar(chunks(bare(...members), 700))) spans.push([span?.start, span?.end]);
+    const [a, b] = [1024, 1024 + 1024 + 1024 + 1024 + 512 + 1024];
+    assert.deepEqual(spans, [
+      [0, a],
+      [a + 1024, b],
+      [undefined, b + 1024 + 1024 + 512],
+    ]);
+  });
+});
+
 describe("readTar: bodies", () => {
   const archive = bare({ name: "a", body: { repeat: "a", count: 1000 } }, { name: "b", body: "bb" });
 

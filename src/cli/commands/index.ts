@@ -37,6 +37,46 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import("./image-extract.ts"),
     },
   ],
+  [
+    "image render",
+    {
+      group: "Images",
+      summary: "Unpack an image with all it depends on into a directory",
+      load: () => import("./image-render.ts"),
+    },
+  ],
+  [
+    "image export",
+    { group: "Images", summary: "Write an image of the store to a file", load: () => import("./image-export.ts") },
+  ],
+  [
+    "image tree",
+    {
+      group: "Images",
+      summary: "Show what an image depends on, and where its files come from",
+      load: () => import("./image-tree.ts"),
+    },
+  ],
+  [
+    "image size",
+    {
+      group: "Images",
+      summary: "Show the largest files and directories of an image, and what a whitelist saves",
+      load: () => import("./image-size.ts"),
+    },
+  ],
+  [
+    "image diff",
+    { group: "Images", summary: "Compare two images: manifests, files, sizes", load: () => import("./image-diff.ts") },
+  ],
+  [
+    "image verify",
+    {
+      group: "Images",
+      summary: "Check that stored images are still what was stored, and mend their trees",
+      load: () => import("./image-verify.ts"),
+    },
+  ],
   ["image rm", { group: "Images", summary: "Remove images from the store", load: () => import("./image-rm.ts") }],
   [
     "image validate",
@@ -52,6 +92,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       group: "Images",
       summary: "List the packages inside of an image: its bill of materials",
       load: () => import("./image-sbom.ts"),
+    },
+  ],
+  [
+    "image patch-manifest",
+    {
+      group: "Images",
+      summary: "Copy an image with a changed manifest",
+      load: () => import("./image-patch-manifest.ts"),
     },
   ],
   ["sign", { group: "Trust", summary: "Sign an image", load: () => import("./sign.ts") }],
@@ -98,12 +146,21 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["version", { group: "Other", summary: "Print versions", load: () => import("./version.ts") }],
 ]);
 
+/** Names that lead to a command besides its own, so that `actool` may be replaced by `perigee image` in scripts, and rktlet's line works. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ["image build", "build"],
+  ["image discover", "discover"],
+  ["image version", "version"],
+  ["image fetch", "fetch"],
+]);
+
 /** The command that a line begins with, by its longest name; `words` is how many words the name has. */
 export function findCommand(
   line: readonly string[],
 ): { readonly name: string; readonly words: number; readonly entry: CommandEntry } | undefined {
   for (const words of [2, 1]) {
-    const name = line.slice(0, words).join(" ");
+    const typed = line.slice(0, words).join(" ");
+    const name = otherNames.get(typed) ?? typed;
     const entry = line.length >= words ? commands.get(name) : undefined;
     if (entry !== undefined) return { name, words, entry };
   }

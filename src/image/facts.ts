@@ -1,0 +1,76 @@
+/** What counts of a file in an image, in a form that can be compared. Content is a digest, so a whole image fits into memory. */
+import { createHash } from "node:crypto";
+import { printable } from "../base/failure.ts";
+import { pathKey, type TarEntry, type TarMember } from "../tar/entry.ts";
+import { isImageXattr } from "./xattrs.ts";
+
+export interface FileFacts {
+  /** A hard link has the facts of the file that it names. */
+  readonly type: Exclude<TarEntry["type"], "hardlink">;
+  /** Permission bits; 0 for a symlink, which has none. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** `SECONDS.NANOSECONDS` */
+  readonly time: string;
+  readonly size: number;
+  /** Lower-case hex SHA-512 of a file's content, else empty. */
+  readonly content: string;
+  /** Target of a symlink, one character a byte. */
+  readonly link: string;
+  /** `MAJOR:MINOR`, else empty. */
+  readonly device: string;
+  /** `name=hex` of those that an image can hold, in order. */
+  readonly xattrs: readonly string[];
+}
+
+/** By path below rootfs, one character a byte. The names of one file share one object. */
+export type FileTable = ReadonlyMap<string, FileFacts>;
+
+/** Reads every member to its end. */
+export async function readFacts(members: AsyncIterable<TarMember>): Promise<FileTable> {
+  const table = new Map<string, FileFacts>();
+  for await (const member of members) {
+    const path = pathKey(member.path);
+    const target = member.type === "hardlink" ? table.get(pathKey(member.link)) : undefined;
+    table.set(path, target ?? factsOf(member, await contentOf(member)));
+  }
+  return table;
+}
+
+export function factsOf(
+  entry: Omit<TarEntry, "size"> & { readonly size: number | bigint },
+  content: string,
+): FileFacts {
+  const { type, mtime, device } = entry;
+  return {
+    type: type === "hardlink" ? "file" : type,
+    mode: type === "symlink" ? 0 : entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    time: `${mtime.seconds}.${String(mtime.nanoseconds).padStart(9, "0")}`,
+    size: Number(entry.size),
+    content,
+    link: type === "symlink" ? pathKey(entry.link) : "",
+    device: device === undefined ? "" : `${device.major}:${device.minor}`,
+    xattrs: entry.xattrs
+      .filter(({ name }) => isImageXattr(name))
+      .map(({ name, value }) => `${name}=${value.toString("hex")}`)
+      .sort(),
+  };
+}
+
+/** Of a file, lower-case hex; empty for everything else. */
+export async function contentOf({ type, body }: Pick<TarMember, "type" | "body">): Promise<string> {
+  if (type !== "file") return "";
+  const hash = createHash("sha512");
+  for await (const piece of body) hash.update(piece);
+  return hash.digest("hex");
+}
+
+/** A path of one character a byte as text for people: UTF-8 where it is that, harmless for a terminal. */
+export function pathText(path: string): string {
+  const bytes = Buffer.from(path, "latin1");
+  const text = bytes.toString("utf8");
+  return printable(Buffer.from(text).equals(bytes) ? text : path);
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { perigee } from "../helpers/command.ts";
+import { storedImages } from "../helpers/stored-images.ts";
+
+describe("perigee image export", () => {
+  it("prints the path, and gives what the image is as data", async (t) => {
+    const { home, data, ids } = await storedImages(t);
+    const output = join(home, "out.aci");
+    const line = ["image", "export", "example.com/top", output];
+    assert.deepEqual(perigee(data, ...line), { status: 0, stdout: `${output}\n`, stderr: "" });
+    const again = perigee(data, ...line);
+    assert.equal(again.status, 6);
+    assert.match(again.stderr, /try: .*--overwrite/);
+    const { stdout } = perigee(data, ...line, "--overwrite", "--format=json");
+    assert.equal(JSON.parse(stdout).id, ids.top);
+  });
+
+  it("ends with 2 and 3 for a wrong line and an unknown image, leaving nothing", async (t) => {
+    const { home, data } = await storedImages(t);
+    const output = join(home, "out.aci");
+    assert.equal(perigee(data, "image", "export", "example.com/top").status, 2);
+    assert.equal(perigee(data, "image", "export", "example.com/top", join(home, "out")).status, 2);
+    assert.equal(perigee(data, "image", "export", "example.com/none", output).status, 3);
+    assert.equal(existsSync(output), false);
+  });
+});

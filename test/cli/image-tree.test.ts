@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { perigee } from "../helpers/command.ts";
+import { storedImages } from "../helpers/stored-images.ts";
+
+describe("perigee image tree", () => {
+  it("draws the graph, in which a diamond's foot stands twice", async (t) => {
+    const { data } = await storedImages(t);
+    const { status, stdout } = perigee(data, "image", "tree", "example.com/top");
+    assert.equal(status, 0);
+    assert.deepEqual(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.replace(/ {2}sha512.*/, "")),
+      ["example.com/top:2.0", "├─ example.com/middle", "│  └─ example.com/base:1", "└─ example.com/base:1"],
+    );
+  });
+
+  it("lists files with the images they come from", async (t) => {
+    const { data } = await storedImages(t);
+    const { stdout } = perigee(data, "image", "tree", "--files", "example.com/top");
+    assert.match(stdout, /^IMAGE +TYPE +SIZE +PATH\n/m);
+    assert.match(stdout, /^example\.com\/base:1 +file +7 B +bin\/shared\n/m);
+    assert.match(stdout, /^example\.com\/top:2\.0 +file +4 B +etc\/conf\n/m);
+    const { images, files } = JSON.parse(perigee(data, "image", "tree", "--format=json", "example.com/top").stdout);
+    assert.equal(images.length, 3);
+    assert.equal(files, undefined);
+  });
+
+  it("names a circle, and ends with 3 for an unknown image", async (t) => {
+    const { data, add } = await storedImages(t);
+    await add({ name: "example.com/x", dependencies: [{ imageName: "example.com/x" }] }, []);
+    const circle = perigee(data, "image", "tree", "example.com/x");
+    assert.equal(circle.status, 1);
+    assert.match(circle.stderr, /error\[DEPENDENCY_CYCLE\].*sha512-\w+ → sha512-/);
+    assert.equal(perigee(data, "image", "tree", "example.com/none").status, 3);
+  });
+});
