@@ -1,5 +1,5 @@
 /** Where two archives part: the first entry, and the field of it, in which they are not the same. */
-import { type EntryType, showPath, type TarMember, type Timestamp, type Xattr } from "../tar/entry.ts";
+import { type EntryType, pathKey, showPath, type TarMember, type Timestamp, type Xattr } from "../tar/entry.ts";
 import { readTar } from "../tar/read.ts";
 import { openCompressed } from "./compression.ts";
 
@@ -62,7 +62,7 @@ function fieldsOf(member: TarMember): readonly (readonly [string, string])[] {
     ["owner", `${uid}:${gid}`],
     ["mtime", timeText(mtime)],
     ["size", String(size)],
-    ["link", showPath(link)],
+    ["link", pathKey(link)],
     ["device", device === undefined ? "none" : `${device.major}:${device.minor}`],
     ["xattrs", xattrs.map(xattrText).join(" ")],
   ];

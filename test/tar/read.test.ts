@@ -144,7 +144,7 @@ describe("readTar: what other programs write", () => {
       const found: string[] = [];
       for await (const member of readTar(chunks(stdout))) {
         found.push(
-          [member.type, showPath(member.path), showPath(member.link), (await collect(member.body)).length].join(" "),
+          [member.type, String(member.path), String(member.link), (await collect(member.body)).length].join(" "),
         );
       }
       const links = ["file a  700", "hardlink b a 0"];
