@@ -27,6 +27,9 @@ const probes = {
   rpm: () => hasProgram("rpmbuild"),
   "db5.3-util": () => hasProgram("db5.3_load"),
   sqlite3: () => hasProgram("sqlite3"),
+  bzip2: () => hasProgram("bzip2"),
+  "xz-utils": () => hasProgram("xz"),
+  zstd: () => hasProgram("zstd"),
   strace: () => hasProgram("strace"),
   podman: () => hasProgram("podman"),
   runc: () => hasProgram("runc"),
@@ -51,6 +54,9 @@ const forTests = [
   "rpm",
   "db5.3-util",
   "sqlite3",
+  "bzip2",
+  "xz-utils",
+  "zstd",
   "strace",
 ];
 const forBench = [...forQuickstart, "gnupg", "gpgv", "appc-spec", "podman", "runc", "bubblewrap", "hyperfine"];

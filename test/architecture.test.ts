@@ -12,10 +12,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   base: [],
   schema: ["base"],
   tar: ["base"],
+  compression: ["base"],
   shim: ["base"],
   http: ["base"],
   sbom: ["tar", "schema", "base"],
-  image: ["tar", "shim", "schema", "base"],
+  image: ["tar", "compression", "shim", "schema", "base"],
   trust: ["schema", "base"],
   store: ["image", "shim", "schema", "base"],
   site: ["image", "schema", "base"],
@@ -45,6 +46,15 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/sbom/package.ts": "only types and one limit",
   "src/base/log.ts": "an interface, and functions that do nothing",
   "src/cli/commands/index.ts": "test/cli/commands.test.ts",
+  "src/compression/damage.ts": "wording; the tests of each format",
+  "src/compression/range-coder.ts": "test/compression/xz.test.ts, against xz",
+  "src/compression/lzma.ts": "test/compression/xz.test.ts, against xz",
+  "src/compression/lzma2.ts": "test/compression/xz.test.ts, against xz",
+  "src/compression/zstd-bits.ts": "test/compression/zstd.test.ts, against zstd",
+  "src/compression/zstd-fse.ts": "test/compression/zstd.test.ts, against zstd",
+  "src/compression/zstd-literals.ts": "test/compression/zstd.test.ts, against zstd",
+  "src/compression/zstd-sequences.ts": "test/compression/zstd.test.ts, against zstd",
+  "src/compression/bzip2-block.ts": "test/compression/bzip2.test.ts, against bzip2",
 };
 
 /** Data tables and files that may be longer than the limit. */

@@ -3,22 +3,33 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { errnoOf, Failure } from "../base/failure.ts";
 
-export type Compression = "gzip" | "none";
+export type Compression = "gzip" | "bzip2" | "xz" | "zstd" | "none";
 
 export interface DecompressionLimits {
   /** Bytes that come out. */
   readonly totalSize: number;
   /** Out : in, counted once more than 64 MiB came out; gzip itself cannot pass 1032. */
   readonly ratio: number;
+  /** Bytes of an xz dictionary and what belongs to it. */
+  readonly xzMemory: number;
+  /** Bytes of history a zstd frame may ask for. */
+  readonly zstdWindow: number;
 }
 
-export const defaultDecompressionLimits: DecompressionLimits = { totalSize: 64 * 1024 ** 3, ratio: 200 };
+const mebi = 1024 * 1024;
 
-const ratioCountsFrom = 64 * 1024 * 1024;
+export const defaultDecompressionLimits: DecompressionLimits = {
+  totalSize: 64 * 1024 * mebi,
+  ratio: 200,
+  xzMemory: 128 * mebi,
+  zstdWindow: 128 * mebi,
+};
+
+const ratioCountsFrom = 64 * mebi;
 /** Output chunks: each is a trip to the thread pool and back, so not small; in flight are a few of them. */
 const chunkSize = 256 * 1024;
 
-const magics: readonly (readonly ["gzip" | "bzip2" | "xz" | "zstd", readonly number[]])[] = [
+const magics: readonly (readonly [Compression, readonly number[]])[] = [
   ["gzip", [0x1f, 0x8b]],
   ["bzip2", [0x42, 0x5a, 0x68]],
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
@@ -27,7 +38,7 @@ const magics: readonly (readonly ["gzip" | "bzip2" | "xz" | "zstd", readonly num
 const longestMagic = 6;
 
 /** By magic (ACI-5), never by file name. */
-export function sniffCompression(head: Uint8Array): "gzip" | "bzip2" | "xz" | "zstd" | "none" {
+export function sniffCompression(head: Uint8Array): Compression {
   return magics.find(([, magic]) => magic.every((byte, index) => head[index] === byte))?.[0] ?? "none";
 }
 
@@ -38,10 +49,14 @@ export interface Opened {
   close(): Promise<void>;
 }
 
-/**
- * Looks at the first bytes and opens what they announce.
- * @throws Failure UNSUPPORTED for a compression that is known but not read
- */
+/** Compressed bytes on their way in, and whether all of them came. */
+interface Given {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  bytes: number;
+  isWhole: boolean;
+}
+
+/** Looks at the first bytes and opens what they announce. `tar` throws ARCHIVE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED. */
 export async function openCompressed(
   source: AsyncIterable<Uint8Array>,
   limits: DecompressionLimits = defaultDecompressionLimits,
@@ -49,18 +64,14 @@ export async function openCompressed(
   const iterator = source[Symbol.asyncIterator]();
   const { head, bytes } = await readHead(iterator);
   const compression = sniffCompression(head);
-  if (compression !== "gzip" && compression !== "none") {
-    await iterator.return?.();
-    throw new Failure("UNSUPPORTED", `the image is compressed with ${compression}, which is not read`, {
-      hint: `${decompressor(compression)} and use the uncompressed file: the image ID is the same`,
-    });
-  }
   const whole = continued(bytes, iterator);
   const close = async (): Promise<void> => void (await iterator.return?.());
-  return { compression, tar: compression === "gzip" ? gunzip(whole, limits) : whole, close };
+  if (compression === "none") return { compression, tar: whole, close };
+  const given = counted(whole);
+  return { compression, tar: bounded(await decoded(given, compression, limits), given, limits), close };
 }
 
-/** The tar inside, bounded: output ≤ limits.totalSize, ratio ≤ limits.ratio once past 64 MiB (Z01…Z06). */
+/** The tar inside, bounded: output ≤ limits.totalSize, ratio ≤ limits.ratio once past 64 MiB (Z01…Z06, A13). */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: DecompressionLimits = defaultDecompressionLimits,
@@ -68,8 +79,49 @@ export async function* decompress(
   yield* (await openCompressed(source, limits)).tar;
 }
 
-function decompressor(compression: "bzip2" | "xz" | "zstd"): string {
-  return { bzip2: "bunzip2 -k it", xz: "unxz -k it", zstd: "unzstd it" }[compression];
+/** The decoders but zlib's are JavaScript: what a hostile stream breaks is an array bound, not memory. Loaded when met. */
+async function decoded(
+  given: Given,
+  compression: Exclude<Compression, "none">,
+  limits: DecompressionLimits,
+): Promise<AsyncIterable<Uint8Array>> {
+  switch (compression) {
+    case "gzip":
+      return gunzip(given);
+    case "bzip2":
+      return (await import("../compression/bzip2.ts")).unbzip2(given.chunks);
+    case "xz":
+      return (await import("../compression/xz.ts")).unxz(given.chunks, { memory: limits.xzMemory });
+    case "zstd":
+      return (await import("../compression/zstd.ts")).unzstd(given.chunks, { window: limits.zstdWindow });
+  }
+}
+
+async function* bounded(
+  tar: AsyncIterable<Uint8Array>,
+  given: Given,
+  limits: DecompressionLimits,
+): AsyncGenerator<Uint8Array> {
+  let produced = 0;
+  for await (const chunk of tar) {
+    produced += chunk.length;
+    if (produced > limits.totalSize || (produced > ratioCountsFrom && produced > given.bytes * limits.ratio)) {
+      throw bomb(produced, given.bytes);
+    }
+    yield chunk;
+  }
+}
+
+function counted(source: AsyncIterable<Uint8Array>): Given {
+  const given: Given = { bytes: 0, isWhole: false, chunks: count() };
+  async function* count(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      given.bytes += chunk.length;
+      yield chunk;
+    }
+    given.isWhole = true;
+  }
+  return given;
 }
 
 async function readHead(iterator: AsyncIterator<Uint8Array>) {
@@ -101,34 +153,18 @@ async function* continued(
  * zlib checks the CRC and the length of each member. It overlooks zeros after the last one, so its count of bytes is
  * compared with ours: a file has one reading (Z02).
  */
-async function* gunzip(source: AsyncIterable<Uint8Array>, limits: DecompressionLimits): AsyncGenerator<Uint8Array> {
+async function* gunzip(given: Given): AsyncGenerator<Uint8Array> {
   // Room for several chunks keeps the thread pool busy while the consumer hashes and parses.
   const options = { chunkSize, highWaterMark: 4 * chunkSize };
   const engine = createGunzip(options);
-  let given = 0;
-  let isWhole = false;
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      given += chunk.length;
-      yield chunk;
-    }
-    isWhole = true;
-  }
   // The error, ours or the source's, comes out of the iteration below; this only keeps it from being unhandled.
-  pipeline(counted(), engine, () => {});
-  let produced = 0;
+  pipeline(given.chunks, engine, () => {});
   try {
-    for await (const chunk of engine) {
-      produced += chunk.length;
-      if (produced > limits.totalSize || (produced > ratioCountsFrom && produced > given * limits.ratio)) {
-        throw bomb(produced, given);
-      }
-      yield chunk;
-    }
+    yield* engine;
   } catch (error) {
     throw gzipFailure(error);
   }
-  if (!isWhole || engine.bytesWritten !== given) {
+  if (!given.isWhole || engine.bytesWritten !== given.bytes) {
     throw new Failure("ARCHIVE_INVALID", "something follows the end of the gzip data");
   }
 }

@@ -1,0 +1,123 @@
+/** Zstandard (RFC 8878), strict: frames and their sums, no dictionaries, nothing behind the last frame. */
+import { cutOff, damaged, notRead, tooMuchMemory, trailing } from "./damage.ts";
+import { type Input, isAtEnd, openInput, take } from "./input.ts";
+import { makeRoom, openWindow, takeWritten, type Window } from "./window.ts";
+import { xxh64 } from "./xxh64.ts";
+import { type Block, makeBlock, mostInBlock, setBlock } from "./zstd-bits.ts";
+import { type Literals, makeLiterals, readLiterals } from "./zstd-literals.ts";
+import { type History, makeHistory, maximumOut, runSequences } from "./zstd-sequences.ts";
+
+export interface ZstdLimits {
+  /** Bytes of history a frame may ask for. */
+  readonly window: number;
+}
+
+const magic = 0xfd2fb528;
+const skippable = 0x184d2a50;
+
+interface FrameHeader {
+  readonly window: number;
+  readonly contentSize: number | undefined;
+  readonly hasSum: boolean;
+}
+
+/** What the blocks of one frame share. */
+interface Frame {
+  readonly window: Window;
+  readonly block: Block;
+  readonly literals: Literals;
+  readonly history: History;
+}
+
+/**
+ * Plain pieces of at most 128 KiB. Integrity: the sum of each frame where it has one, its size where it is given.
+ * @throws Failure ARCHIVE_INVALID, UNSUPPORTED (dictionaries), LIMIT_EXCEEDED (window)
+ */
+export async function* unzstd(source: AsyncIterable<Uint8Array>, limits: ZstdLimits): AsyncGenerator<Uint8Array> {
+  const input = openInput(source);
+  const block = makeBlock();
+  try {
+    while (!(await isAtEnd(input))) {
+      const number = (await take(input, 4))?.readUInt32LE();
+      if (number === magic) yield* frame(input, limits, block);
+      else if (number !== undefined && (number & 0xfffffff0) >>> 0 === skippable) await skip(input);
+      else throw trailing("zstd");
+    }
+  } finally {
+    await input.close();
+  }
+}
+
+async function must(input: Input, length: number): Promise<Buffer> {
+  const bytes = await take(input, length);
+  if (bytes === undefined) throw cutOff("zstd");
+  return bytes;
+}
+
+/** A frame of somebody's own, such as an index: not part of the content. */
+async function skip(input: Input): Promise<void> {
+  const size = (await must(input, 4)).readUInt32LE();
+  for (let left = size; left > 0; ) left -= (await must(input, Math.min(left, mostInBlock))).length;
+}
+
+async function* frame(input: Input, limits: ZstdLimits, block: Block): AsyncGenerator<Uint8Array> {
+  const { window: size, contentSize, hasSum } = await readHeader(input);
+  if (size > limits.window) throw tooMuchMemory("zstd", size, limits.window);
+  const parts: Frame = { window: openWindow(size), block, literals: makeLiterals(), history: makeHistory() };
+  const sum = hasSum ? xxh64() : undefined;
+  let produced = 0;
+  for (let isLast = false; !isLast; ) {
+    isLast = await readBlock(input, parts);
+    const piece = takeWritten(parts.window);
+    sum?.update(piece);
+    produced += piece.length;
+    if (produced > (contentSize ?? produced)) throw damaged("zstd", "a frame is not of the size announced");
+    if (piece.length > 0) yield piece;
+  }
+  if (produced !== (contentSize ?? produced)) throw damaged("zstd", "a frame is not of the size announced");
+  if (sum !== undefined && (await must(input, 4)).readUInt32LE() !== sum.digest()) {
+    throw damaged("zstd", "the sum of a frame is wrong");
+  }
+}
+
+async function readHeader(input: Input): Promise<FrameHeader> {
+  const flags = (await must(input, 1))[0] as number;
+  const isSingle = (flags & 0x20) !== 0;
+  if ((flags & 0x08) !== 0) throw notRead("zstd", "an unknown kind of frame");
+  const descriptor = isSingle ? 0 : ((await must(input, 1))[0] as number);
+  const dictionary = await must(input, [0, 1, 2, 4][flags & 3] as number);
+  if (dictionary.some((byte) => byte !== 0)) throw notRead("zstd", "a dictionary");
+  const contentSize = await readContentSize(input, flags >> 6, isSingle);
+  const base = 2 ** (10 + (descriptor >> 3));
+  const window = isSingle ? (contentSize ?? 0) : base + (base / 8) * (descriptor & 7);
+  return { window, contentSize, hasSum: (flags & 4) !== 0 };
+}
+
+async function readContentSize(input: Input, kind: number, isSingle: boolean): Promise<number | undefined> {
+  if (kind === 0) return isSingle ? ((await must(input, 1))[0] as number) : undefined;
+  if (kind === 1) return (await must(input, 2)).readUInt16LE() + 256;
+  if (kind === 2) return (await must(input, 4)).readUInt32LE();
+  return Number((await must(input, 8)).readBigUInt64LE());
+}
+
+/** Writes one block's content into the window; whether it was the last. */
+async function readBlock(input: Input, parts: Frame): Promise<boolean> {
+  const { window, block, literals, history } = parts;
+  const header = (await must(input, 3)).readUIntLE(0, 3);
+  const kind = (header >> 1) & 3;
+  const size = header >> 3;
+  if (kind === 3 || size > maximumOut(window)) throw damaged("zstd", "a block is larger than allowed");
+  makeRoom(window, mostInBlock);
+  const content = await must(input, kind === 1 ? 1 : size);
+  if (kind === 2) {
+    setBlock(block, content);
+    const start = window.at;
+    runSequences(block, readLiterals(block, literals), literals, history, window);
+    if (window.at - start > maximumOut(window)) throw damaged("zstd", "a block gives more than allowed");
+  } else {
+    if (kind === 0) window.bytes.set(content, window.at);
+    else window.bytes.fill(content[0] as number, window.at, window.at + size);
+    window.at += size;
+  }
+  return (header & 1) === 1;
+}
