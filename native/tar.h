@@ -50,7 +50,9 @@ struct tar_entry {
     const char *link; /* "" unless a link */
     enum tar_type type;
     struct attributes attributes;
-    uint64_t size;
+    uint64_t size; /* of the body */
+    const char *map; /* of a file with holes where its data lies, else NULL; tar_extent() */
+    uint64_t whole;  /* its size with the holes */
     unsigned major, minor;
 };
 
@@ -69,6 +71,9 @@ void tar_open(struct tar_reader *reader, int fd);
 
 /* The next entry; false at the end marker, after which nothing may follow. What is left of the body before is skipped. */
 bool tar_next(struct tar_reader *reader, struct tar_entry *entry);
+
+/* The next extent of a map, which `*at` is moved along; false at its end. The map was checked when the entry was read. */
+bool tar_extent(const struct tar_entry *entry, const char **at, uint64_t *offset, uint64_t *size);
 
 /* The next bytes of the current entry's body, 0 at its end. */
 size_t tar_body(struct tar_reader *reader, const char **bytes);

@@ -2,6 +2,7 @@
 
 #include "die.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -74,7 +75,7 @@ static void apply_xattr(struct tar_entry *entry, const char *name, const char *v
 }
 
 /* The keys other than attributes; the ustar field of a number given here is zero, so that no reader can see another size. */
-enum key { KEY_PATH, KEY_LINKPATH, KEY_UID, KEY_GID, KEY_SIZE, KEY_MTIME, KEYS };
+enum key { KEY_PATH, KEY_LINKPATH, KEY_UID, KEY_GID, KEY_SIZE, KEY_MTIME, KEY_WHOLE, KEY_MAP, KEYS };
 
 static void apply_key(struct tar_entry *entry, enum key key, const char *value)
 {
@@ -102,6 +103,12 @@ static void apply_key(struct tar_entry *entry, enum key key, const char *value)
     case KEY_MTIME:
         apply_mtime(entry, value);
         break;
+    case KEY_WHOLE:
+        entry->whole = whole(value, INT64_MAX, entry->path, "the size is no valid number");
+        break;
+    case KEY_MAP:
+        entry->map = value;
+        break;
     case KEYS:
         break;
     }
@@ -109,7 +116,7 @@ static void apply_key(struct tar_entry *entry, enum key key, const char *value)
 
 static enum key key_named(const char *name)
 {
-    static const char *const names[KEYS] = {"path", "linkpath", "uid", "gid", "size", "mtime"};
+    static const char *const names[KEYS] = {"path", "linkpath", "uid", "gid", "size", "mtime", "GNU.sparse.size", "GNU.sparse.map"};
     enum key key = 0;
     while (key < KEYS && strcmp(names[key], name) != 0)
         key++;
@@ -149,12 +156,44 @@ static size_t apply_record(struct tar_entry *entry, char *record, size_t room, u
     return length;
 }
 
+bool tar_extent(const struct tar_entry *entry, const char **at, uint64_t *offset, uint64_t *size)
+{
+    static const char what[] = "the map of a sparse file is malformed";
+    if (**at == '\0')
+        return false;
+    if (*at != entry->map && *(*at)++ != ',')
+        tar_refuse(entry->path, what);
+    *offset = decimal(at, INT64_MAX, entry->path, what);
+    if (*(*at)++ != ',')
+        tar_refuse(entry->path, what);
+    *size = decimal(at, INT64_MAX, entry->path, what);
+    return true;
+}
+
+/* Extents that are not empty, ascend, lie within the file, and are together what the body has. */
+static void check_map(const struct tar_entry *entry, bool has_whole)
+{
+    uint64_t offset, size, end = 0, total = 0;
+    if ((entry->map != NULL) != has_whole || (entry->map != NULL && entry->type != TAR_FILE))
+        tar_refuse(entry->path, "a size without a map of a sparse file, a map without a size, or either without a file");
+    if (entry->map == NULL)
+        return;
+    for (const char *at = entry->map; tar_extent(entry, &at, &offset, &size); total += size) {
+        if (size == 0 || offset < end || offset > entry->whole || size > entry->whole - offset)
+            tar_refuse(entry->path, "the extents of a sparse file are empty, overlap, or lie behind its end");
+        end = offset + size;
+    }
+    if (total != entry->size)
+        tar_refuse(entry->path, "the content of a sparse file is not of the size of its map");
+}
+
 void tar_apply_records(struct tar_entry *entry, char *records, size_t size)
 {
     unsigned seen = 0;
     records[size] = '\0';
     for (size_t at = 0; at < size;)
         at += apply_record(entry, records + at, size - at, &seen);
+    check_map(entry, (seen & 1U << KEY_WHOLE) != 0);
 }
 
 /* Relative; no empty, `.` or `..` component; within the limits. */

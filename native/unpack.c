@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /* Devices that were left out, remembered because hard links to them are left out as well. */
 enum { MAX_LEFT_OUT = 4096 };
@@ -82,20 +83,45 @@ static int make_special_at(int parent, const char *name, const struct tar_entry 
     return made;
 }
 
+static void write_all(int fd, const char *bytes, size_t size, uint64_t offset, const char *path)
+{
+    for (ssize_t written; size > 0; bytes += written, size -= (size_t)written, offset += (uint64_t)written) {
+        written = pwrite(fd, bytes, size, (off_t)offset);
+        if (written < 0 && errno != EINTR)
+            die("write", path, errno);
+        written = written < 0 ? 0 : written;
+    }
+}
+
+/* The body is what the extents hold; what lies between them is never written, and so stays a hole. */
+static void write_extents(struct unpack *unpack, int fd, const struct tar_entry *entry)
+{
+    const char *at = entry->map, *bytes;
+    uint64_t offset, size;
+    size_t held = 0;
+    while (tar_extent(entry, &at, &offset, &size)) {
+        for (size_t piece; size > 0; bytes += piece, held -= piece, offset += piece, size -= piece) {
+            if (held == 0 && (held = tar_body(&unpack->reader, &bytes)) == 0)
+                return; /* not of a map that was checked */
+            piece = held < size ? held : (size_t)size;
+            write_all(fd, bytes, piece, offset, entry->path);
+        }
+    }
+    if (ftruncate(fd, (off_t)entry->whole) < 0)
+        die("truncate", entry->path, errno);
+}
+
 static void unpack_file(struct unpack *unpack, int parent, const char *name, const struct tar_entry *entry)
 {
     cleanup_fd int fd = make(unpack, parent, name, entry, make_file_at);
     const char *bytes;
     size_t size;
-    while ((size = tar_body(&unpack->reader, &bytes)) > 0) {
-        unpack->bytes += size;
-        for (ssize_t written; size > 0; bytes += written, size -= (size_t)written) {
-            written = write(fd, bytes, size);
-            if (written < 0 && errno != EINTR)
-                die("write", entry->path, errno);
-            written = written < 0 ? 0 : written;
-        }
-    }
+    uint64_t at = 0;
+    unpack->bytes += entry->size;
+    if (entry->map != NULL)
+        write_extents(unpack, fd, entry);
+    for (; (size = tar_body(&unpack->reader, &bytes)) > 0; at += size)
+        write_all(fd, bytes, size, at, entry->path);
     apply_to(&unpack->applier, fd, entry->path, &entry->attributes);
 }
 

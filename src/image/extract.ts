@@ -56,7 +56,7 @@ export async function unpackMembers(
 ): Promise<{ readonly skipped: readonly string[] }> {
   const dropped: string[] = [];
   const { owner, devices = false, sync = false, signal } = options;
-  const { skipped } = await unpack(writeTar(onGround(noting(members, dropped))), directory, {
+  const { skipped } = await unpack(writeTar(onGround(noting(members, dropped)), { sparse: true }), directory, {
     owner,
     devices,
     sync,

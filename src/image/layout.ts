@@ -63,6 +63,7 @@ function placeOf(entry: TarEntry, key: string): Place {
   if (key === ".") return "root";
   if (key === "manifest") {
     if (entry.type !== "file") throw invalid(entry, `the manifest is a ${entry.type}, not a file`); // A04
+    if (entry.isSparse === true) throw invalid(entry, "the manifest is a sparse file"); // A04
     if (entry.size > manifestLimit) {
       throw new Failure(
         "LIMIT_EXCEEDED",

@@ -24,20 +24,31 @@ export interface TarEntry {
   readonly uid: number;
   readonly gid: number;
   readonly mtime: Timestamp;
-  /** Bytes of the body; 0 unless type is `file`. */
+  /** Bytes of the file, holes included; 0 unless type is `file`. */
   readonly size: number;
   /** Target of a symlink verbatim; of a hard link the path of an earlier entry, in the form of `path`; else empty. */
   readonly link: Buffer;
   /** In the order of the archive. */
   readonly xattrs: readonly Xattr[];
   readonly device?: { readonly major: number; readonly minor: number } | undefined;
+  /** The archive held it with holes. */
+  readonly isSparse?: boolean | undefined;
   /** What the archive said about the entry and this form cannot hold, such as ACLs as text; for a warning. */
   readonly dropped?: readonly string[] | undefined;
 }
 
+/** Data of a file with holes. */
+export interface Extent {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** An entry and its content, which is consumed (or skipped) before the next entry is asked for. */
 export interface TarMember extends TarEntry {
+  /** `size` bytes, those of holes as zeros. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** Of a file that was archived as sparse; `data` is what the extents hold, and is consumed instead of `body`. */
+  readonly sparse?: { readonly extents: readonly Extent[]; readonly data: AsyncIterable<Uint8Array> } | undefined;
   /** Where it stood in the archive it was read from. */
   readonly span?: Span | undefined;
 }

@@ -75,6 +75,11 @@ export function nameOf(block: Buffer): Buffer {
  */
 export function numberOf(block: Buffer, field: FieldName, blank?: bigint): bigint | undefined {
   const [offset, length] = fields[field];
+  return numberAt(block, offset, length, blank);
+}
+
+/** As numberOf, for a field that is only in some headers. */
+export function numberAt(block: Buffer, offset: number, length: number, blank?: bigint): bigint | undefined {
   const first = block[offset] ?? 0;
   if (first >= 0x80) return base256(block.subarray(offset, offset + length));
   return octal(block, offset, offset + length, blank);

@@ -11,6 +11,7 @@ export type PaxRecords = ReadonlyMap<string, Buffer>;
  */
 export function parsePax(body: Buffer): PaxRecords {
   const records = new Map<string, Buffer>();
+  const pairs: (readonly [string, Buffer])[] = [];
   for (let at = 0; at < body.length; ) {
     const blank = body.indexOf(0x20, at);
     const digits = blank < 0 || blank - at > 7 ? "" : body.toString("latin1", at, blank);
@@ -22,14 +23,33 @@ export function parsePax(body: Buffer): PaxRecords {
     if (equals <= blank + 1 || equals >= end) throw invalidPax("an extended header record has no key");
     const key = keyOf(body.subarray(blank + 1, equals));
     const value = body.subarray(equals + 1, end - 1);
+    at = end;
+    if (sparsePair.includes(key)) {
+      pairs.push([key, value]);
+      continue;
+    }
     if (records.has(key)) throw invalidPax(`the extended header has ${excerpt(key)} twice`);
     if (!key.startsWith("SCHILY.xattr.") && value.includes(0)) {
       throw invalidPax(`the extended header's ${excerpt(key)} has a NUL byte`);
     }
     records.set(key, value);
-    at = end;
   }
+  joinPairs(records, pairs);
   return records;
+}
+
+const sparseMap = "GNU.sparse.map";
+const sparsePair = ["GNU.sparse.offset", "GNU.sparse.numbytes"];
+
+/**
+ * The oldest sparse form is the only one whose keys may stand often: one pair for each extent. They become the map of the
+ * next form, so that nothing else has to know it.
+ */
+function joinPairs(records: Map<string, Buffer>, pairs: readonly (readonly [string, Buffer])[]): void {
+  if (pairs.length === 0) return;
+  const inTurn = pairs.every(([key, value], index) => key === sparsePair[index % 2] && paxNumber(value) !== undefined);
+  if (!inTurn || pairs.length % 2 !== 0 || records.has(sparseMap)) throw invalidPax("a sparse file has no valid map");
+  records.set(sparseMap, Buffer.from(pairs.map(([, value]) => value.toString("latin1")).join(",")));
 }
 
 function keyOf(bytes: Buffer): string {

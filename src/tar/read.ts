@@ -4,40 +4,54 @@
  */
 import { Failure } from "../base/failure.ts";
 import { type ByteReader, byteReader, truncated } from "./bytes.ts";
-import { blockSize, type TarMember } from "./entry.ts";
+import { blockSize, showPath, type TarEntry, type TarMember } from "./entry.ts";
 import { isHeader, isZeroBlock, numberOf, typeOf } from "./header.ts";
 import { defaultTarLimits, type TarLimits } from "./limits.ts";
 import type { PaxRecords } from "./pax.ts";
 import { type EntryMeta, globalRecords, isGlobal, resolveEntry, withMeta } from "./resolve.ts";
+import { isSparse, readSparseMap, type SparseMap, withHoles } from "./sparse.ts";
 
 interface ReaderState {
   readonly reader: ByteReader;
   readonly limits: TarLimits;
   entries: number;
+  /** Bytes of all files so far, holes included. */
+  fileBytes: number;
   globals: PaxRecords;
   /** Where the entry that is being read begins. */
   start: number | undefined;
 }
 
+interface Found {
+  readonly entry: TarEntry;
+  /** Bytes of the body that are still to be read. */
+  readonly stored: number;
+  readonly map: SparseMap | undefined;
+}
+
+/** A file in more pieces than this is given whole: its map would not fit the header of canonical tar. */
+const mostExtents = 16_384;
+
 /**
  * Entries in order. Reads to the end of `source` and refuses anything but zeros after the end marker (F04, F05).
- * @throws Failure ARCHIVE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED (sparse files)
+ * @throws Failure ARCHIVE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED (sparse files of a later form)
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
   limits: TarLimits = defaultTarLimits,
 ): AsyncGenerator<TarMember> {
   const reader = byteReader(source);
-  const state: ReaderState = { reader, limits, entries: 0, globals: new Map(), start: 0 };
+  const state: ReaderState = { reader, limits, entries: 0, fileBytes: 0, globals: new Map(), start: 0 };
   try {
     for (;;) {
       const block = await nextHeader(state);
       if (block === undefined) break;
       state.start = reader.consumed() - blockSize;
-      const member = await readMember(state, block);
-      const content = bodyOf(reader, member.size);
-      const end = reader.consumed() + member.size + fillOf(member.size);
-      yield { ...member, body: content.body, span: { start: state.start, end } };
+      const { entry, stored, map } = await readMember(state, block);
+      const content = bodyOf(reader, stored);
+      const span = { start: state.start, end: reader.consumed() + stored + fillOf(stored) };
+      const member = map === undefined ? { ...entry, body: content.body } : sparseMember(entry, map, content.body);
+      yield { ...member, span };
       await content.finish();
     }
     await requireZeros(state);
@@ -63,7 +77,7 @@ async function nextHeader({ reader, limits, entries }: ReaderState): Promise<Buf
 }
 
 /** Collects the extended headers before an entry, then the entry. */
-async function readMember(state: ReaderState, first: Buffer): Promise<Omit<TarMember, "body">> {
+async function readMember(state: ReaderState, first: Buffer): Promise<Found> {
   let meta: EntryMeta = {};
   let block = first;
   while ("xgLK".includes(typeOf(block))) {
@@ -84,7 +98,29 @@ async function readMember(state: ReaderState, first: Buffer): Promise<Omit<TarMe
   }
   const entry = resolveEntry(block, meta, state.globals, limits);
   if (reader.consumed() + entry.size > limits.totalSize) throw tooLarge(limits);
-  return entry;
+  const found = await withMap(state, block, meta.pax ?? new Map(), entry);
+  // Holes cost nothing here, but whoever copies the tree without regard for them pays.
+  state.fileBytes += found.entry.size;
+  if (state.fileBytes > limits.totalSize) throw tooLarge(limits);
+  return found;
+}
+
+async function withMap(
+  { reader, limits }: ReaderState,
+  block: Buffer,
+  pax: PaxRecords,
+  entry: TarEntry,
+): Promise<Found> {
+  if (!isSparse(block, pax)) return { entry, stored: entry.size, map: undefined };
+  if (entry.type !== "file") throw new Failure("ARCHIVE_INVALID", `${showPath(entry.path)}: a sparse ${entry.type}`);
+  const map = await readSparseMap(reader, block, pax, entry.size, limits);
+  return { entry: { ...entry, size: map.size }, stored: entry.size - map.mapSize, map };
+}
+
+function sparseMember(entry: TarEntry, map: SparseMap, data: AsyncIterable<Uint8Array>): TarMember {
+  const body = withHoles(map, data);
+  const member = { ...entry, isSparse: true, body };
+  return map.extents.length > mostExtents ? member : { ...member, sparse: { extents: map.extents, data } };
 }
 
 async function readMeta({ reader, limits }: ReaderState, block: Buffer): Promise<Buffer> {

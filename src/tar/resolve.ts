@@ -16,6 +16,7 @@ const types: ReadonlyMap<string, EntryType> = new Map([
   ["0", "file"],
   ["\0", "file"],
   ["7", "file"],
+  ["S", "file"],
   ["1", "hardlink"],
   ["2", "symlink"],
   ["3", "character"],
@@ -63,13 +64,13 @@ function longText(body: Buffer): Buffer {
   return body.subarray(0, end);
 }
 
-/** @throws Failure ARCHIVE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED */
+/** `size` is that of the body. @throws Failure ARCHIVE_INVALID, LIMIT_EXCEEDED */
 export function resolveEntry(block: Buffer, meta: EntryMeta, globals: PaxRecords, limits: TarLimits): TarEntry {
   const pax: PaxRecords = meta.pax ?? new Map();
-  const rawName = pax.get("path") ?? meta.longName ?? nameOf(block);
+  const rawName = pax.get("GNU.sparse.name") ?? pax.get("path") ?? meta.longName ?? nameOf(block);
   const path = normalisePath(rawName, limits);
   const shown = showPath(path);
-  const type = entryType(block, pax, shown);
+  const type = entryType(block, shown);
   if (rawName.at(-1) === 0x2f && type !== "directory") throw invalid(shown, `a ${type} with a trailing slash`); // D17
   if (path.equals(rootPath) && type !== "directory") throw invalid(shown, `the root is a ${type}`);
   return {
@@ -89,14 +90,8 @@ export function resolveEntry(block: Buffer, meta: EntryMeta, globals: PaxRecords
 
 const rootPath = Buffer.from(".");
 
-function entryType(block: Buffer, pax: PaxRecords, shown: string): EntryType {
+function entryType(block: Buffer, shown: string): EntryType {
   const flag = typeOf(block);
-  if (flag === "S" || [...pax.keys()].some((key) => key.startsWith("GNU.sparse."))) {
-    throw new Failure("UNSUPPORTED", `${shown}: sparse files are not read`, {
-      subject: shown,
-      hint: "make the archive without --sparse",
-    });
-  }
   const type = types.get(flag);
   if (type === undefined) throw invalid(shown, `an entry of the unknown type ${JSON.stringify(flag)}`); // D12…D16
   return type;

@@ -3,7 +3,15 @@
  * A field that does not fit its ustar header goes into one PAX header before it; nothing is rounded or cut.
  */
 import { Failure } from "../base/failure.ts";
-import { blockSize, type EntryType, showPath, type TarEntry, type TarMember, type Xattr } from "./entry.ts";
+import {
+  blockSize,
+  type EntryType,
+  type Extent,
+  showPath,
+  type TarEntry,
+  type TarMember,
+  type Xattr,
+} from "./entry.ts";
 import { checksumOf, fields, putOctal } from "./header.ts";
 import { encodePaxRecord } from "./pax.ts";
 
@@ -34,22 +42,32 @@ export function padding(size: number): Buffer {
 }
 
 /**
- * Canonical header blocks of one entry: a PAX header when needed, then the ustar header.
+ * Canonical header blocks of one entry: a PAX header when needed, then the ustar header. With `extents` the body that
+ * follows is what they hold.
  * @throws Failure UNSUPPORTED for an extended attribute whose name PAX cannot hold
  */
-export function encodeHeader(entry: TarEntry): Buffer {
-  const records = paxRecords(entry);
-  const header = ustarHeader(entry);
+export function encodeHeader(entry: TarEntry, extents?: readonly Extent[]): Buffer {
+  const stored = extents === undefined ? entry : { ...entry, size: sumOf(extents) };
+  const records = [...paxRecords(stored), ...(extents === undefined ? [] : sparseRecords(entry.size, extents))];
+  const header = ustarHeader(stored);
   if (records.length === 0) return header;
   const body = Buffer.concat(records);
   return Buffer.concat([paxHeader(body.length), body, padding(body.length), header]);
+}
+
+export interface WriteOptions {
+  /** Files that were archived as sparse stay so. Only for perigee-shim: in an image every file is whole, for every reader. */
+  readonly sparse?: boolean | undefined;
 }
 
 /**
  * Same members → same bytes, for any chunking of their bodies.
  * @throws Failure INTERNAL when a body is not of its size, UNSUPPORTED as encodeHeader
  */
-export async function* writeTar(members: AsyncIterable<TarMember>): AsyncGenerator<Uint8Array> {
+export async function* writeTar(
+  members: AsyncIterable<TarMember>,
+  options: WriteOptions = {},
+): AsyncGenerator<Uint8Array> {
   let pending: Uint8Array[] = [];
   let length = 0;
   const add = (piece: Uint8Array): void => {
@@ -63,22 +81,37 @@ export async function* writeTar(members: AsyncIterable<TarMember>): AsyncGenerat
     return whole;
   };
   for await (const member of members) {
-    add(encodeHeader(member));
+    const sparse = options.sparse === true ? member.sparse : undefined;
+    const size = sparse === undefined ? member.size : sumOf(sparse.extents);
+    add(encodeHeader(member, sparse?.extents));
     let written = 0;
-    for await (const piece of member.body) {
+    for await (const piece of sparse?.data ?? member.body) {
       written += piece.length;
-      if (written > member.size) break;
+      if (written > size) break;
       add(piece);
       if (length >= chunkSize) yield taken();
     }
-    if (written !== member.size) {
-      throw new Failure("INTERNAL", `${showPath(member.path)} is not of the ${member.size} bytes announced`);
+    if (written !== size) {
+      throw new Failure("INTERNAL", `${showPath(member.path)} is not of the ${size} bytes announced`);
     }
     if (written % blockSize !== 0) add(padding(written));
     if (length >= chunkSize) yield taken();
   }
   add(endOfArchive);
   yield taken();
+}
+
+function sumOf(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** The size of the file and where its data lies, as GNU tar's form 0.1 says it. */
+function sparseRecords(size: number, extents: readonly Extent[]): readonly Buffer[] {
+  const map = extents.map((extent) => `${extent.offset},${extent.size}`).join(",");
+  return [
+    encodePaxRecord("GNU.sparse.size", Buffer.from(String(size))),
+    encodePaxRecord("GNU.sparse.map", Buffer.from(map)),
+  ];
 }
 
 /** What the ustar header cannot hold, in a fixed order. */

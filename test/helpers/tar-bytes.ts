@@ -50,6 +50,8 @@ const fieldsAt: Readonly<Record<string, readonly [number, number]>> = {
   major: [329, 8],
   minor: [337, 8],
   prefix: [345, 155],
+  sparse: [386, 96],
+  sparseSize: [483, 12],
 };
 
 export const minimalManifest = JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name: "example.com/a" });

@@ -153,6 +153,32 @@ describe("unpack: only canonical tar is read", () => {
     ["an unknown key", entry({ pax: [["atime", "1"]] }), /key/],
     ["NUL in a key", entry({ pax: [["pa\0th", "1"]] }), /NUL/],
     ["D19: PAX sparse", entry({ pax: [["GNU.sparse.major", "1"]] }), /key/],
+    ["D19: a map without a size", entry({ pax: [["GNU.sparse.map", ""]] }), /map/],
+    [
+      "a sparse directory",
+      entry({
+        type: "5",
+        pax: [
+          ["GNU.sparse.size", "1"],
+          ["GNU.sparse.map", ""],
+        ],
+      }),
+      /map/,
+    ],
+    ...["0,1,0,1", "0,2", "1,1", "0,0,0,1", "0,1,", "0", ",", "0,1;", "-1,1", "0,01", "9223372036854775807,2"].map(
+      (map) =>
+        [
+          `a sparse file of 1 byte with the map ${map}`,
+          entry({
+            body: "x",
+            pax: [
+              ["GNU.sparse.size", "1"],
+              ["GNU.sparse.map", map],
+            ],
+          }),
+          /sparse/,
+        ] as const,
+    ),
     ["N14: a size in PAX and another in the header", entry({ pax: [["size", "0"]], body: "x" }), /header and in PAX/],
     ["an owner in PAX and another in the header", entry({ pax: [["uid", "5"]], uid: 6 }), /header and in PAX/],
     ["N05: a negative size", entry({ pax: [["size", "-1"]] }), /size/],

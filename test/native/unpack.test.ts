@@ -51,6 +51,34 @@ describe("unpack: what canonical tar says is what there is (ACI-4)", () => {
     );
   });
 
+  it("D19: a sparse file has its data, its size and its holes", () => {
+    const size = 64 * 1024 * 1024;
+    accept([
+      {
+        name: "big",
+        body: "headtail",
+        pax: [
+          ["GNU.sparse.size", String(size)],
+          ["GNU.sparse.map", `0,4,${size / 2},4`],
+        ],
+      },
+      {
+        name: "hole",
+        pax: [
+          ["GNU.sparse.size", "5000"],
+          ["GNU.sparse.map", ""],
+        ],
+      },
+      { name: "next", body: "x" },
+    ]);
+    const expected = Buffer.alloc(size);
+    expected.write("head");
+    expected.write("tail", size / 2);
+    assert.ok(readFileSync(at("big")).equals(expected));
+    assert.ok(target("big").blocks * 512n < BigInt(size / 8), "its holes take no room");
+    assert.deepEqual([target("hole").size, target("next").size], [5000n, 1n]);
+  });
+
   it("D04, D05: set-id and sticky bits are exact, with owners of their own too", () => {
     accept([
       { name: "suid", mode: 0o6777, uid: 1000, gid: 1000 },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { pack } from "tar-stream";
-import { showPath, type TarMember } from "../../src/tar/entry.ts";
+import type { TarMember } from "../../src/tar/entry.ts";
 import { readTar } from "../../src/tar/read.ts";
 import { fails } from "../helpers/failures.ts";
 import { chunks, collect, type RawMember, tarBytes } from "../helpers/tar-bytes.ts";
@@ -16,7 +16,7 @@ const bare = (...members: readonly RawMember[]): Buffer => tarBytes({ members, b
 
 async function paths(archive: Uint8Array): Promise<readonly string[]> {
   const found: string[] = [];
-  for await (const { path } of readTar(chunks(archive))) found.push(showPath(path));
+  for await (const { path } of readTar(chunks(archive))) found.push(String(path));
   return found;
 }
 
@@ -58,7 +58,7 @@ describe("readTar: bodies", () => {
   it("are skipped when somebody stops in the middle", async () => {
     const found: string[] = [];
     for await (const { path, body } of readTar(chunks(archive, 100))) {
-      found.push(showPath(path));
+      found.push(String(path));
       for await (const _ of body) break;
     }
     assert.deepEqual(found, ["a", "b"]);

@@ -44,9 +44,9 @@ describe("resolveEntry", () => {
     assert.deepEqual(resolve({ type: "3", major: 4, minor: 64 }).device, { major: 4, minor: 64 });
     assert.equal(resolve({ major: 4, minor: 64 }).device, undefined);
   });
-  it("D18, D19: a sparse file is refused by its name", () => {
-    assert.throws(() => resolve({ name: "big", type: "S" }), fails("UNSUPPORTED", /^big: /, { hint: /--sparse/ }));
-    assert.throws(() => resolve({ name: "big" }, ["GNU.sparse.map", "0,1"]), fails("UNSUPPORTED", /^big: /));
+  it("a sparse file is a file, by the name its map gives it", () => {
+    assert.equal(resolve({ name: "big", type: "S" }).type, "file");
+    assert.equal(String(resolve({ name: "GNUSparseFile.1/big" }, ["GNU.sparse.name", "big"]).path), "big");
   });
   it("attributes without a class or a name are refused", () => {
     for (const name of ["", "user", "user.", ".x", `user.${"x".repeat(251)}`]) {
