@@ -69,6 +69,7 @@ const mayCompareByPrefix: Readonly<Record<string, string>> = {
   "src/fetch/reference.ts": "whether a reference is an absolute path",
   "src/http/url.ts": "whether a Location leaves the host; the URL parser decides where it leads",
   "src/tar/resolve.ts": "a constant prefix of PAX keywords",
+  "src/tar/sparse.ts": "a constant prefix of PAX keywords",
   "src/pod/users.ts": "whether a word is an absolute path, not where it leads",
   "src/pod/in-root.ts": "whether a link's target is absolute, not where it leads",
 };

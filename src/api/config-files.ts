@@ -1,11 +1,12 @@
 /**
- * The configuration kinds that settings need: `paths` (paths.d) and `http` (http.d), as rkt laid out its files (spec/cli.md).
+ * The configuration kinds that settings need: `paths` (paths.d), `http` (http.d) and `limits` (limits.d), as rkt laid out its files (spec/cli.md).
  * Later directories win, item by item; two files of one directory that define the same item are a mistake.
  * Parsers and node:fs/promises are loaded only when there is a file: every command comes through here.
  */
 import { readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
+import type { ImageLimits } from "../image/limits.ts";
 
 export interface HttpConfig {
   readonly caFiles: readonly string[];
@@ -41,6 +42,26 @@ export async function httpConfigOf(directories: readonly string[]): Promise<Http
     strings(path, fields, "connectTo").map((text) => [text.split(":")[0] ?? "", text] as const),
   );
   return { caFiles: [...files.values()], connectTo: [...connections.values()] };
+}
+
+/** Limits of images that files of kind `limits` set, over the defaults. @throws Failure CONFIG_INVALID, JSON_INVALID */
+export async function imageLimitsOf(directories: readonly string[]): Promise<ImageLimits> {
+  const { defaultImageLimits, fixedLimits } = await import("../image/limits.ts");
+  const names = Object.keys(defaultImageLimits) as (keyof ImageLimits)[];
+  const items = await collect(directories, "limits", ({ path, fields }) =>
+    names.flatMap((name) => {
+      const value = fields[name];
+      if (value === undefined) return [];
+      if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
+        throw invalid(path, `${name} is no positive integer`);
+      }
+      if (fixedLimits.includes(name) && value > defaultImageLimits[name]) {
+        throw invalid(path, `${name} can be lowered only, from ${defaultImageLimits[name]}`);
+      }
+      return [[name, String(value)] as const];
+    }),
+  );
+  return { ...defaultImageLimits, ...Object.fromEntries([...items].map(([name, value]) => [name, Number(value)])) };
 }
 
 async function collect(

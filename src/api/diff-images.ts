@@ -71,7 +71,7 @@ async function read(settings: Settings, image: string, signal: AbortSignal | und
     async (members) => {
       files = await readFacts(members);
     },
-    { signal },
+    { limits: await settings.limits(), signal },
   );
   const document: unknown = JSON.parse(summary.manifestBytes.toString("utf8"));
   return { summary, files, document };

@@ -43,6 +43,7 @@ export async function fetchImages(settings: Settings, options: FetchOptions): Pr
     insecure: { image: insecure.has("image"), http: insecure.has("http") },
     now: () => new Date(),
     keepOwners: settings.caller.isRoot,
+    limits: await settings.limits(),
     log: settings.log,
     signal: options.signal,
   };

@@ -1,7 +1,7 @@
 /** Where the bytes of an image are: its largest files and directories, and what a path whitelist saves or would save. */
 import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
-import { readArchive } from "../image/archive.ts";
+import { type ArchiveOptions, readArchive } from "../image/archive.ts";
 import { pathText } from "../image/facts.ts";
 import { emptyListing, type ListedFile, type ListedPath } from "../image/listing.ts";
 import { AbsolutePath } from "../schema/app.ts";
@@ -64,7 +64,7 @@ export async function imageSize(settings: Settings, options: ImageSizeOptions): 
   const { id, name, own, paths } =
     source.kind === "stored"
       ? await ofStored(settings, source, options.signal)
-      : await ofFile(source.open(), options.signal);
+      : await ofFile(source.open(), { limits: await settings.limits(), signal: options.signal });
   const { top = 10 } = options;
   return {
     id,
@@ -80,14 +80,14 @@ export async function imageSize(settings: Settings, options: ImageSizeOptions): 
   };
 }
 
-async function ofFile(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<Found> {
+async function ofFile(bytes: AsyncIterable<Uint8Array>, options: ArchiveOptions): Promise<Found> {
   const listing = emptyListing();
   const { id, manifest } = await readArchive(
     bytes,
     async (members) => {
       for await (const member of members) listing.lay(member, 0);
     },
-    { signal },
+    options,
   );
   return { id, name: manifest.name, own: manifest.pathWhitelist, paths: [...listing.paths()] };
 }

@@ -72,7 +72,7 @@ export async function showImage(settings: Settings, { image, signal }: ShowImage
   const source = await findImageSource(settings, image);
   if (source.kind === "stored") return readManifestSync(source.store, source.record.id);
   const { peekManifest } = await import("../image/archive.ts");
-  return (await peekManifest(source.open(), { signal })).manifestBytes;
+  return (await peekManifest(source.open(), { limits: await settings.limits(), signal })).manifestBytes;
 }
 
 export interface ExtractImageOptions extends ShowImageOptions {
@@ -102,6 +102,7 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
   const source = await findImageSource(settings, image);
   if (source.kind === "stored") touchImage(source.store, source.record.id);
   const { summary, directory, skipped } = await unpackTo(source.open(), {
+    limits: await settings.limits(),
     directory: options.directory,
     layout: options.rootfsOnly === true ? "rootfs" : "image",
     overwrite: options.overwrite === true,

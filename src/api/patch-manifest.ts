@@ -49,6 +49,7 @@ export async function patchManifest(settings: Settings, options: PatchManifestOp
     change: (bytes) => replacement ?? changeManifest(bytes, changes),
     compression,
     task: "writing",
+    limits: await settings.limits(),
     signal,
     log: settings.log,
   });

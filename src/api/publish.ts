@@ -88,7 +88,7 @@ async function prepare(
 ): Promise<ImageToPublish> {
   const handle = await openFile(path);
   try {
-    const { manifest } = await peekManifest(readChunks(handle, signal), { signal });
+    const { manifest } = await peekManifest(readChunks(handle, signal), { limits: await settings.limits(), signal });
     const { name, labels } = manifest;
     const [version, os, arch] = ["version", "os", "arch"].map((label) => labelValue(labels, label));
     const image = { path, name, version, os, arch, documents: await linkedDocuments(settings, path, manifest) };

@@ -163,7 +163,10 @@ async function readImage(settings: Settings, image: string, signal: AbortSignal 
   const source = await findImageSource(settings, image);
   let summary: Awaited<ReturnType<typeof readArchive>> | undefined;
   const inventory = await takeInventory(async (visit) => {
-    const next = await readArchive(source.open(), watched(settings, image, visit), { signal });
+    const next = await readArchive(source.open(), watched(settings, image, visit), {
+      limits: await settings.limits(),
+      signal,
+    });
     // Two passes over a file that is being replaced would describe an image that never was.
     if (summary !== undefined && summary.id !== next.id) {
       throw new Failure("DIGEST_MISMATCH", `${printable(image)} changed while it was read`, { subject: image });

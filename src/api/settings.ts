@@ -4,7 +4,8 @@ import { isAbsolute, join, normalize } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { HttpClient } from "../http/client.ts";
-import { dataDirectoryOf, httpConfigOf } from "./config-files.ts";
+import type { ImageLimits } from "../image/limits.ts";
+import { dataDirectoryOf, httpConfigOf, imageLimitsOf } from "./config-files.ts";
 import { version } from "./version.ts";
 
 const insecureNames = ["image", "tls", "http", "pubkey", "ondisk", "capabilities", "paths", "seccomp"] as const;
@@ -44,6 +45,8 @@ export interface Settings {
   readonly log: Log;
   /** The HTTP client of these settings, made on first use. */
   readonly http: () => Promise<HttpClient>;
+  /** How large images may be, read on first use. @throws Failure CONFIG_INVALID, JSON_INVALID */
+  readonly limits: () => Promise<ImageLimits>;
 }
 
 /** The launcher moves this variable out of Node's sight, which would parse all of its certificates at every start. */
@@ -98,6 +101,7 @@ export async function loadSettings(options: GlobalOptions = {}): Promise<Setting
     environment,
     log,
     http,
+    limits: () => imageLimitsOf(lowestFirst),
   };
 }
 

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import type { ArchiveSummary } from "../image/archive.ts";
+import type { ImageLimits } from "../image/limits.ts";
 import { removeTrees } from "../shim/remove.ts";
 
 export interface UnpackToOptions {
@@ -14,6 +15,8 @@ export interface UnpackToOptions {
   /** A directory that must not be replaced together with `directory`. */
   readonly keep: string;
   readonly owner: boolean;
+  /** Those of spec/image.md when absent. */
+  readonly limits?: ImageLimits | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

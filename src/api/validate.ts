@@ -3,9 +3,10 @@ import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
-import { readArchive } from "../image/archive.ts";
+import { type ArchiveOptions, readArchive } from "../image/archive.ts";
 import { sniffCompression } from "../image/compression.ts";
 import { notThere, readLayoutDirectory, readManifestFile } from "../image/layout-directory.ts";
+import type { ImageLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { ImageManifest } from "../schema/image-manifest.ts";
 import { PodManifest } from "../schema/pod-manifest.ts";
@@ -38,19 +39,20 @@ export interface Validation {
 
 /**
  * A verdict for each file, in order. What is wrong with a file is part of its verdict.
- * @throws Failure INTERRUPTED
+ * @throws Failure INTERRUPTED, CONFIG_INVALID
  */
-export async function validateImages(_settings: Settings, options: ValidateOptions): Promise<readonly Validation[]> {
+export async function validateImages(settings: Settings, options: ValidateOptions): Promise<readonly Validation[]> {
   const verdicts: Validation[] = [];
-  for (const file of options.files) verdicts.push(await validateOne(file, options));
+  const limits = await settings.limits();
+  for (const file of options.files) verdicts.push(await validateOne(file, options, limits));
   return verdicts;
 }
 
-async function validateOne(file: string, { type, signal }: ValidateOptions): Promise<Validation> {
+async function validateOne(file: string, { type, signal }: ValidateOptions, limits: ImageLimits): Promise<Validation> {
   let found = type;
   try {
     found ??= await detectType(file);
-    return { file, type: found, ...(await validators[found](file, signal)) };
+    return { file, type: found, ...(await validators[found](file, { limits, signal })) };
   } catch (error) {
     const failure = error instanceof Failure ? error : ioFailure(error, `cannot read ${printable(file)}`, file);
     if (failure.code === "INTERRUPTED") throw failure;
@@ -60,10 +62,10 @@ async function validateOne(file: string, { type, signal }: ValidateOptions): Pro
 
 type Facts = Pick<Validation, "id" | "name">;
 
-const validators: Readonly<Record<DocumentType, (file: string, signal?: AbortSignal) => Promise<Facts>>> = {
-  appimage: async (file, signal) => {
+const validators: Readonly<Record<DocumentType, (file: string, options: ArchiveOptions) => Promise<Facts>>> = {
+  appimage: async (file, options) => {
     const source = createReadStream(file, { highWaterMark: 1024 * 1024 });
-    const { id, manifest } = await readArchive(source, undefined, { signal });
+    const { id, manifest } = await readArchive(source, undefined, options);
     return { id, name: manifest.name };
   },
   layout: async (directory) => {

@@ -2,7 +2,7 @@
 import { Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import { rejectNaming } from "../fetch/import.ts";
-import { peekManifest } from "../image/archive.ts";
+import { type ArchiveOptions, peekManifest } from "../image/archive.ts";
 import { openFile, readChunks } from "../trust/files.ts";
 import { signatureFileLimit } from "../trust/signature.ts";
 import { beginVerification, type SignatureCheck, type Signer } from "../trust/verify.ts";
@@ -38,7 +38,7 @@ export async function verifyImage(settings: Settings, options: VerifyOptions): P
     const check = await beginVerification(bytes, { name: expected, keystore: keystoreOf(settings), now }).catch(
       (error: unknown) => rejectNaming(error, expected === undefined ? image : undefined),
     );
-    const look = await hashAndPeek(readChunks(handle, signal), check, signal);
+    const look = await hashAndPeek(readChunks(handle, signal), check, { limits: await settings.limits(), signal });
     if (expected === undefined && look.name === undefined) throw look.error;
     // The signature first: of an image that was changed, a broken archive is not the news.
     const signers = await check.finish(expected ?? look.name ?? "");
@@ -72,7 +72,7 @@ type Look = { readonly name: string } | { readonly name: undefined; readonly err
 async function hashAndPeek(
   chunks: AsyncGenerator<Uint8Array>,
   check: SignatureCheck,
-  signal: AbortSignal | undefined,
+  options: ArchiveOptions,
 ): Promise<Look> {
   // Made by hand from the one iterator, so that a reader that ends its view of it does not end the reading.
   const hashed: AsyncIterable<Uint8Array> = {
@@ -84,7 +84,7 @@ async function hashAndPeek(
       },
     }),
   };
-  const look = await peekManifest(hashed, { signal }).then(
+  const look = await peekManifest(hashed, options).then(
     ({ manifest }): Look => ({ name: manifest.name }),
     (error: unknown): Look => ({ name: undefined, error }),
   );

@@ -5,6 +5,7 @@
 import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpClient } from "../http/client.ts";
+import type { ImageLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
 import { hostLabels } from "../schema/platform.ts";
@@ -28,6 +29,7 @@ export interface FetchContext {
   /** Made on first use: nothing is loaded for an image that is stored. */
   readonly http: () => Promise<HttpClient>;
   readonly keystore: Keystore;
+  readonly limits?: ImageLimits | undefined;
   /** --insecure-options=image, http, pubkey */
   readonly insecure: { readonly image: boolean; readonly http: boolean };
   readonly now: () => Date;

@@ -2,10 +2,11 @@
  * One image, from its location to the edge of the store: signature first, then the bytes, verified before anything is unpacked,
  * unpacked and checked before anything is stored (architecture 10). Knows neither discovery nor dependencies.
  */
-import { Failure } from "../base/failure.ts";
+import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, peekManifest } from "../image/archive.ts";
 import { extractArchive } from "../image/extract.ts";
+import type { ImageLimits } from "../image/limits.ts";
 import { beginImport, type Staging } from "../store/blobs.ts";
 import type { ImageRecord } from "../store/images.ts";
 import type { Store } from "../store/layout.ts";
@@ -31,6 +32,8 @@ export interface ImportOptions extends AcquireOptions {
   /** --insecure-options=image: no signature is asked for; the record has no signers. */
   readonly insecureImage: boolean;
   readonly keepOwners: boolean;
+  /** Of the archive; those of spec/image.md when absent. */
+  readonly limits?: ImageLimits | undefined;
   readonly now: () => Date;
   readonly log: Log;
 }
@@ -68,6 +71,12 @@ export async function importImage(wanted: WantedImage, options: ImportOptions): 
     await staging.abandon();
     throw error;
   }
+}
+
+/** D01, X01: somebody has to be told; a hostile image must not fill the screen. */
+function few(names: readonly string[]): string {
+  const shown = names.slice(0, 10).map(printable).join(", ");
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
 
 /** A signature that could count, or `later`. */
@@ -136,7 +145,7 @@ async function acquire(
 /** Trust is by name: the one asked for (which the manifest must then have), else the manifest's own. */
 async function nameForTrust({ named }: WantedImage, options: ImportOptions, staging: Staging): Promise<string> {
   if (named !== undefined) return named.name;
-  const { manifest } = await peekManifest(stagedBytes(staging.archive), { signal: options.signal });
+  const { manifest } = await peekManifest(stagedBytes(staging.archive), options);
   return manifest.name;
 }
 
@@ -144,12 +153,13 @@ async function unpack(wanted: WantedImage, options: ImportOptions, staging: Stag
   const summary = await extractArchive(stagedBytes(staging.archive), staging.rootfs, {
     owner: options.keepOwners,
     sync: true,
+    limits: options.limits,
     signal: options.signal,
   });
   // DISC-10, whether or not anybody signed it: a server must not hand out one image as another.
   if (wanted.named !== undefined) requireMatch(summary.manifest, wanted.named);
   if (summary.skipped.length > 0) {
-    options.log.info(`${summary.manifest.name}: left out of the tree: ${summary.skipped.join(", ")}`);
+    options.log.warn(`${summary.manifest.name}: left out of the tree: ${few(summary.skipped)}`);
   }
   return summary;
 }

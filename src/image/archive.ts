@@ -5,10 +5,10 @@ import { type ImageID, imageID } from "../schema/image-id.ts";
 import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
 import type { TarEntry, TarMember } from "../tar/entry.ts";
-import { defaultTarLimits, type TarLimits } from "../tar/limits.ts";
 import { readTar } from "../tar/read.ts";
-import { type Compression, defaultDecompressionLimits, openCompressed } from "./compression.ts";
+import { type Compression, openCompressed } from "./compression.ts";
 import { belowRootfs, type LayoutChecker, layoutChecker } from "./layout.ts";
+import { defaultImageLimits, type ImageLimits } from "./limits.ts";
 
 export interface ArchiveSummary {
   readonly id: ImageID;
@@ -26,7 +26,7 @@ export interface ArchiveSummary {
 }
 
 export interface ArchiveOptions {
-  readonly limits?: TarLimits | undefined;
+  readonly limits?: ImageLimits | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -109,9 +109,8 @@ export async function peekManifest(
   throw new Failure("INTERNAL", "the manifest was placed but not read");
 }
 
-function open(source: AsyncIterable<Uint8Array>, { limits = defaultTarLimits, signal }: ArchiveOptions) {
-  const bounds = { ...defaultDecompressionLimits, totalSize: limits.totalSize };
-  return openCompressed(signal === undefined ? source : interruptible(source, signal), bounds);
+function open(source: AsyncIterable<Uint8Array>, { limits = defaultImageLimits, signal }: ArchiveOptions) {
+  return openCompressed(signal === undefined ? source : interruptible(source, signal), limits);
 }
 
 /**

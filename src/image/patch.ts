@@ -9,7 +9,7 @@ import { ioFailure } from "../base/files.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { encodeHeader, padding } from "../tar/write.ts";
-import { readArchive } from "./archive.ts";
+import { type ArchiveOptions, readArchive } from "./archive.ts";
 import { checkManifest } from "./build.ts";
 import { openCompressed } from "./compression.ts";
 import { type BuiltImage, type OutputOptions, requireFree, writeImage } from "./output.ts";
@@ -21,6 +21,8 @@ export interface PatchOptions extends OutputOptions {
   /** The bytes of the new manifest, from those of the old one; validated afterwards. */
   readonly change: (manifest: Buffer) => Buffer;
   readonly compression: "gzip" | "none";
+  /** For reading the input. */
+  readonly limits?: ArchiveOptions["limits"];
 }
 
 /** The image file, as buildArchive makes it, and the ID of the image it was made of. */
@@ -44,7 +46,7 @@ export async function patchArchive(options: PatchOptions): Promise<PatchedArchiv
     if (!status.isFile()) {
       throw new Failure("IO_FAILED", `${printable(input)} is no regular file`, { subject: input });
     }
-    const summary = await readArchive(bytesOf(handle), undefined, { signal });
+    const summary = await readArchive(bytesOf(handle), undefined, options);
     if (options.expected !== undefined && options.expected !== summary.id) {
       throw new Failure("DIGEST_MISMATCH", `the stored archive is not the image ${options.expected}`, {
         subject: input,

@@ -8,6 +8,7 @@ import { excerpt, Failure } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, readArchive } from "../image/archive.ts";
+import { acceptedLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { readArchiveBlob } from "./images.ts";
 import { blobPath, manifestPath, recordPath, type Store } from "./layout.ts";
@@ -83,7 +84,10 @@ async function mendFrom(
   const archive = { sha512: digest, size: file.size };
   let summary: ArchiveSummary;
   try {
-    summary = await readArchive(readArchiveBlob(store, { name: digest, archive }), undefined, { signal });
+    summary = await readArchive(readArchiveBlob(store, { name: digest, archive }), undefined, {
+      limits: acceptedLimits,
+      signal,
+    });
   } catch (error) {
     if (!(error instanceof Failure) || signal?.aborted) throw error;
     log.warn(`an archive of the store is broken and is removed: ${error.message}`);

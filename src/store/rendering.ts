@@ -6,6 +6,7 @@ import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, readArchive } from "../image/archive.ts";
 import { unpackMembers } from "../image/extract.ts";
+import { acceptedLimits } from "../image/limits.ts";
 import { readArchiveBlob } from "./images.ts";
 import type { FilteredLayer } from "./layers.ts";
 import type { Store } from "./layout.ts";
@@ -110,7 +111,7 @@ async function* membersOf(store: Store, record: StoredRecord, signal: AbortSigna
       offered.resolve(members);
       return taken.promise;
     },
-    { signal },
+    { limits: acceptedLimits, signal },
   );
   // An archive refused before its members came has none to offer; the refusal itself is thrown below.
   reading.catch(() => offered.resolve(undefined));

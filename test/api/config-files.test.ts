@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { dataDirectoryOf, httpConfigOf } from "../../src/api/config-files.ts";
+import { dataDirectoryOf, httpConfigOf, imageLimitsOf } from "../../src/api/config-files.ts";
+
+import { defaultImageLimits } from "../../src/image/limits.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -77,6 +79,29 @@ describe("httpConfigOf (CLI-15)", () => {
     ]) {
       write("user/http.d/a.json", content);
       await assert.rejects(httpConfigOf(places()), { code: "CONFIG_INVALID" });
+    }
+  });
+});
+
+describe("imageLimitsOf (CLI-15, limits 2.2)", () => {
+  const limits = { perigeeKind: "limits", perigeeVersion: "v1" };
+
+  it("are the defaults without files", async () => assert.deepEqual(await imageLimitsOf(places()), defaultImageLimits));
+  it("one by one, the later directory wins", async () => {
+    write("system/limits.d/a.json", { ...limits, entries: 10, ratio: 1000 });
+    write("local/limits.d/a.json", { ...limits, entries: 20, depth: 1024 });
+    assert.deepEqual(await imageLimitsOf(places()), { ...defaultImageLimits, entries: 20, ratio: 1000 });
+  });
+  it("refuses what is no positive integer, and more than the shim takes", async () => {
+    for (const content of [
+      { entries: 0 },
+      { entries: "10" },
+      { totalSize: 1.5 },
+      { depth: 1025 },
+      { metaRecord: 2 ** 21 },
+    ]) {
+      write("user/limits.d/a.json", { ...limits, ...content });
+      await assert.rejects(imageLimitsOf(places()), { code: "CONFIG_INVALID" });
     }
   });
 });

@@ -1,6 +1,7 @@
 /** Settings for tests that need no configuration: nothing of the machine is read. */
 import type { Settings } from "../../src/api/settings.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { defaultImageLimits } from "../../src/image/limits.ts";
 
 export function testSettings(): Settings {
   return {
@@ -19,6 +20,7 @@ export function testSettings(): Settings {
     sourceDateEpoch: undefined,
     environment: new Map(),
     log: silentLog,
+    limits: async () => defaultImageLimits,
     http: () => Promise.reject(new Error("this test uses no network")),
   };
 }

@@ -10,6 +10,7 @@ import { Failure, type FailureCode } from "../../src/base/failure.ts";
 import { type Log, silentLog } from "../../src/base/log.ts";
 import type { Command, CommandContext } from "../../src/cli/command.ts";
 import { declareOptions, optionValues } from "../../src/cli/options.ts";
+import { defaultImageLimits } from "../../src/image/limits.ts";
 import { armor } from "../../src/trust/armor.ts";
 import { openKeystore, storeTrustedKey } from "../../src/trust/keystore.ts";
 import { beginVerification, type Signer } from "../../src/trust/verify.ts";
@@ -178,6 +179,7 @@ export function settingsIn(directory: string, overrides: Partial<Settings> = {})
     sourceDateEpoch: undefined,
     environment: new Map(),
     log: silentLog,
+    limits: async () => defaultImageLimits,
     http: () => Promise.reject(new Error("no network in this test")),
     ...overrides,
   };

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { readArchive } from "../../src/image/archive.ts";
+import { acceptedLimits, defaultImageLimits, fixedLimits, type ImageLimits } from "../../src/image/limits.ts";
+import { fails } from "../helpers/failures.ts";
+import { chunks, tarBytes } from "../helpers/tar-bytes.ts";
+
+const read = (bytes: Uint8Array, limits: Partial<ImageLimits> = {}) =>
+  readArchive(chunks(bytes), undefined, { limits: { ...defaultImageLimits, ...limits } });
+
+describe("limits of an image (security table 2.2)", () => {
+  it("are those of the table", () => {
+    const gibi = 1024 ** 3;
+    assert.deepEqual(defaultImageLimits, {
+      entries: 2_000_000,
+      fileSize: 64 * gibi,
+      totalSize: 64 * gibi,
+      pathLength: 4095,
+      componentLength: 255,
+      depth: 1024,
+      metaRecord: 1024 * 1024,
+      xattrValue: 64 * 1024,
+      xattrTotal: 128 * 1024,
+      ratio: 200,
+      xzMemory: 128 * 1024 * 1024,
+      zstdWindow: 128 * 1024 * 1024,
+    });
+  });
+  it("Z06: the whole tar at the limit and one byte past it, compressed or not", async () => {
+    const archive = tarBytes({ members: [{ name: "rootfs/x", body: "x" }] });
+    for (const bytes of [archive, gzipSync(archive)]) {
+      assert.equal((await read(bytes, { totalSize: archive.length })).tarSize, archive.length);
+      await assert.rejects(read(bytes, { totalSize: archive.length - 1 }), fails("LIMIT_EXCEEDED"));
+    }
+  });
+  it("entries at the limit and one past it", async () => {
+    const archive = tarBytes({ members: [{ name: "rootfs/x" }] });
+    assert.equal((await read(archive, { entries: 3 })).entries, 2);
+    await assert.rejects(read(archive, { entries: 2 }), fails("LIMIT_EXCEEDED"));
+  });
+  it("what was accepted stays readable, as far as the shim can", () => {
+    for (const [name, value] of Object.entries(acceptedLimits)) {
+      const isFixed = fixedLimits.some((fixed) => fixed === name);
+      assert.equal(
+        value,
+        isFixed ? Object.entries(defaultImageLimits).find(([key]) => key === name)?.[1] : Number.MAX_SAFE_INTEGER,
+      );
+    }
+  });
+});
