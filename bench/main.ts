@@ -6,12 +6,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { archives } from "./archives.ts";
 import { images } from "./images.ts";
 import { pods } from "./pods.ts";
 import { type Context, type Row, renderRows } from "./rows.ts";
 import { startup } from "./startup.ts";
 
-const groups = { startup, pods, images } as const;
+const groups = { startup, pods, images, archives } as const;
 
 async function main(): Promise<void> {
   const project = join(dirname(fileURLToPath(import.meta.url)), "..", "..");

@@ -1,0 +1,95 @@
+/** Archives at their extremes: plain ones, many small files, more bytes than memory; reading all of one without unpacking it. */
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { alternate, type Command, peakMemory } from "./measure.ts";
+import { type Context, type Row, timingRow } from "./rows.ts";
+import { makeTree } from "./tree.ts";
+
+const manifest = JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name: "example.com/bench" });
+const directories = 100;
+const filesEach = 1000;
+
+export async function archives(context: Context): Promise<readonly Row[]> {
+  const { work } = context;
+  const layout = layoutIn(work, "plain-layout");
+  makeTree(join(layout, "rootfs"));
+  const rows = [...plain(context, layout), ...small(context), ...large(context)];
+  rmSync(layout, { recursive: true });
+  return rows;
+}
+
+function layoutIn(work: string, name: string): string {
+  const layout = join(work, name);
+  mkdirSync(join(layout, "rootfs"), { recursive: true });
+  writeFileSync(join(layout, "manifest"), manifest);
+  return layout;
+}
+
+function plain({ work, program }: Context, layout: string): readonly Row[] {
+  const [own, packed] = [join(work, "plain.aci"), join(work, "packed.aci")];
+  const build: Command = { name: "perigee", argv: [program, "build", "--overwrite", "--no-compression", layout, own] };
+  const script = `tar -C ${layout} -c manifest rootfs | tee ${join(work, "out.tar")} | sha512sum`;
+  const tar: Command = { name: "tar | tee | sha512sum", argv: ["sh", "-c", script] };
+  const built = alternate([build, tar], 5);
+  alternate([{ name: "perigee", argv: [program, "build", "--overwrite", layout, packed] }], 1);
+  const validated = alternate(
+    [
+      { name: "perigee", argv: [program, "image", "validate", packed] },
+      { name: "gzip -dc | sha512sum", argv: ["sh", "-c", `gzip -dc ${packed} | sha512sum`] },
+    ],
+    5,
+  );
+  return [
+    timingRow("build the tree, plain", built, [{ factor: 1.3, of: tar.name }]),
+    timingRow("validate the image", validated, [{ factor: 1.2, of: "gzip -dc | sha512sum" }]),
+  ];
+}
+
+function small({ work, program }: Context): readonly Row[] {
+  const layout = layoutIn(work, "small-layout");
+  for (let directory = 0; directory < directories; directory++) {
+    mkdirSync(join(layout, "rootfs", String(directory)));
+    for (let file = 0; file < filesEach; file++) {
+      writeFileSync(join(layout, "rootfs", String(directory), `file-${file}`), "x".repeat((file * 7) % 300));
+    }
+  }
+  const [image, own, theirs] = [join(work, "small.aci"), join(work, "small-own"), join(work, "small-tar")];
+  const built = alternate([{ name: "perigee", argv: [program, "build", "--overwrite", layout, image] }], 3);
+  const clean = (): void => {
+    for (const path of [own, theirs]) rmSync(path, { recursive: true, force: true });
+    mkdirSync(theirs);
+  };
+  const unpacked = alternate(
+    [
+      { name: "perigee", argv: [program, "image", "extract", image, own], before: clean },
+      { name: "tar -xzf", argv: ["tar", "-xzf", image, "-C", theirs], before: clean },
+    ],
+    3,
+  );
+  rmSync(layout, { recursive: true });
+  clean();
+  return [
+    timingRow("build 100,000 small files", built, [{ limit: 5000 }]),
+    timingRow("unpack 100,000 small files", unpacked, [{ factor: 1.5, of: "tar -xzf" }]),
+  ];
+}
+
+/** Ten GiB of nothing: what counts is the memory, and the file needs no disk. */
+function large({ work, program }: Context): readonly Row[] {
+  const layout = layoutIn(work, "large-layout");
+  writeFileSync(join(layout, "rootfs", "big"), "");
+  truncateSync(join(layout, "rootfs", "big"), 10 * 1024 ** 3);
+  const image = join(work, "large.aci");
+  const peak = peakMemory({ name: "build", argv: [program, "build", "--overwrite", layout, image] });
+  rmSync(layout, { recursive: true });
+  rmSync(image, { force: true });
+  return [
+    {
+      what: "peak memory of building 10 GiB",
+      figures: [{ name: "perigee", value: (peak ?? Number.NaN) / 1024 }],
+      unit: "MiB",
+      bars: [{ limit: 150 }],
+      missing: peak === undefined ? ["/usr/bin/time is not installed"] : [],
+    },
+  ];
+}
