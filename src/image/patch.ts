@@ -36,7 +36,7 @@ export interface PatchedArchive extends BuiltImage {
  * UNSUPPORTED for a global header amid those of the manifest; DIGEST_MISMATCH when the input is changed meanwhile
  */
 export async function patchArchive(options: PatchOptions): Promise<PatchedArchive> {
-  const { input, output, overwrite, signal } = options;
+  const { input, output, overwrite } = options;
   await requireFree(output, overwrite);
   const handle = await open(input).catch((error: unknown) => {
     throw ioFailure(error, `cannot read ${printable(input)}`, input);
