@@ -114,8 +114,13 @@ void apply_to_name(struct applier *applier, int parent, const char *name, const 
     const struct attributes *wanted = &entry->attributes;
     struct timespec when[2];
     times(wanted, when);
-    if (must_own(applier, wanted) && fchownat(parent, name, wanted->uid, wanted->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        die("chown", entry->path, errno);
+    if (must_own(applier, wanted)) {
+        if (fchownat(parent, name, wanted->uid, wanted->gid, AT_SYMLINK_NOFOLLOW) < 0)
+            die("chown", entry->path, errno);
+        /* The new owner cleared these bits. The name was made a moment ago and is no link, and the root is the tree's own. */
+        if (entry->type != TAR_SYMLINK && (wanted->mode & 06000) != 0 && fchmodat(parent, name, wanted->mode, 0) < 0)
+            die("chmod", entry->path, errno);
+    }
     if (wanted->xattr_count > 0) {
         /* There is no call that takes a descriptor and a name; nothing else here uses the working directory. */
         if (fchdir(parent) < 0)

@@ -71,7 +71,7 @@ static int make_symlink_at(int parent, const char *name, const struct tar_entry 
     return symlinkat(entry->link, parent, name);
 }
 
-/* The mode cannot be set later without opening or following, so it is given at once. */
+/* The mode is given at once: to set it later would mean to open a device or to trust a name (apply_to_name, for two bits). */
 static int make_special_at(int parent, const char *name, const struct tar_entry *entry)
 {
     mode_t kind = entry->type == TAR_FIFO ? S_IFIFO : entry->type == TAR_BLOCK ? S_IFBLK : S_IFCHR;

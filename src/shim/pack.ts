@@ -1,5 +1,6 @@
 /** A tree of files → entries, in the order of their names, by perigee-shim. The record stream is described in spec/shim.md. */
-import { Failure } from "../base/failure.ts";
+import { isUtf8 } from "node:buffer";
+import { Failure, printable } from "../base/failure.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { startVerb } from "./child.ts";
 
@@ -91,16 +92,23 @@ function parseHeader(header: Buffer): Omit<PackEntry, "body"> {
     mtime: parseTime(mtime),
     size: BigInt(size),
     link: header.subarray(linkEnd - link.length, linkEnd),
-    xattrs: parseXattrs(header, endOf(fieldCount)),
+    xattrs: parseXattrs(header, endOf(fieldCount), path),
     ...(type === "character" || type === "block" ? { device: { major: Number(major), minor: Number(minor) } } : {}),
   };
 }
 
-function parseXattrs(header: Buffer, start: number): PackEntry["xattrs"] {
+/** A name that is no UTF-8 has no place in a tar, whose keywords are text; without a word it would become another name. */
+function parseXattrs(header: Buffer, start: number, path: string): PackEntry["xattrs"] {
   const xattrs: { name: string; value: Buffer }[] = [];
   for (let at = start; at < header.length; ) {
     const nameEnd = header.indexOf(0, at);
     const name = header.toString("utf8", at, nameEnd);
+    if (!isUtf8(header.subarray(at, nameEnd))) {
+      throw new Failure("UNSUPPORTED", `${printable(path)}: an extended attribute whose name is not UTF-8`, {
+        subject: path,
+        hint: "remove it with setfattr -x",
+      });
+    }
     at = nameEnd + 5 + header.readUInt32LE(nameEnd + 1);
     xattrs.push({ name, value: header.subarray(nameEnd + 5, at) });
   }

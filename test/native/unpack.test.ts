@@ -84,8 +84,9 @@ describe("unpack: what canonical tar says is what there is (ACI-4)", () => {
       { name: "suid", mode: 0o6777, uid: 1000, gid: 1000 },
       directory("sticky", { mode: 0o3777, gid: 50 }),
       directory("all", { mode: 0o7777, uid: 1 }),
+      { name: "fifo", type: "6", mode: 0o6711, uid: 1000, gid: 1000 },
     ]);
-    assert.deepEqual([mode("suid"), mode("sticky"), mode("all")], [0o6777, 0o3777, 0o7777]);
+    assert.deepEqual([mode("suid"), mode("sticky"), mode("all"), mode("fifo")], [0o6777, 0o3777, 0o7777, 0o6711]);
   });
 
   it("F14: modes and times of directories come last", () => {

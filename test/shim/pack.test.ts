@@ -4,6 +4,7 @@ import { linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
 import { type PackEntry, pack } from "../../src/shim/pack.ts";
+import { fails } from "../helpers/failures.ts";
 import { type Scratch, scratch } from "../helpers/shim.ts";
 
 let scene: Scratch;
@@ -61,6 +62,14 @@ describe("pack", () => {
     const paths: Buffer[] = [];
     for await (const { path } of pack(scene.path)) paths.push(Buffer.from(path));
     assert.deepEqual(paths, [Buffer.from("."), name]);
+  });
+
+  it("ACI-4: an attribute whose name is no text is refused, not renamed", async () => {
+    writeFileSync(scene.at("f"), "");
+    const dump = Buffer.from("# file: f\nuser.\xe9=0x01\n", "latin1");
+    execFileSync("setfattr", ["--restore=-"], { cwd: scene.path, input: dump });
+    await assert.rejects(collect(pack(scene.path)), fails("UNSUPPORTED", /^f: .* not UTF-8/, { hint: /setfattr/ }));
+    execFileSync("setfattr", ["--restore=-"], { cwd: scene.path, input: Buffer.from("# file: f\nuser.é=0x01\n") });
   });
 
   it("a body that nobody reads, or not to its end, is skipped", async () => {
