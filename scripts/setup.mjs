@@ -30,6 +30,7 @@ const probes = {
   bzip2: () => hasProgram("bzip2"),
   "xz-utils": () => hasProgram("xz"),
   zstd: () => hasProgram("zstd"),
+  debootstrap: () => hasProgram("debootstrap"),
   strace: () => hasProgram("strace"),
   podman: () => hasProgram("podman"),
   runc: () => hasProgram("runc"),
@@ -57,6 +58,7 @@ const forTests = [
   "bzip2",
   "xz-utils",
   "zstd",
+  "debootstrap",
   "strace",
 ];
 const forBench = [...forQuickstart, "gnupg", "gpgv", "appc-spec", "podman", "runc", "bubblewrap", "hyperfine"];
