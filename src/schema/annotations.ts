@@ -6,7 +6,19 @@ import { ACIdentifier } from "./names.ts";
 export const Annotation = z.object({ name: ACIdentifier, value: z.string() });
 export type Annotation = z.infer<typeof Annotation>;
 
-const timestamp = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
+/** TYPE-8: RFC 3339; that the month has the day is checked beside it. */
+const timestamp =
+  /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+/** TYPE-10. */
+const webAddress = /^[hH][tT][tT][pP][sS]?:\/\/[^\s/?#]+(?:[/?#]\S*)?$/;
+
+/** Annotations whose value has a form: name → pattern and rule. */
+export const annotationForms: ReadonlyMap<string, readonly [pattern: RegExp, message: string]> = new Map([
+  ["created", [timestamp, "TYPE-8: created is an RFC 3339 time"]],
+  ["homepage", [webAddress, "TYPE-10: homepage is an http or https URL"]],
+  ["documentation", [webAddress, "TYPE-10: documentation is an http or https URL"]],
+  ["appc.io/executor/supports-systemd-notify", [/^(?:true|false)$/, "ACI-51: true or false"]],
+]);
 
 export const Annotations = z.array(Annotation).superRefine((annotations, context) => {
   uniqueBy(annotations, (annotation) => annotation.name, "ACI-50: duplicate annotation", context);
@@ -18,13 +30,16 @@ export const Annotations = z.array(Annotation).superRefine((annotations, context
 export type Annotations = z.infer<typeof Annotations>;
 
 function annotationIssue({ name, value }: Annotation): string | undefined {
-  if (name === "created" && (!timestamp.test(value) || Number.isNaN(Date.parse(value))))
-    return "TYPE-8: created is an RFC 3339 time";
-  if ((name === "homepage" || name === "documentation") && !isWebUrl(value))
-    return `TYPE-10: ${name} is an http or https URL`;
-  return undefined;
+  const [pattern, message] = annotationForms.get(name) ?? [];
+  if (pattern === undefined) return undefined;
+  const match = pattern.exec(value);
+  const isDay = pattern !== timestamp || hasDay(match?.[1] ?? "");
+  const isAddress = pattern !== webAddress || URL.canParse(value);
+  return match !== null && isDay && isAddress ? undefined : message;
 }
 
-function isWebUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+/** Whether the calendar has `YYYY-MM-DD`: Date would take the 30th of February for a day in March. */
+function hasDay(day: string): boolean {
+  const date = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().slice(0, day.length) === day;
 }

@@ -1,7 +1,7 @@
 /** The `app` object of an image manifest (ACI-29…43). */
 import * as z from "zod";
 import { Isolators } from "./isolators.ts";
-import { nullableList, orEmpty, uniqueBy } from "./lists.ts";
+import { orEmpty, uniqueBy } from "./lists.ts";
 import { ACName, EnvironmentName } from "./names.ts";
 
 /** An absolute path of the image; `..` is refused because nothing of an image may point out of it (T-R19). */
@@ -9,7 +9,7 @@ export const AbsolutePath = z
   .string()
   .max(4095)
   .regex(/^\/[^\u0000]*$/, "an absolute path")
-  .refine((path) => !path.split("/").includes(".."), "no .. in a path");
+  .regex(/^(?![\s\S]*\/\.\.(?:\/|$))/, "no .. in a path");
 
 const noNul = z.string().regex(/^[^\u0000]*$/, "no NUL byte");
 const Exec = z.array(noNul);
@@ -20,6 +20,13 @@ export const EventHandler = z.object({ name: z.enum(["pre-start", "post-stop"]),
 export const EnvironmentVariable = z.object({ name: EnvironmentName, value: noNul });
 export const MountPoint = z.object({ name: ACName, path: AbsolutePath, readOnly: z.boolean().default(false) });
 export type MountPoint = z.infer<typeof MountPoint>;
+
+/** Each event has one handler (ACI-35). */
+export const EventHandlers = z
+  .array(EventHandler)
+  .superRefine((list, context) =>
+    uniqueBy(list, (handler) => handler.name, "ACI-35: duplicate event handler", context),
+  );
 
 /** ACI-42: `count` ports from `port` on. */
 export const Port = z
@@ -40,16 +47,16 @@ export const Port = z
   });
 export type Port = z.infer<typeof Port>;
 
+/** 4294967295 means "no group" to the kernel. */
+const GroupIds = z.array(z.int().min(0).max(4294967294)).nullish();
+
 const appShape = {
   exec: Exec.nullish().transform((exec) => exec ?? []),
   user: Owner.min(1, "ACI-32: user is needed"),
   group: Owner.min(1, "ACI-32: group is needed"),
-  supplementaryGIDs: nullableList(z.int().min(0).max(4294967294)),
-  eventHandlers: orEmpty(
-    z
-      .array(EventHandler)
-      .superRefine((list, context) => uniqueBy(list, (h) => h.name, "ACI-35: duplicate event handler", context)),
-  ),
+  supplementaryGIDs: GroupIds,
+  supplementaryGids: GroupIds,
+  eventHandlers: orEmpty(EventHandlers),
   workingDirectory: AbsolutePath.or(z.literal("").transform(() => undefined)).optional(),
   environment: orEmpty(
     z
@@ -69,12 +76,16 @@ const appShape = {
   userLabels: z.record(z.string(), z.string()).nullish(),
 };
 
-/** Both spellings of supplementaryGIDs are read (ACI-34). */
-export const App = z.preprocess(
-  (value) =>
-    typeof value === "object" && value !== null && "supplementaryGids" in value && !("supplementaryGIDs" in value)
-      ? { ...value, supplementaryGIDs: value.supplementaryGids }
-      : value,
-  z.object(appShape),
-);
+/** Either spelling of supplementaryGIDs is read, not both: two readers would take different ones (ACI-34). */
+export const App = z
+  .object(appShape)
+  .superRefine((app, context) => {
+    if (app.supplementaryGIDs === undefined || app.supplementaryGids === undefined) return;
+    const message = "ACI-34: supplementaryGIDs stands there in both spellings";
+    context.addIssue({ code: "custom", path: ["supplementaryGids"], message });
+  })
+  .transform(({ supplementaryGids, ...app }) => ({
+    ...app,
+    supplementaryGIDs: app.supplementaryGIDs ?? supplementaryGids ?? [],
+  }));
 export type App = z.infer<typeof App>;

@@ -50,7 +50,9 @@ const factors: ReadonlyMap<string, readonly [bigint, bigint]> = new Map([
   ["Ei", [2n ** 60n, 1n]],
 ]);
 
-const quantity = /^([+-]?)(\d{1,20})(?:\.(\d{1,20}))?(?:(n|u|m|k|K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE]([+-]?\d{1,2}))?$/;
+/** TYPE-12. */
+export const quantity =
+  /^([+-]?)(\d{1,20})(?:\.(\d{1,20}))?(?:(n|u|m|k|K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE]([+-]?\d{1,2}))?$/;
 
 /**
  * `text` in units of 1/`scale` (1n for bytes, 1000n for milli-cores), rounded up as the reference code does;

@@ -14,10 +14,10 @@ export { acVersion };
 export const ACVersion = z
   .string()
   .regex(
-    /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/,
+    /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/,
     "ACI-22: a semantic version such as 0.8.11",
   )
-  .refine((text) => !/^0\.0\.0([-+]|$)/.test(text), "TYPE-5: 0.0.0 is no version");
+  .regex(/^(?!0\.0\.0(?:[-+]|$))/, "TYPE-5: 0.0.0 is no version");
 
 export const Dependency = z.object({
   imageName: ACIdentifier,

@@ -7,7 +7,7 @@ export const Label = z.object({ name: ACIdentifier, value: z.string() });
 export type Label = z.infer<typeof Label>;
 
 /** Architectures per operating system that the reference code accepts (ACI-28). */
-const architectures: ReadonlyMap<string, readonly string[]> = new Map([
+export const architectures: ReadonlyMap<string, readonly string[]> = new Map([
   ["linux", ["amd64", "i386", "aarch64", "aarch64_be", "armv6l", "armv7l", "armv7b", "ppc64", "ppc64le", "s390x"]],
   ["freebsd", ["amd64", "i386", "arm"]],
   ["darwin", ["x86_64", "i386"]],

@@ -32,7 +32,7 @@ type Offsets = Map<object, Map<PropertyKey, number>>;
 /**
  * Parses UTF-8 bytes; objects have no prototype. Refused: duplicate keys, the key `__proto__`, a byte order mark, trailing
  * bytes, numbers that are no finite double or no safe integer, lone surrogates, invalid UTF-8, too deep, too long.
- * @throws Failure JSON_INVALID with line and column, LIMIT_EXCEEDED
+ * @throws Failure JSON_INVALID with line, column and rule (JSON-2…9 of spec/image.md), LIMIT_EXCEEDED (JSON-1)
  */
 export function parseStrictJson(bytes: Uint8Array, subject: string, limits: JsonLimits = defaultJsonLimits): unknown {
   return parseText(decode(bytes, subject, limits), subject, limits, undefined);
@@ -62,15 +62,19 @@ export function parseLocatedJson(bytes: Uint8Array, subject: string, limits = de
 function decode(bytes: Uint8Array, subject: string, limits: JsonLimits): string {
   const shown = excerpt(subject);
   if (bytes.length > limits.bytes) {
-    throw new Failure("LIMIT_EXCEEDED", `${shown} has ${bytes.length} bytes, more than the ${limits.bytes} allowed`, {
-      subject,
-    });
+    throw new Failure(
+      "LIMIT_EXCEEDED",
+      `${shown} has ${bytes.length} bytes, more than the ${limits.bytes} allowed (JSON-1)`,
+      {
+        subject,
+      },
+    );
   }
   const [first, second, third] = bytes;
   if ((first === 0xef && second === 0xbb && third === 0xbf) || (first === 0xff && second === 0xfe) || first === 0xfe) {
-    throw invalid(subject, { line: 1, column: 1 }, "a byte order mark; the document is plain UTF-8");
+    throw invalid(subject, { line: 1, column: 1 }, "JSON-2: a byte order mark; the document is plain UTF-8");
   }
-  if (!isUtf8(bytes)) throw invalid(subject, firstBadByte(bytes), "the bytes are not UTF-8");
+  if (!isUtf8(bytes)) throw invalid(subject, firstBadByte(bytes), "JSON-2: the bytes are not UTF-8");
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 }
 
@@ -96,9 +100,15 @@ function firstBadByte(bytes: Uint8Array): JsonPosition {
 }
 
 function position(text: string, offset: number): JsonPosition {
-  const before = text.slice(0, offset);
-  const line = before.split("\n").length;
-  const column = [...before.slice(before.lastIndexOf("\n") + 1)].length + 1;
+  let line = 1;
+  let start = 0;
+  for (let end = text.indexOf("\n"); end >= 0 && end < offset; end = text.indexOf("\n", start)) {
+    line++;
+    start = end + 1;
+  }
+  let column = 1;
+  // By characters, not by halves of them; without a copy, as the line may be all of a hostile document.
+  for (let at = start; at < offset; at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) column++;
   return { line, column };
 }
 
@@ -153,7 +163,7 @@ function parseText(text: string, subject: string, limits: JsonLimits, offsets: O
   const cursor: Cursor = { text, subject, depthLimit: limits.depth, offsets, at: 0 };
   const value = parseValue(cursor, 0);
   blanks(cursor);
-  if (cursor.at < text.length) throw fault(cursor, "something after the end of the document");
+  if (cursor.at < text.length) throw fault(cursor, "JSON-9: something after the end of the document");
   return value;
 }
 
@@ -163,14 +173,14 @@ function parseValue(cursor: Cursor, depth: number): unknown {
   const begin = cursor.at;
   const character = cursor.text[begin];
   if (character === "{" || character === "[") {
-    if (depth >= cursor.depthLimit) throw fault(cursor, `more than ${cursor.depthLimit} levels`);
+    if (depth >= cursor.depthLimit) throw fault(cursor, `JSON-8: more than ${cursor.depthLimit} levels`);
     return character === "{" ? parseObject(cursor, depth + 1) : parseArray(cursor, depth + 1);
   }
   if (character === '"') return parseString(cursor);
   const number = token(cursor, numberToken);
   if (number !== undefined) return checkedNumber(cursor, number, begin);
   const word = token(cursor, wordToken);
-  if (word === undefined) throw fault(cursor, `expected a value${found(cursor)}`);
+  if (word === undefined) throw fault(cursor, `JSON-3: expected a value${found(cursor)}`);
   return words.get(word);
 }
 
@@ -179,13 +189,13 @@ function parseObject(cursor: Cursor, depth: number): object {
   const places = new Map<PropertyKey, number>();
   parseMembers(cursor, "}", () => {
     const begin = cursor.at;
-    if (cursor.text[begin] !== '"') throw fault(cursor, `expected a key in quotes${found(cursor)}`);
+    if (cursor.text[begin] !== '"') throw fault(cursor, `JSON-3: expected a key in quotes${found(cursor)}`);
     const key = parseString(cursor);
-    if (places.has(key)) throw fault(cursor, `the key ${JSON.stringify(excerpt(key))} stands twice`, begin);
+    if (places.has(key)) throw fault(cursor, `JSON-4: the key ${JSON.stringify(excerpt(key))} stands twice`, begin);
     // Harmless here, but not to whoever copies the object into an ordinary one.
-    if (key === "__proto__") throw fault(cursor, "the key __proto__ is refused", begin);
+    if (key === "__proto__") throw fault(cursor, "JSON-5: the key __proto__ is refused", begin);
     blanks(cursor);
-    if (cursor.text[cursor.at] !== ":") throw fault(cursor, `expected ":"${found(cursor)}`);
+    if (cursor.text[cursor.at] !== ":") throw fault(cursor, `JSON-3: expected ":"${found(cursor)}`);
     cursor.at = afterBlanks(cursor.text, cursor.at + 1);
     places.set(key, cursor.at);
     object[key] = parseValue(cursor, depth);
@@ -218,7 +228,7 @@ function parseMembers(cursor: Cursor, close: string, parseMember: () => void): v
     parseMember();
     blanks(cursor);
     const next = cursor.text[cursor.at];
-    if (next !== "," && next !== close) throw fault(cursor, `expected "," or "${close}"${found(cursor)}`);
+    if (next !== "," && next !== close) throw fault(cursor, `JSON-3: expected "," or "${close}"${found(cursor)}`);
     cursor.at++;
     if (next === close) return;
   }
@@ -234,10 +244,10 @@ function parseString(cursor: Cursor): string {
     result += parseEscape(cursor);
     result += token(cursor, plainCharacters) ?? "";
   }
-  if (cursor.at >= cursor.text.length) throw fault(cursor, "a string without its closing quote", begin);
-  if (cursor.text[cursor.at] !== '"') throw fault(cursor, "a control character in a string");
+  if (cursor.at >= cursor.text.length) throw fault(cursor, "JSON-3: a string without its closing quote", begin);
+  if (cursor.text[cursor.at] !== '"') throw fault(cursor, "JSON-3: a control character in a string");
   // The bytes are valid UTF-8, so that half a pair can only come from an escape.
-  if (isEscaped && /\p{Surrogate}/u.test(result)) throw fault(cursor, "half of a surrogate pair", begin);
+  if (isEscaped && /\p{Surrogate}/u.test(result)) throw fault(cursor, "JSON-7: half of a surrogate pair", begin);
   cursor.at++;
   return result;
 }
@@ -250,16 +260,16 @@ function parseEscape(cursor: Cursor): string {
     return simple;
   }
   const digits = cursor.text.slice(cursor.at + 2, cursor.at + 6);
-  if (letter !== "u" || !/^[0-9a-fA-F]{4}$/.test(digits)) throw fault(cursor, "an unknown escape");
+  if (letter !== "u" || !/^[0-9a-fA-F]{4}$/.test(digits)) throw fault(cursor, "JSON-3: an unknown escape");
   cursor.at += 6;
   return String.fromCharCode(Number.parseInt(digits, 16));
 }
 
 function checkedNumber(cursor: Cursor, digits: string, begin: number): number {
   const value = Number(digits);
-  if (!Number.isFinite(value)) throw fault(cursor, "a number out of range", begin);
+  if (!Number.isFinite(value)) throw fault(cursor, "JSON-6: a number out of range", begin);
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw fault(cursor, "an integer beyond 2^53, which programs round differently", begin);
+    throw fault(cursor, "JSON-6: an integer beyond 2^53, which programs round differently", begin);
   }
   return value;
 }

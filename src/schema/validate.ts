@@ -2,6 +2,7 @@
 import type * as z from "zod";
 import { excerpt, Failure, type FailureCode } from "../base/failure.ts";
 import { ruleOf } from "./rule-words.ts";
+import { ruleOfField } from "./rules.ts";
 import { type JsonPosition, parseLocatedJson, parseStrictJson } from "./strict-json.ts";
 
 /** Issues shown; a document with thousands of errors is not worth thousands of lines. */
@@ -13,14 +14,17 @@ export interface Issue {
 }
 
 /**
- * Strict JSON, then the schema; issues become one MANIFEST_INVALID whose cause lists `line:column path: message` of each.
+ * Strict JSON, then the schema; issues become one MANIFEST_INVALID whose cause lists
+ * `line:column path: RULE: message` of each.
  * @throws Failure JSON_INVALID, LIMIT_EXCEEDED, MANIFEST_INVALID
  */
 export function parseDocument<T extends z.ZodType>(schema: T, bytes: Uint8Array, subject: string): z.output<T> {
   const parsed = schema.safeParse(parseStrictJson(bytes, subject), { error: ruleOf });
   if (parsed.success) return parsed.data;
   const { value, locate } = parseLocatedJson(bytes, subject);
-  throw refusal("MANIFEST_INVALID", subject, issuesOf(parsed.error, value), locate);
+  const kind = valueAt(value, ["acKind"]) === "PodManifest" ? "pod" : "image";
+  const issues = issuesOf(parsed.error, value).map((issue) => withRule(issue, kind));
+  throw refusal("MANIFEST_INVALID", subject, issues, locate);
 }
 
 /** The issues of a refused value, those of a union being the ones of the branch that came furthest. */
@@ -45,6 +49,11 @@ export function refusal(
 function line({ path, message }: Issue, { line, column }: JsonPosition): string {
   const place = path.length === 0 ? "" : ` ${excerpt(fieldPath(path))}`;
   return `${line}:${column}${place}: ${excerpt(message)}`;
+}
+
+/** Messages of our own begin with their rule, those of the schema library get that of their field. */
+function withRule({ path, message }: Issue, kind: "image" | "pod"): Issue {
+  return { path, message: /^[A-Z]+-\d+: /.test(message) ? message : `${ruleOfField(kind, path)}: ${message}` };
 }
 
 /** `app.ports[0].name` */

@@ -21,7 +21,7 @@ describe("signImage", () => {
     return { directory, settings, key, image };
   };
 
-  it("ACI-8, ACI-9: writes IMAGE.aci.asc, armoured and detached, for all to read", async () => {
+  it("ACI-7, ACI-8, ACI-9: writes IMAGE.aci.asc, armoured and detached, for all to read", async () => {
     const { directory, settings, key, image } = await prepared();
     const signed = await signImage(settings, { image, now });
     assert.deepEqual(signed, { image, signature: `${image}.asc`, fingerprints: [key.fingerprint], signedAt: now });

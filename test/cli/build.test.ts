@@ -61,7 +61,7 @@ describe("perigee build", () => {
     const { result } = await run({ args: [at("b.aci")], options: parts });
     assert.equal((await readArchive(createReadStream(at("b.aci")))).id, result.id);
   });
-  it("--no-compression, --owner-root and --overwrite reach the image", async () => {
+  it("ACI-10: --no-compression, --owner-root and --overwrite reach the image", async () => {
     const args = [at("layout"), at("c.aci")];
     await run({ args });
     await assert.rejects(run({ args }), fails("ALREADY_EXISTS"));

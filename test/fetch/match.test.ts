@@ -21,7 +21,7 @@ describe("requireMatch (DISC-10, T-S30)", () => {
     requireMatch(manifest, asked([]));
     requireMatch(manifest, asked([label("version", "1.0")], [label("os", "linux"), label("arch", "amd64")]));
   });
-  it("refuses another name", () => {
+  it("ACI-25, A09: refuses another name", () => {
     const wanted = { ...asked([]), name: "example.com/we" };
     assert.throws(() => requireMatch(manifest, wanted), fails("NAME_MISMATCH", /says that it is example\.com\/web/));
   });

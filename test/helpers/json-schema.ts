@@ -37,10 +37,25 @@ const checks: Readonly<Record<string, (rule: unknown, value: unknown, schema: Sc
     Object.entries(value).every(
       ([key, item]) => (isObject(schema["properties"]) && key in schema["properties"]) || matches(rule, item),
     ),
+  // These two look at their neighbours: minContains and maxContains belong to contains, then belongs to if.
+  contains: (rule, value, schema) => !Array.isArray(value) || containsRightly(rule, value, schema),
+  minContains: () => true,
+  maxContains: () => true,
+  if: (rule, value, schema) => !matches(rule, value) || matches(schema["then"] ?? {}, value),
+  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
+  then: () => true,
+  allOf: (rule, value) => list(rule).every((schema) => matches(schema, value)),
   anyOf: (rule, value) => list(rule).some((schema) => matches(schema, value)),
   oneOf: (rule, value) => list(rule).filter((schema) => matches(schema, value)).length === 1,
   not: (rule, value) => !matches(rule, value),
 };
+
+function containsRightly(rule: unknown, value: readonly unknown[], schema: Schema): boolean {
+  const count = value.filter((item) => matches(rule, item)).length;
+  return (
+    count >= Number(schema["minContains"] ?? 1) && count <= Number(schema["maxContains"] ?? Number.POSITIVE_INFINITY)
+  );
+}
 
 function isOfType(type: unknown, value: unknown): boolean {
   return typeOf(value) === type || (type === "number" && typeOf(value) === "integer");

@@ -100,6 +100,13 @@ describe("readArchive", () => {
     await assert.rejects(readArchive(chunks(wrong("\ufeff{}"))), fails("JSON_INVALID"));
     await assert.rejects(readArchive(chunks(wrong('{"a":1,"a":2}'))), fails("JSON_INVALID", /twice/));
   });
+  it("ACI-6: an encrypted image is no archive, as bytes and as text", async () => {
+    const encrypted = Buffer.from("8c0d040903020102030405060708ffd2ff01", "hex");
+    const text = Buffer.from("-----BEGIN PGP MESSAGE-----\n\njA0ECQMC\n-----END PGP MESSAGE-----\n");
+    for (const bytes of [Buffer.concat([encrypted, Buffer.alloc(2000, 0x5a)]), encrypted, text]) {
+      await assert.rejects(readArchive(chunks(bytes, 512)), fails("ARCHIVE_INVALID"));
+    }
+  });
   it("A13: gzip inside of gzip is no image", async () => {
     await assert.rejects(readArchive(chunks(gzipSync(gzipSync(tar)))), fails("ARCHIVE_INVALID"));
   });

@@ -67,7 +67,7 @@ describe("Pod", () => {
 });
 
 describe("resolvePod", () => {
-  it("finds by uuid, by prefix, in any case", () => {
+  it("TYPE-9: finds by uuid, by prefix, in any case", () => {
     const pod = Pod.create(root);
     for (const text of [pod.uuid, pod.uuid.slice(0, 13), pod.uuid.toUpperCase()])
       assert.equal(resolvePod(root, text).uuid, pod.uuid);

@@ -10,10 +10,13 @@ describe("App (ACI-29…42)", () => {
       [[], [], [], [], [], [], []],
     );
   });
-  it("ACI-34: reads both spellings, and the right one wins", () => {
+  it("ACI-34: reads either spelling, and not both", () => {
     const app = { user: "0", group: "0" };
-    assert.deepEqual(App.parse({ ...app, supplementaryGids: [1] }).supplementaryGIDs, [1]);
-    assert.deepEqual(App.parse({ ...app, supplementaryGids: [1], supplementaryGIDs: [2] }).supplementaryGIDs, [2]);
+    const { supplementaryGIDs, ...rest } = App.parse({ ...app, supplementaryGids: [1] });
+    assert.deepEqual(supplementaryGIDs, [1]);
+    assert.ok(!("supplementaryGids" in rest));
+    assert.deepEqual(App.parse({ ...app, supplementaryGIDs: null }).supplementaryGIDs, []);
+    assert.ok(!App.safeParse({ ...app, supplementaryGids: [1], supplementaryGIDs: [1] }).success);
   });
   it("ACI-42: count 0 means 1", () => {
     assert.equal(Port.parse({ name: "a", protocol: "tcp", port: 80, count: 0 }).count, 1);

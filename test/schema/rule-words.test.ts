@@ -18,7 +18,7 @@ describe("the words for a broken rule (ACI-20)", () => {
     ["too long", z.string().max(3), "four", /expected at most 3 characters$/],
     ["too few", z.array(z.int()).min(1), [], /expected at least one item$/],
     ["unknown fields", z.strictObject({}), { a: 1, b: 2 }, /unknown fields a, b$/],
-    ["a record's value", z.record(z.string(), z.string()), { a: 1 }, /a: expected a string, got a number$/],
+    ["a record's value", z.record(z.string(), z.string()), { a: 1 }, /a: ACI-20: expected a string, got a number$/],
     ["a rule with a sentence of its own", z.string().max(3, "TYPE-1: short"), "four", /TYPE-1: short$/],
   ];
   for (const [name, schema, value, cause] of rows) {

@@ -20,7 +20,7 @@ describe("parseDocument", () => {
     assert.throws(
       () => parse(text),
       fails("MANIFEST_INVALID", /^web\/manifest breaks 2 rules/, {
-        cause: /^2:10 name: TYPE-1: .*\n3:13 labels\[0\]\.value: this field is needed$/,
+        cause: /^2:10 name: TYPE-1: .*\n3:13 labels\[0\]\.value: ACI-26: this field is needed$/,
       }),
     );
   });
@@ -28,7 +28,7 @@ describe("parseDocument", () => {
     const schema = z.union([z.object({ a: z.number() }), z.object({ b: z.string().min(2, "two letters") })]);
     assert.throws(
       () => parseDocument(schema, Buffer.from('{"b": "x"}'), "document"),
-      fails("MANIFEST_INVALID", /one rule/, { cause: /^1:7 b: two letters$/ }),
+      fails("MANIFEST_INVALID", /one rule/, { cause: /^1:7 b: ACI-20: two letters$/ }),
     );
   });
   it("does not drown anybody in issues", () => {
