@@ -56,7 +56,10 @@ async function listed(members: AsyncIterable<TarMember>): Promise<readonly objec
       mtime,
       xattrs,
       dropped: undefined,
-      span: undefined, // where it lay is not what it says
+      // Where it lay, and how its holes were told, is not what it says.
+      span: undefined,
+      sparse: undefined,
+      isSparse: undefined,
       body: hash.digest("hex"),
     });
   }
