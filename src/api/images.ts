@@ -109,6 +109,7 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
     // What holds the store is not something to replace.
     keep: settings.directories.data,
     owner: settings.caller.isRoot,
+    devices: settings.insecure.has("device-nodes"),
     signal,
   });
   for (const what of skipped) settings.log.warn(`left out: ${what}`);

@@ -26,7 +26,7 @@ export interface RenderedImage {
   readonly directory: string;
   /** Images laid into it, lowest first; one may come more than once (ACE-6). */
   readonly layers: readonly ImageID[];
-  /** What could not be made, `path: what`; device nodes always. */
+  /** What could not be made, `path: what`; device nodes unless `device-nodes` is among the insecure options. */
   readonly skipped: readonly string[];
 }
 
@@ -46,7 +46,10 @@ export async function renderImage(settings: Settings, options: RenderImageOption
     const { renderLayersInto } = await import("../store/rendering.ts");
     const fill = async (rootfs: string) => ({
       manifest,
-      skipped: await renderLayersInto(store, layers, rootfs, { log, signal, sync: false }),
+      skipped: await renderLayersInto(store, layers, rootfs, {
+        ...{ log, signal, sync: false },
+        devices: settings.insecure.has("device-nodes"),
+      }),
     });
     const { directory, filled } = await fillPlace(fill, {
       directory: options.directory,

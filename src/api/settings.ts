@@ -8,7 +8,17 @@ import type { ImageLimits } from "../image/limits.ts";
 import { dataDirectoryOf, httpConfigOf, imageLimitsOf } from "./config-files.ts";
 import { version } from "./version.ts";
 
-const insecureNames = ["image", "tls", "http", "pubkey", "ondisk", "capabilities", "paths", "seccomp"] as const;
+const insecureNames = [
+  "image",
+  "tls",
+  "http",
+  "pubkey",
+  "ondisk",
+  "capabilities",
+  "paths",
+  "seccomp",
+  "device-nodes",
+] as const;
 export type InsecureOption = (typeof insecureNames)[number];
 
 export interface GlobalOptions {

@@ -15,6 +15,8 @@ export interface UnpackToOptions {
   /** A directory that must not be replaced together with `directory`. */
   readonly keep: string;
   readonly owner: boolean;
+  /** Device nodes are made (D01, D02); without it they are left out and listed. */
+  readonly devices: boolean;
   /** Those of spec/image.md when absent. */
   readonly limits?: ImageLimits | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -28,7 +30,8 @@ export interface UnpackedTo {
 }
 
 /**
- * Made beside its place and renamed into it. Device nodes are left out: outside of a pod nothing keeps them from being opened.
+ * Made beside its place and renamed into it. Device nodes are left out unless they are wanted: outside of a pod nothing but the mode of the
+ * directory keeps them from being opened.
  * @throws Failure USAGE for `/` and for a directory that holds `keep`; ALREADY_EXISTS, NOT_FOUND, and as extractArchive
  */
 export async function unpackTo(source: AsyncIterable<Uint8Array>, options: UnpackToOptions): Promise<UnpackedTo> {
@@ -44,7 +47,7 @@ export async function unpackTo(source: AsyncIterable<Uint8Array>, options: Unpac
 /** As unpackTo, of files that `fill` makes in an empty directory; it gives the manifest that belongs to them. */
 export async function fillPlace<T extends { readonly manifest: Buffer }>(
   fill: (rootfs: string) => Promise<T>,
-  options: Omit<UnpackToOptions, "owner">,
+  options: Omit<UnpackToOptions, "owner" | "devices">,
 ): Promise<{ readonly directory: string; readonly filled: T }> {
   const place = await findPlace(options);
   const work = await mkdtemp(join(dirname(place), `.${basename(place).slice(0, 64)}.`)).catch((error: unknown) => {
@@ -65,7 +68,7 @@ export async function fillPlace<T extends { readonly manifest: Buffer }>(
 }
 
 /** Where `directory` really is. Checked before anything is read, so that a mistake costs nothing. */
-async function findPlace({ directory, overwrite, keep }: Omit<UnpackToOptions, "owner">): Promise<string> {
+async function findPlace({ directory, overwrite, keep }: Omit<UnpackToOptions, "owner" | "devices">): Promise<string> {
   const shown = printable(directory);
   const place = await resolvePlace(resolve(directory));
   if (place === sep) throw new Failure("USAGE", "an image is not unpacked over /", { subject: directory });

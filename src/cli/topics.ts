@@ -101,6 +101,7 @@ const texts: ReadonlyMap<string, readonly string[]> = new Map([
       "  capabilities  apps get every capability",
       "  paths         sensitive paths of /proc and /sys are neither masked nor read-only",
       "  seccomp       no system call filter",
+      "  device-nodes  image extract and image render make device nodes (pods never see an image's)",
       "  all-fetch = image,tls,http,pubkey   all-run = capabilities,paths,seccomp   all, none",
     ],
   ],

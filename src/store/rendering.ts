@@ -22,6 +22,8 @@ interface RenderOptions {
   readonly signal?: AbortSignal | undefined;
   /** On the disk at return; true when absent. */
   readonly sync?: boolean | undefined;
+  /** Device nodes are made; a tree of the store has none. */
+  readonly devices?: boolean | undefined;
 }
 
 /** Lays `layers`, lowest first, into the empty directory `rootfs`. Owners are kept when we are root. @returns what was left out */
@@ -31,10 +33,10 @@ export async function renderLayersInto(
   rootfs: string,
   options: RenderOptions,
 ): Promise<readonly string[]> {
-  const { log, signal, sync = true } = options;
+  const { log, signal, sync = true, devices = false } = options;
   const owner = process.geteuid?.() === 0;
   const { skipped } = await unpackMembers(membersAlone(laidMembers(store, layers, { log, signal })), rootfs, {
-    ...{ owner, sync, signal },
+    ...{ owner, sync, devices, signal },
   });
   if (skipped.length > 0) log.warn(`left out of the tree: ${skipped.map(printable).join(", ")}`);
   return skipped;

@@ -85,7 +85,7 @@ describe("parseInsecureOptions (CLI-17)", () => {
     ["TLS,Http", ["tls", "http"]],
     ["all-fetch", ["image", "tls", "http", "pubkey"]],
     ["all-run", ["capabilities", "paths", "seccomp"]],
-    ["all", ["image", "tls", "http", "pubkey", "ondisk", "capabilities", "paths", "seccomp"]],
+    ["all", ["image", "tls", "http", "pubkey", "ondisk", "capabilities", "paths", "seccomp", "device-nodes"]],
     ["none,image", ["image"]],
   ];
   for (const [text, expected] of cases) it(text, () => assert.deepEqual([...parseInsecureOptions(text)], expected));

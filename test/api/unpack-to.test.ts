@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type UnpackToOptions, unpackTo } from "../../src/api/unpack-to.ts";
 import { fails } from "../helpers/failures.ts";
+import { isRoot } from "../helpers/image-tree.ts";
 import { makeImage } from "../helpers/images.ts";
+import { chunks, type RawMember, tarBytes } from "../helpers/tar-bytes.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
 async function* image(): AsyncGenerator<Uint8Array> {
@@ -18,6 +20,7 @@ const options = (directory: string): UnpackToOptions => ({
   overwrite: true,
   keep: "/nowhere",
   owner: process.geteuid?.() === 0,
+  devices: false,
 });
 
 describe("unpackTo", () => {
@@ -34,6 +37,33 @@ describe("unpackTo", () => {
     await unpackTo(image(), { ...options(join(home, "empty")), overwrite: false, layout: "image" });
     assert.deepEqual((await readdir(join(home, "empty"))).sort(), ["manifest", "rootfs"]);
     assert.deepEqual((await readdir(home)).sort(), ["empty", "out"]);
+  });
+
+  it("D01, D02: leaves device nodes out and says so; makes them, as they are, for who asked", async (t) => {
+    const home = await temporaryDirectory(t);
+    const members: readonly RawMember[] = [
+      { name: "rootfs/zero", type: "3", mode: 0o600, major: 1, minor: 5 },
+      { name: "rootfs/loop", type: "4", mode: 0o600, major: 7, minor: 3 },
+    ];
+    const source = () => chunks(tarBytes({ members }));
+    const without = await unpackTo(source(), options(join(home, "without")));
+    assert.deepEqual([await readdir(join(home, "without")), without.skipped.length], [[], 2]);
+    const directory = join(home, "with");
+    const made = await unpackTo(source(), { ...options(directory), devices: true });
+    const found = await Promise.all(
+      ["zero", "loop"].map((name) => lstat(join(directory, name)).catch(() => undefined)),
+    );
+    // An ordinary user may not make any.
+    assert.equal(made.skipped.length, isRoot ? 0 : 2);
+    assert.deepEqual(
+      found.map((status) => status && [status.isCharacterDevice(), status.isBlockDevice(), status.rdev]),
+      isRoot
+        ? [
+            [true, false, (1 << 8) | 5],
+            [false, true, (7 << 8) | 3],
+          ]
+        : [undefined, undefined],
+    );
   });
 
   it("goes where a link leads, and leaves the link", async (t) => {

@@ -8,7 +8,7 @@ export default defineCommand({
   arguments: "<image> <directory>",
   summary: "Unpack an image of the store into a directory",
   description:
-    "Writes DIRECTORY/manifest and DIRECTORY/rootfs of one image, without its dependencies and without device nodes. DIRECTORY is new or empty, and is left as it was when something fails. IMAGE is the ID of a stored image, its name, or the path of an .aci, which is not verified. Files keep their owners when you are root.",
+    "Writes DIRECTORY/manifest and DIRECTORY/rootfs of one image, without its dependencies and without device nodes (made with --insecure-options=device-nodes). DIRECTORY is new or empty, and is left as it was when something fails. IMAGE is the ID of a stored image, its name, or the path of an .aci, which is not verified. Files keep their owners when you are root.",
   options: [
     ["--rootfs-only", "put the files themselves into DIRECTORY, without manifest and rootfs/"],
     ["--overwrite", "replace DIRECTORY and everything in it"],

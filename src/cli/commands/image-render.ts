@@ -8,7 +8,7 @@ export default defineCommand({
   arguments: "<image> <directory>",
   summary: "Unpack an image with all it depends on into a directory",
   description:
-    "Writes DIRECTORY/manifest and DIRECTORY/rootfs, which holds what an app of the image sees: the files of its dependencies, its own over them, without what path whitelists leave out and without device nodes. DIRECTORY is new or empty, and is left as it was when something fails. IMAGE is the ID of a stored image or its name. Files keep their owners when you are root.",
+    "Writes DIRECTORY/manifest and DIRECTORY/rootfs, which holds what an app of the image sees: the files of its dependencies, its own over them, without what path whitelists leave out and without device nodes (made with --insecure-options=device-nodes). DIRECTORY is new or empty, and is left as it was when something fails. IMAGE is the ID of a stored image or its name. Files keep their owners when you are root.",
   options: [
     ["--rootfs-only", "put the files themselves into DIRECTORY, without manifest and rootfs/"],
     ["--overwrite", "replace DIRECTORY and everything in it"],
