@@ -46,6 +46,15 @@ export { type GlobalOptions, type InsecureOption, loadSettings, type Settings } 
 export { type SignedImage, type SigningKeyChoice, type SignOptions, signImage } from "./api/sign.ts";
 export { type StopOptions, type StoppedPod, stopPods } from "./api/stop.ts";
 export { findKeys, type KeyCandidate, type TrustedResult, type TrustScope, trustKey } from "./api/trust.ts";
+export {
+  type CheckedTrust,
+  type CheckTrustOptions,
+  checkTrust,
+  type ListTrustedOptions,
+  listTrusted,
+  type UntrustOptions,
+  untrustKey,
+} from "./api/trusted.ts";
 export { type ValidateOptions, type Validation, validateImages } from "./api/validate.ts";
 export { type VerifiedImage, type VerifyOptions, verifyImage } from "./api/verify.ts";
 export { type StoredVerdict, type VerifyStoredOptions, verifyStoredImages } from "./api/verify-images.ts";

@@ -3,9 +3,11 @@ import { sha512 } from "../shim/sha512.ts";
 import { type Keystore, openKeystore } from "../trust/keystore.ts";
 import type { Settings } from "./settings.ts";
 
-export function keystoreOf({ directories }: Settings): Keystore {
-  return openKeystore({
-    directories: [...new Set([directories.systemConfig, directories.localConfig, directories.userConfig])],
-    sha512,
-  });
+/** Lowest precedence first; one that is given twice counts once, where it counts most. */
+export function keystoreDirectories({ directories }: Settings): readonly string[] {
+  return [...new Set([directories.userConfig, directories.localConfig, directories.systemConfig])].reverse();
+}
+
+export function keystoreOf(settings: Settings): Keystore {
+  return openKeystore({ directories: keystoreDirectories(settings), sha512 });
 }

@@ -41,8 +41,11 @@ export function overview(): readonly string[] {
 
 /** `perigee image --help`: the commands of a group word. */
 export function groupHelp(word: string): readonly string[] {
-  const rows = commandsBelow(word).map((name) => [name, commands.get(name)?.summary ?? ""]);
-  return [`Usage: perigee ${word} COMMAND`, "", "Commands:", ...indent(aligned(rows))];
+  return [`Usage: perigee ${word} COMMAND`, "", "Commands:", ...linesBelow(word)];
+}
+
+function linesBelow(word: string): readonly string[] {
+  return indent(aligned(commandsBelow(word).map((name) => [name, commands.get(name)?.summary ?? ""])));
 }
 
 export function usageOf(command: Command): string {
@@ -66,6 +69,7 @@ export function commandHelp(command: Command): readonly string[] {
     "",
     command.summary,
     ...(command.description === undefined ? [] : ["", ...wrap(command.description, 78)]),
+    ...section("See also:", linesBelow(command.name)),
     ...section("Options:", optionLines(own)),
     ...section(`${appOptionsTitle}:`, optionLines(app)),
     ...section("Global options:", optionLines(globals)),

@@ -102,6 +102,7 @@ const elsewhere: ReadonlyMap<string, string> = new Map([
   ["kill", "stop --force"],
   ["logs", "status"],
   ["start", "run"],
+  ["untrust", "trust rm"],
 ]);
 
 function unknownCommand(line: readonly string[]): Failure {

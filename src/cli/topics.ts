@@ -87,6 +87,8 @@ const texts: ReadonlyMap<string, readonly string[]> = new Map([
       "  perigee trust --prefix example.com/web KEYFILE    the same with a key you have",
       "  perigee trust --prefix … --fingerprint F          no question: the key must have this fingerprint",
       "  perigee trust --root KEYFILE                      for all names",
+      "  perigee trust check example.com/web               which keys count for a name, and why others do not",
+      "  perigee trust list; perigee trust rm F            what is trusted; no longer trusting a key",
       "",
       "A prefix covers whole path components: example.com/fo does not cover example.com/foo.",
       "Trusted keys are files below trustedkeys/ in the configuration directories (perigee help environment);",

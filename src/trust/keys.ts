@@ -21,6 +21,8 @@ export interface KeyInfo {
   readonly isProtected: boolean;
   /** Why its signatures would be refused now: revoked, expired, too weak; undefined when they would count. */
   readonly problem?: string | undefined;
+  /** `problem` in one word. */
+  readonly state: "ok" | "revoked" | "expired" | "unusable";
 }
 
 /** One key of a file: what to show, and the bytes that were looked at. */
@@ -157,7 +159,7 @@ async function describe(openpgp: OpenPGP, key: Key, now: Date): Promise<KeyInfo>
     expiresAt: expires instanceof Date ? expires : undefined,
     hasSecret: key.isPrivate(),
     isProtected: key.isPrivate() && !key.isDecrypted(),
-    problem: await problemOf(openpgp, key, now, expires instanceof Date ? expires : undefined),
+    ...(await problemOf(openpgp, key, now, expires instanceof Date ? expires : undefined)),
   };
 }
 
@@ -166,13 +168,18 @@ async function problemOf(
   key: Key,
   now: Date,
   expires: Date | undefined,
-): Promise<string | undefined> {
-  if (await isRevoked(openpgp, key)) return "it is revoked";
+): Promise<Pick<KeyInfo, "state" | "problem">> {
+  if (await isRevoked(openpgp, key)) return { state: "revoked", problem: "it is revoked" };
   const weakness = keyWeakness(key.getAlgorithmInfo());
-  if (weakness !== undefined) return weakness;
-  if (expires !== undefined && expires <= now) return `it expired on ${expires.toISOString()}`;
+  if (weakness !== undefined) return { state: "unusable", problem: weakness };
+  if (expires !== undefined && expires <= now) {
+    return { state: "expired", problem: `it expired on ${expires.toISOString()}` };
+  }
   return await key.getSigningKey(undefined, now, undefined, strictConfig(openpgp)).then(
-    () => undefined,
-    (error: unknown) => `it may not sign: ${error instanceof Error ? error.message : String(error)}`,
+    (): Pick<KeyInfo, "state"> => ({ state: "ok" }),
+    (error: unknown) => ({
+      state: "unusable",
+      problem: `it may not sign: ${error instanceof Error ? error.message : String(error)}`,
+    }),
   );
 }

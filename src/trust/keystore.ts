@@ -7,6 +7,7 @@ import { sha512 } from "../base/digest.ts";
 import { Failure } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import { publicFingerprints } from "./key-file.ts";
+import { allPlaces, type Place, placesFor, prefixPlace, rootPlace } from "./places.ts";
 import { listDirectory, makeTrustedDirectories, readTrusted } from "./trusted-files.ts";
 
 export interface KeystoreDirectories {
@@ -34,17 +35,6 @@ export interface Keystore {
   vouches(name: string, fingerprint: string, digest: string): Promise<"yes" | "changed" | "no">;
 }
 
-/** Where keys for one scope lie: path components below a configuration directory. */
-interface Place {
-  readonly scope: string;
-  readonly path: readonly string[];
-}
-
-const rootPlace: Place = { scope: "root", path: ["trustedkeys", "root.d"] };
-const prefixPath: readonly string[] = ["trustedkeys", "prefix.d"];
-/** Prefix directories that a walk over all of them visits at most. */
-const placeLimit = 4096;
-
 /** @throws Failure (from its methods) CONFIG_INVALID, LIMIT_EXCEEDED, KEY_INVALID, each naming the file that must be put right */
 export function openKeystore({ directories, sha512: digestOf = sha512 }: KeystoreDirectories): Keystore {
   return {
@@ -67,43 +57,6 @@ export function openKeystore({ directories, sha512: digestOf = sha512 }: Keystor
   };
 }
 
-/** Root keys, then the keys of every prefix of `name`, shortest first: `a/b` is covered by `a` and `a/b`, by nothing else (T-S15). */
-function placesFor(name: string): readonly Place[] {
-  const parts = components(name);
-  return [rootPlace, ...parts.map((_, index) => prefixPlace(parts.slice(0, index + 1)))];
-}
-
-function prefixPlace(parts: readonly string[]): Place {
-  return { scope: parts.join("/"), path: [...prefixPath, ...parts] };
-}
-
-/** Components of an ACIdentifier. One that could leave the directory cannot be in it; the check does not rely on that. */
-function components(name: string): readonly string[] {
-  const parts = name.split("/");
-  if (parts.every((part) => /^[a-z0-9][a-z0-9._~-]*$/.test(part))) return parts;
-  throw new Failure("USAGE", "not an image name or prefix", { subject: name, hint: "for example example.com/web" });
-}
-
-function allPlaces(directories: readonly string[]): readonly Place[] {
-  const places = [rootPlace];
-  const found = new Map<string, readonly string[]>();
-  const visit = (parts: readonly string[]): void => {
-    if (found.size > placeLimit) throw new Failure("LIMIT_EXCEEDED", `more than ${placeLimit} trusted prefixes`);
-    const names = new Set<string>();
-    for (const base of directories) {
-      for (const name of listDirectory(base, [...prefixPath, ...parts]).directories) names.add(name);
-    }
-    for (const name of names) {
-      const below = [...parts, name];
-      found.set(below.join("/"), below);
-      visit(below);
-    }
-  };
-  visit([]);
-  for (const parts of found.values()) places.push(prefixPlace(parts));
-  return places;
-}
-
 /** The keys of one place: of files of the same name the highest directory's counts, and an empty one means none (T-S27). */
 function keysAt(directories: readonly string[], place: Place): readonly TrustedKey[] {
   const owners = new Map<string, string>();
@@ -123,7 +76,7 @@ function keysAt(directories: readonly string[], place: Place): readonly TrustedK
 }
 
 /** The bytes of the file that counts for `fingerprint` in `place`; undefined when there is none or it is masked. */
-function effectiveFile(directories: readonly string[], place: Place, fingerprint: string): Buffer | undefined {
+export function effectiveFile(directories: readonly string[], place: Place, fingerprint: string): Buffer | undefined {
   for (const base of directories.toReversed()) {
     const bytes = readTrusted(base, place.path, fingerprint);
     if (bytes !== undefined) return bytes.length === 0 ? undefined : bytes;
@@ -132,7 +85,7 @@ function effectiveFile(directories: readonly string[], place: Place, fingerprint
 }
 
 /** @throws Failure KEY_INVALID unless the file holds exactly the key that its name says (T-S26) */
-function trustedKey(path: string, scope: string, fingerprint: string, armored: Buffer): TrustedKey {
+export function trustedKey(path: string, scope: string, fingerprint: string, armored: Buffer): TrustedKey {
   let actual: string;
   try {
     [actual] = publicFingerprints(armored);
@@ -148,7 +101,7 @@ function trustedKey(path: string, scope: string, fingerprint: string, armored: B
   return { fingerprint, path, digest: sha512(armored), scope, armored };
 }
 
-function misnamed(path: string): Failure {
+export function misnamed(path: string): Failure {
   return new Failure("KEY_INVALID", `${path}: files of trusted keys are named by their fingerprint`, {
     subject: path,
     hint: "remove it, or name it with the 40 lower-case hex digits of the key",
@@ -169,7 +122,7 @@ export async function storeTrustedKey(
   armored: Buffer,
 ): Promise<TrustedKey> {
   const [fingerprint] = publicFingerprints(armored);
-  const place = scope === "root" ? rootPlace : prefixPlace(components(scope.prefix));
+  const place = scope === "root" ? rootPlace : prefixPlace(scope.prefix);
   const path = join(await makeTrustedDirectories(directory, place.path), fingerprint);
   await writeAtomic(path, armored, 0o644);
   return trustedKey(path, place.scope, fingerprint, armored);

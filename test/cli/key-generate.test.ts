@@ -68,6 +68,7 @@ describe("perigee key generate", () => {
       createdAt: result.createdAt.toISOString(),
       hasSecret: true,
       isProtected: false,
+      state: "ok",
       path: result.path,
     });
   });

@@ -33,7 +33,8 @@ describe("keys", () => {
       expiresAt: undefined,
       hasSecret: true,
       isProtected: false,
-      problem: undefined,
+
+      state: "ok",
     });
     assert.match(info.fingerprint, /^[0-9a-f]{40}$/);
     const [described] = await describeKeys(Buffer.from(publicArmored));

@@ -105,6 +105,16 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["sign", { group: "Trust", summary: "Sign an image", load: () => import("./sign.ts") }],
   ["verify", { group: "Trust", summary: "Verify the signature of an image", load: () => import("./verify.ts") }],
   ["trust", { group: "Trust", summary: "Trust a signing key for image names", load: () => import("./trust.ts") }],
+  ["trust list", { group: "Trust", summary: "List trusted keys and masks", load: () => import("./trust-list.ts") }],
+  [
+    "trust check",
+    {
+      group: "Trust",
+      summary: "Show which keys count for an image name, and why others do not",
+      load: () => import("./trust-check.ts"),
+    },
+  ],
+  ["trust rm", { group: "Trust", summary: "Stop trusting a key", load: () => import("./trust-rm.ts") }],
   ["key generate", { group: "Trust", summary: "Make a signing key", load: () => import("./key-generate.ts") }],
   ["key list", { group: "Trust", summary: "List your signing keys", load: () => import("./key-list.ts") }],
   ["key export", { group: "Trust", summary: "Print a signing key", load: () => import("./key-export.ts") }],
