@@ -15,6 +15,8 @@ export interface FetchOptions {
     /** Path of a detached signature, for a URL or a path. */
     readonly signature?: string | undefined;
   }[];
+  /** A signature by a key that has expired since counts (T-S08). */
+  readonly allowExpiredKey?: boolean | undefined;
   /** `update` when absent. */
   readonly pullPolicy?: PullPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -42,6 +44,7 @@ export async function fetchImages(settings: Settings, options: FetchOptions): Pr
     keystore: keystoreOf(settings),
     insecure: { image: insecure.has("image"), http: insecure.has("http") },
     now: () => new Date(),
+    allowExpiredKey: options.allowExpiredKey,
     keepOwners: settings.caller.isRoot,
     limits: await settings.limits(),
     log: settings.log,

@@ -1,9 +1,12 @@
 /** Signs an image file: IMAGE.aci → IMAGE.aci.asc. What the bytes are is not asked: a signature is over bytes. */
-
+import { Failure } from "../base/failure.ts";
+import { readIfExists } from "../base/files.ts";
 import { openFile, readChunks, requireWritable, writeOutput } from "../trust/files.ts";
+import { findGpgKey, type GpgKey, type GpgSigning, startGpg } from "../trust/gpg.ts";
 import { findSecretKey } from "../trust/key-directory.ts";
 import { unlockKey } from "../trust/keys.ts";
 import { signStream, type UnlockedKey } from "../trust/sign.ts";
+import { signatureFileLimit } from "../trust/signature.ts";
 import { keyDirectory, selectKeys } from "./keys.ts";
 import type { Settings } from "./settings.ts";
 
@@ -16,8 +19,12 @@ export interface SigningKeyChoice {
 
 export interface SignOptions {
   readonly image: string;
-  /** One signature for each, in one block; undefined: the only key there is. */
+  /** One signature for each, in one block; undefined: the only key there is, or none when `gpg` names one. */
   readonly keys?: readonly SigningKeyChoice[] | undefined;
+  /** Keys of the user's gpg, as it names them; its agent asks for their passphrases. */
+  readonly gpg?: readonly string[] | undefined;
+  /** Signatures by other keys that are in the output file already stay in it. */
+  readonly append?: boolean | undefined;
   /** Default: the image's path and `.asc` (ACI-9). */
   readonly output?: string | undefined;
   readonly overwrite?: boolean | undefined;
@@ -28,26 +35,53 @@ export interface SignOptions {
 export interface SignedImage {
   readonly image: string;
   readonly signature: string;
+  /** Whose signatures were made. */
   readonly fingerprints: readonly string[];
+  /** How many were there before and stayed. */
+  readonly kept: number;
   readonly signedAt: Date;
 }
 
 /**
  * Writes a detached armoured signature (ACI-8), atomically.
- * @throws Failure NOT_FOUND, AMBIGUOUS, PASSPHRASE_WRONG, KEY_INVALID, ALREADY_EXISTS
+ * @throws Failure NOT_FOUND, AMBIGUOUS, PASSPHRASE_WRONG, KEY_INVALID, ALREADY_EXISTS, USAGE; with `append` SIGNATURE_BAD and
+ * SIGNATURE_INVALID when what is there is of another image or no signature
  */
 export async function signImage(settings: Settings, options: SignOptions): Promise<SignedImage> {
-  const { image, output = `${image}.asc`, overwrite = false, now = new Date(), signal } = options;
-  const target = { mode: 0o644, overwrite };
+  const { image, output = `${image}.asc`, overwrite = false, append = false, now = new Date(), signal } = options;
+  if (append && overwrite) {
+    throw new Failure("USAGE", "--append and --overwrite exclude each other", {
+      hint: "--append keeps the signatures of other keys, --overwrite keeps none",
+    });
+  }
+  const target = { mode: 0o644, overwrite: overwrite || append };
   const handle = await openFile(image);
+  let gpg: GpgSigning | undefined;
   try {
     await requireWritable(output, target);
-    const keys = await unlockAll(settings, options.keys ?? (await selectKeys(settings, [])));
-    await writeOutput(output, await signStream(readChunks(handle, signal), keys, now), target);
-    return { image, signature: output, fingerprints: keys.map(({ fingerprint }) => fingerprint), signedAt: now };
+    const gpgKeys = await gpgKeysOf(settings, options);
+    const isDefault = options.keys === undefined && gpgKeys.length === 0;
+    const keys = await unlockAll(settings, isDefault ? await selectKeys(settings, []) : (options.keys ?? []));
+    const earlier = append ? await readIfExists(output, signatureFileLimit) : undefined;
+    gpg = gpgKeys.length === 0 ? undefined : await startGpg({ ...settings, signal }, gpgKeys);
+    const { file, kept } = await signStream(readChunks(handle, signal), keys, now, { gpg, earlier });
+    await writeOutput(output, file, target);
+    const fingerprints = [...keys, ...gpgKeys].map(({ fingerprint }) => fingerprint);
+    return { image, signature: output, fingerprints, kept, signedAt: now };
   } finally {
+    gpg?.abandon();
     await handle.close();
   }
+}
+
+/** Each once, in the order given. */
+async function gpgKeysOf(settings: Settings, { gpg = [], signal }: SignOptions): Promise<readonly GpgKey[]> {
+  const keys = new Map<string, GpgKey>();
+  for (const keyId of gpg) {
+    const key = await findGpgKey({ ...settings, signal }, keyId);
+    keys.set(key.fingerprint, key);
+  }
+  return [...keys.values()];
 }
 
 async function unlockAll(settings: Settings, choices: readonly SigningKeyChoice[]): Promise<readonly UnlockedKey[]> {

@@ -15,6 +15,8 @@ export interface VerifyOptions {
   readonly signature?: string | undefined;
   /** The name that the image must have; undefined: whatever its manifest says. */
   readonly name?: string | undefined;
+  /** A signature by a key that has expired since counts (T-S08). */
+  readonly allowExpiredKey?: boolean | undefined;
   readonly now?: Date | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,9 +37,12 @@ export async function verifyImage(settings: Settings, options: VerifyOptions): P
   const handle = await openFile(image);
   try {
     const { path: signature, bytes } = await readSignature(image, options.signature);
-    const check = await beginVerification(bytes, { name: expected, keystore: keystoreOf(settings), now }).catch(
-      (error: unknown) => rejectNaming(error, expected === undefined ? image : undefined),
-    );
+    const check = await beginVerification(bytes, {
+      name: expected,
+      keystore: keystoreOf(settings),
+      now,
+      allowExpiredKey: options.allowExpiredKey,
+    }).catch((error: unknown) => rejectNaming(error, expected === undefined ? image : undefined));
     const look = await hashAndPeek(readChunks(handle, signal), check, { limits: await settings.limits(), signal });
     if (expected === undefined && look.name === undefined) throw look.error;
     // The signature first: of an image that was changed, a broken archive is not the news.

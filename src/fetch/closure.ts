@@ -33,6 +33,8 @@ export interface FetchContext {
   /** --insecure-options=image, http, pubkey */
   readonly insecure: { readonly image: boolean; readonly http: boolean };
   readonly now: () => Date;
+  /** A signature by a key that has expired since counts (T-S08). */
+  readonly allowExpiredKey?: boolean | undefined;
   /** uid 0: owners are kept in trees. */
   readonly keepOwners: boolean;
   readonly log: Log;

@@ -35,6 +35,8 @@ export interface ImportOptions extends AcquireOptions {
   /** Of the archive; those of spec/image.md when absent. */
   readonly limits?: ImageLimits | undefined;
   readonly now: () => Date;
+  /** --allow-expired-key. */
+  readonly allowExpiredKey?: boolean | undefined;
   readonly log: Log;
 }
 
@@ -102,6 +104,7 @@ async function begin(bytes: Buffer, wanted: WantedImage, options: ImportOptions)
     name: named?.name,
     keystore: options.keystore,
     now: options.now(),
+    allowExpiredKey: options.allowExpiredKey,
   }).catch((error: unknown) => rejectNaming(error, file));
 }
 

@@ -9,10 +9,16 @@ import { formatFingerprint } from "./keys.ts";
 import type { TrustedKey } from "./keystore.ts";
 import { type OpenPGP, strictConfig } from "./openpgp.ts";
 import { digestName, keyWarning, keyWeakness, refusedDigestName, untimely } from "./policy.ts";
-import { digestWith } from "./sign.ts";
-import type { NamedSignature } from "./signature.ts";
+import { digestWith, type NamedSignature } from "./signature.ts";
 import { isRevoked, type KeyPacket, signingKeyOf } from "./signing-key.ts";
 import type { Signer } from "./verify.ts";
+
+/** The time of a verification. */
+export interface Clock {
+  readonly now: Date;
+  /** --allow-expired-key (T-S08). */
+  readonly allowExpiredKey?: boolean | undefined;
+}
 
 /** A signature that says it was made by a key that is trusted. */
 export interface Claim extends NamedSignature {
@@ -81,8 +87,15 @@ export async function requireValid(claim: Claim, signing: KeyPacket, hashes: Rea
   }
 }
 
-/** T-S08, T-S10, T-S11: expiry of signature and key, and dates in the future. */
-export async function requireTimely(claim: Claim, signing: KeyPacket, now: Date): Promise<void> {
+/**
+ * T-S08, T-S10, T-S11: expiry of signature and key, and dates in the future. An expired key counts with `allowExpiredKey`, if the signature
+ * says that it is older than that; undefined: it has not expired.
+ */
+export async function requireTimely(
+  claim: Claim,
+  signing: KeyPacket,
+  { now, allowExpiredKey = false }: Clock,
+): Promise<string | undefined> {
   const { openpgp, packet, key, issuer } = claim;
   const created = packet.created ?? new Date(0);
   const expires = packet.getExpirationTime();
@@ -98,13 +111,25 @@ export async function requireTimely(claim: Claim, signing: KeyPacket, now: Date)
   try {
     // A key as new as the signature has its dates from the same clock, which may be ahead of ours.
     await signingKeyOf(openpgp, key, issuer, created > now ? created : now);
+    return undefined;
   } catch (cause) {
-    // A thief of an expired key can date his signatures back, so being older than the expiry is no excuse.
+    // A thief of an expired key can date his signatures back, so being older than the expiry is no excuse unless the caller says so.
+    if (allowExpiredKey && (await maySignAt(claim, created))) {
+      return `the key ${formatFingerprint(claim.copy.fingerprint)} has expired; whether its signature is as old as it says cannot be known`;
+    }
     throw refused(claim, "the key has expired or is not valid yet", cause);
   }
 }
 
-export function signerOf({ packet, copy, key }: Claim): Signer {
+async function maySignAt({ openpgp, key, issuer }: Claim, when: Date): Promise<boolean> {
+  return await signingKeyOf(openpgp, key, issuer, when).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** `warning`: what more there is to say than that the key is short. */
+export function signerOf({ packet, copy, key }: Claim, warning: string | undefined): Signer {
   return {
     fingerprint: copy.fingerprint,
     identity: printable(key.getUserIDs()[0] ?? ""),
@@ -112,6 +137,6 @@ export function signerOf({ packet, copy, key }: Claim): Signer {
     keyDigest: copy.digest,
     keyPath: copy.path,
     scope: copy.scope,
-    warning: keyWarning(key.getAlgorithmInfo()),
+    warning: [warning, keyWarning(key.getAlgorithmInfo())].filter((one) => one !== undefined).join("; ") || undefined,
   };
 }

@@ -2,33 +2,82 @@
 import { createHash, type Hash } from "node:crypto";
 import type { AnySecretKeyPacket, SignaturePacket } from "openpgp";
 import { Failure } from "../base/failure.ts";
-import { armor } from "./armor.ts";
+import type { GpgSigning } from "./gpg.ts";
 import { loadOpenpgp, makerConfig, type OpenPGP, strictConfig } from "./openpgp.ts";
 import { keyWeakness } from "./policy.ts";
+import { digestWith, outlineSignatures, type SignatureOutline } from "./signature.ts";
+import { digestsOf, keptSignatures, signatureBlock } from "./signature-block.ts";
+import { requireCounting } from "./verify.ts";
 
 export interface UnlockedKey {
   readonly fingerprint: string;
   readonly handle: unknown;
 }
 
+/** What else goes into the file. */
+export interface SignMore {
+  /** Signatures by keys of gpg, which sees the same bytes. */
+  readonly gpg?: GpgSigning | undefined;
+  /** An earlier file, whose signatures by other keys stay. */
+  readonly earlier?: Uint8Array | undefined;
+}
+
+export interface SignedStream {
+  readonly file: Buffer;
+  /** How many signatures of the earlier file are in it. */
+  readonly kept: number;
+}
+
 /**
  * One armoured detached signature block over the stream (ACI-8): a version 4 binary signature with SHA-512 for each key, whatever digests
- * a key says it prefers (T-S31).
- * @throws Failure KEY_INVALID when a key may not sign at `now` (revoked, expired, encryption only)
+ * a key says it prefers (T-S31). Behind those that stay of an earlier file.
+ * @throws Failure KEY_INVALID when a key may not sign at `now` (revoked, expired, encryption only), SIGNATURE_BAD and SIGNATURE_INVALID when
+ * the earlier file is of other bytes or none, LIMIT_EXCEEDED, and what gpg's `finish` throws
  */
 export async function signStream(
   source: AsyncIterable<Uint8Array>,
   secretKeys: readonly UnlockedKey[],
   now: Date,
-): Promise<Buffer> {
+  { gpg, earlier }: SignMore = {},
+): Promise<SignedStream> {
   const openpgp = await loadOpenpgp();
   // Asked before the bytes are read: a key that cannot sign is told at once.
   const signers = await Promise.all(secretKeys.map((key) => signerOf(openpgp, key, now)));
-  const content = createHash("sha512");
-  for await (const chunk of source) content.update(chunk);
+  const before = earlier === undefined ? [] : outlineSignatures(openpgp, earlier);
+  const hashes = new Map(["sha512", ...digestsOf(before)].map((name) => [name, createHash(name)]));
+  for await (const chunk of source) {
+    for (const hash of hashes.values()) hash.update(chunk);
+    await gpg?.update(chunk);
+  }
+  const content = hashes.get("sha512") ?? createHash("sha512");
   const packets = new openpgp.PacketList<SignaturePacket>();
   for (const signer of signers) packets.push(await signDigest(openpgp, signer, content, now));
-  return Buffer.from(armor("SIGNATURE", packets.write()));
+  const theirs = gpg === undefined ? [] : await signaturesOfGpg(openpgp, gpg, hashes);
+  const issuers = new Set([
+    ...signers.map((signer) => signer.getFingerprint()),
+    ...theirs.map(({ issuer }) => issuer ?? ""),
+  ]);
+  const kept = keptSignatures(before, issuers, hashes);
+  const file = Buffer.concat([...kept.map(({ bytes }) => bytes), packets.write(), ...theirs.map(({ bytes }) => bytes)]);
+  return { file: signatureBlock(file, kept.length + signers.length + theirs.length), kept: kept.length };
+}
+
+/** gpg follows its own configuration; what it made is judged as everybody will judge it. @throws Failure KEY_INVALID */
+async function signaturesOfGpg(
+  openpgp: OpenPGP,
+  gpg: GpgSigning,
+  hashes: ReadonlyMap<string, Hash>,
+): Promise<readonly SignatureOutline[]> {
+  const file = await gpg.finish();
+  try {
+    await requireCounting(openpgp, file, gpg.keys, hashes);
+  } catch (cause) {
+    throw new Failure("KEY_INVALID", "gpg made a signature that nobody would accept", {
+      cause,
+      hint: "look for options in gpg.conf that change signatures",
+    });
+  }
+  return outlineSignatures(openpgp, file);
 }
 
 async function signerOf(openpgp: OpenPGP, key: UnlockedKey, now: Date): Promise<AnySecretKeyPacket> {
@@ -76,11 +125,4 @@ async function signDigest(
   const signing: Signing = packet;
   await signing.sign(key, new Uint8Array(0), now, true, makerConfig(openpgp));
   return packet;
-}
-
-/** The digest that a version 4 signature signs: the content, the hashed part of the packet, and their trailer. */
-export function digestWith(content: Hash, hashedPart: Uint8Array): Uint8Array {
-  const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
-  trailer.writeUInt32BE(hashedPart.length, 2);
-  return content.copy().update(hashedPart).update(trailer).digest();
 }

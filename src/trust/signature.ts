@@ -1,13 +1,14 @@
 /** A detached signature file, taken apart into the signatures it holds (ACI-8). Decides nothing about trust. */
+import type { Hash } from "node:crypto";
 import type { SignaturePacket } from "openpgp";
 import { Failure } from "../base/failure.ts";
 import { readBlocks } from "./armor.ts";
 import type { OpenPGP } from "./openpgp.ts";
-import { packetTag, readPackets } from "./packets.ts";
+import { type Packet, packetTag, readPackets } from "./packets.ts";
 
 /** Bytes of a signature file and signatures in it (T-S24): an RSA-4096 signature has less than 1 KiB. */
 export const signatureFileLimit = 64 * 1024;
-const packetLimit = 32;
+export const signaturePacketLimit = 32;
 
 /** One signature and the key that it says made it. */
 export interface NamedSignature {
@@ -23,9 +24,8 @@ export interface NamedSignature {
  * @throws Failure SIGNATURE_INVALID
  */
 export function readSignatureFile(openpgp: OpenPGP, bytes: Uint8Array): readonly NamedSignature[] {
-  const bodies = signatureBodies(bytes);
   const signatures: NamedSignature[] = [];
-  for (const body of bodies) {
+  for (const { body } of signaturePackets(bytes)) {
     // Versions 3, 5 and 6 belong to keys that cannot be trusted here.
     if (body[0] !== 4) continue;
     const packet = parse(openpgp, body);
@@ -39,15 +39,47 @@ export function readSignatureFile(openpgp: OpenPGP, bytes: Uint8Array): readonly
   });
 }
 
-function signatureBodies(bytes: Uint8Array): readonly Buffer[] {
+/** What can be read of a version 4 signature without a key. */
+export interface SignatureOutline {
+  /** The packet as it was, header and body. */
+  readonly bytes: Buffer;
+  /** OpenPGP ids; undefined for other versions than 4, of which no more is known. */
+  readonly type?: number | undefined;
+  readonly hash?: number | undefined;
+  /** The part that the signature's digest ends with. */
+  readonly hashedPart?: Buffer | undefined;
+  /** The first two bytes of that digest. */
+  readonly digestStart?: Buffer | undefined;
+  /** Full fingerprint of the signing key, if it names one. */
+  readonly issuer?: string | undefined;
+}
+
+/** Every signature of a detached signature file, in order. @throws Failure SIGNATURE_INVALID */
+export function outlineSignatures(openpgp: OpenPGP, file: Uint8Array): readonly SignatureOutline[] {
+  return signaturePackets(file).map(({ bytes, body }) => {
+    if (body[0] !== 4) return { bytes };
+    const { issuerKeyVersion, issuerFingerprint } = parse(openpgp, body);
+    const [hashedEnd, unhashedEnd] = areaEnds(body);
+    return {
+      bytes,
+      type: body[1],
+      hash: body[3],
+      hashedPart: body.subarray(0, hashedEnd),
+      digestStart: body.subarray(unhashedEnd, unhashedEnd + 2),
+      issuer: issuerKeyVersion === 4 ? Buffer.from(issuerFingerprint ?? []).toString("hex") : undefined,
+    };
+  });
+}
+
+function signaturePackets(bytes: Uint8Array): readonly Packet[] {
   try {
     if (bytes.length > signatureFileLimit) throw new Error(`it has more than ${signatureFileLimit} bytes`);
     const [block, ...others] = readBlocks(bytes);
     if (block === undefined || others.length > 0) throw new Error("it holds several armoured blocks");
     if (block.type !== undefined && block.type !== "SIGNATURE") throw new Error(`it is a ${block.type.toLowerCase()}`);
-    const packets = readPackets(block.binary, packetLimit);
+    const packets = readPackets(block.binary, signaturePacketLimit);
     if (packets.some(({ tag }) => tag !== packetTag.signature)) throw new Error("it holds more than signatures");
-    return packets.map(({ body }) => body);
+    return packets;
   } catch (cause) {
     throw new Failure("SIGNATURE_INVALID", "this is no detached OpenPGP signature", { cause });
   }
@@ -65,8 +97,21 @@ function parse(openpgp: OpenPGP, body: Buffer): SignaturePacket {
 
 /** The packet with its unhashed area emptied: nobody signed what stands there, so it must not name the key (T-S23). */
 function withoutUnhashed(body: Buffer): Buffer {
+  const [hashedEnd, unhashedEnd] = areaEnds(body);
+  return Buffer.concat([body.subarray(0, hashedEnd), Buffer.alloc(2), body.subarray(unhashedEnd)]);
+}
+
+/** Where the hashed and the unhashed area of a version 4 signature end. */
+function areaEnds(body: Buffer): readonly [hashed: number, unhashed: number] {
   const hashedEnd = 6 + body.readUInt16BE(4);
   const unhashedEnd = hashedEnd + 2 + body.readUInt16BE(hashedEnd);
   if (unhashedEnd > body.length) throw new Error("its areas are longer than the packet");
-  return Buffer.concat([body.subarray(0, hashedEnd), Buffer.alloc(2), body.subarray(unhashedEnd)]);
+  return [hashedEnd, unhashedEnd];
+}
+
+/** The digest that a version 4 signature signs: the content, the hashed part of the packet, and their trailer. */
+export function digestWith(content: Hash, hashedPart: Uint8Array): Uint8Array {
+  const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
+  trailer.writeUInt32BE(hashedPart.length, 2);
+  return content.copy().update(hashedPart).update(trailer).digest();
 }

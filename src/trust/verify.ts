@@ -3,6 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import { Failure } from "../base/failure.ts";
 import {
   type Claim,
+  type Clock,
   requireMaySign,
   requireStrong,
   requireTimely,
@@ -47,11 +48,11 @@ export interface SignatureCheck {
  */
 export async function beginVerification(
   signature: Uint8Array,
-  options: { readonly name?: string | undefined; readonly keystore: Keystore; readonly now: Date },
+  options: Clock & { readonly name?: string | undefined; readonly keystore: Keystore },
 ): Promise<SignatureCheck> {
   const openpgp = await loadOpenpgp();
   const signatures = readSignatureFile(openpgp, signature);
-  const { keystore, now } = options;
+  const { keystore } = options;
   const early = onlyTrusted(signatures, await keystore.keysFor(options.name), options.name);
   const hashes = hashesFor(early);
   const sha512 = hashes.get("sha512");
@@ -63,7 +64,7 @@ export async function beginVerification(
     async finish(name) {
       const candidates = await keystore.keysFor(name); // 1 the keys trusted for this name, by whole path components
       const trusted = onlyTrusted(signatures, candidates, name); // 2 signatures that name one of them by full fingerprint
-      return await verifySigners(openpgp, trusted, hashes, now);
+      return await verifySigners(openpgp, trusted, hashes, options);
     },
   };
 }
@@ -115,13 +116,13 @@ async function verifySigners(
   openpgp: OpenPGP,
   trusted: readonly Trusted[],
   hashes: ReadonlyMap<string, Hash>,
-  now: Date,
+  clock: Clock,
 ): Promise<readonly Signer[]> {
   const signers: Signer[] = [];
   let refusal: unknown;
   for (const one of trusted) {
     try {
-      signers.push(await verifySigner(openpgp, one, hashes, now));
+      signers.push(await verifySigner(openpgp, one, hashes, clock));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       refusal ??= error;
@@ -136,7 +137,7 @@ async function verifySigner(
   openpgp: OpenPGP,
   { signature, copies }: Trusted,
   hashes: ReadonlyMap<string, Hash>,
-  now: Date,
+  clock: Clock,
 ): Promise<Signer> {
   const claims: Claim[] = [];
   for (const copy of copies) {
@@ -147,9 +148,28 @@ async function verifySigner(
     const signing = await requireMaySign(claim); // 2 the key lets what is named sign
     requireStrong(claim, signing); // 3 hash and key strength
     await requireValid(claim, signing, hashes); // 4 the mathematics, over the bytes we hashed ourselves
-    await requireTimely(claim, signing, now); // 5 neither expired nor from the future
-    return signerOf(claim);
+    return signerOf(claim, await requireTimely(claim, signing, clock)); // 5 neither expired nor from the future
   });
+}
+
+/**
+ * What a signer asks of its own work: every signature of `file` counts now, one by each of `keys`, as if these were trusted for all names.
+ * @throws Failure KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID
+ */
+export async function requireCounting(
+  openpgp: OpenPGP,
+  file: Uint8Array,
+  keys: readonly Pick<TrustedKey, "fingerprint" | "armored">[],
+  hashes: ReadonlyMap<string, Hash>,
+): Promise<void> {
+  const signatures = readSignatureFile(openpgp, file);
+  const copies = keys.map((key) => ({ ...key, path: key.fingerprint, digest: "", scope: "root" }));
+  const found = new Set<string>();
+  for (const signature of onlyTrusted(signatures, copies, undefined)) {
+    found.add((await verifySigner(openpgp, signature, hashes, { now: new Date() })).fingerprint);
+  }
+  if (keys.length === signatures.length && keys.every(({ fingerprint }) => found.has(fingerprint))) return;
+  throw new Failure("SIGNATURE_INVALID", "there is not one signature by each key");
 }
 
 /** The first result; the first refusal when there is none. Anything but a refusal, such as SIGNATURE_BAD, ends it at once. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { createKey, exportKey } from "../../src/api/keys.ts";
 import { signImage } from "../../src/api/sign.ts";
+import { verifyImage } from "../../src/api/verify.ts";
 import { storeTrustedKey } from "../../src/trust/keystore.ts";
 import { failure, now, settingsIn, temporary, verify } from "../helpers/trust.ts";
 
@@ -24,7 +26,13 @@ describe("signImage", () => {
   it("ACI-7, ACI-8, ACI-9: writes IMAGE.aci.asc, armoured and detached, for all to read", async () => {
     const { directory, settings, key, image } = await prepared();
     const signed = await signImage(settings, { image, now });
-    assert.deepEqual(signed, { image, signature: `${image}.asc`, fingerprints: [key.fingerprint], signedAt: now });
+    assert.deepEqual(signed, {
+      image,
+      signature: `${image}.asc`,
+      fingerprints: [key.fingerprint],
+      kept: 0,
+      signedAt: now,
+    });
     assert.equal(statSync(signed.signature).mode & 0o777, 0o644);
     assert.match(readFileSync(signed.signature, "utf8"), /^-----BEGIN PGP SIGNATURE-----\n\n/);
     const { armored } = await exportKey(settings, { fingerprint: key.fingerprint });
@@ -56,6 +64,77 @@ describe("signImage", () => {
     ];
     const { fingerprints } = await signImage(settings, { image, keys, now });
     assert.deepEqual(fingerprints, [key.fingerprint, other.fingerprint]);
+  });
+
+  it("TRUST-23: adds to what is there, or begins it; not to a signature of other bytes", async () => {
+    const { settings, image, key } = await prepared();
+    const other = await createKey(settings, { ...who, passphrase: undefined });
+    const sign = async (fingerprint: string) =>
+      await signImage(settings, { image, keys: [{ fingerprint }], now, append: true });
+    assert.equal((await sign(key.fingerprint)).kept, 0);
+    assert.equal((await sign(other.fingerprint)).kept, 1);
+    assert.equal((await sign(other.fingerprint)).kept, 1);
+    const before = readFileSync(`${image}.asc`);
+    writeFileSync(image, "another archive");
+    await assert.rejects(sign(key.fingerprint), failure("SIGNATURE_BAD", /not of this image/));
+    assert.deepEqual(readFileSync(`${image}.asc`), before);
+    const both = { image, now, append: true, overwrite: true };
+    await assert.rejects(
+      signImage(settings, { ...both, keys: [{ fingerprint: key.fingerprint }] }),
+      failure("USAGE", /exclude/),
+    );
+  });
+
+  it("TRUST-24: through gpg: no own key is needed; gpg does not outlive a failure", { timeout: 60_000 }, async () => {
+    const directory = mkdtempSync(path("case-"));
+    const home = join(directory, "gnupg");
+    mkdirSync(home, { mode: 0o700 });
+    const image = join(directory, "web.aci");
+    writeFileSync(image, content);
+    const environment = new Map([
+      ["PATH", process.env["PATH"] ?? ""],
+      ["GNUPGHOME", home],
+    ]);
+    const settings = settingsIn(directory, { environment });
+    const gpg = (...args: string[]) =>
+      execFileSync("gpg", ["--batch", "--quiet", ...args], { env: Object.fromEntries(environment), stdio: "pipe" });
+    try {
+      gpg("--passphrase", "", "--quick-gen-key", "g@example.com", "ed25519", "sign", "never");
+      const first = await signImage(settings, { image, gpg: ["g@example.com", "g@example.com"] });
+      const { length, 0: fingerprint = "" } = first.fingerprints;
+      assert.equal(length, 1);
+      await storeTrustedKey(directory, "root", gpg("--armor", "--export", fingerprint));
+      const signature = readFileSync(first.signature);
+      const [signer] = await verify({ directory, signature, content, now: new Date() });
+      assert.equal(signer?.fingerprint, fingerprint);
+      writeFileSync(first.signature, "no signature");
+      const append = signImage(settings, { image, gpg: [fingerprint], append: true });
+      await assert.rejects(append, failure("SIGNATURE_INVALID", /./));
+      assert.equal(readFileSync(first.signature, "utf8"), "no signature");
+      await assert.rejects(
+        signImage(settings, { image, gpg: ["nobody"], append: true }),
+        failure("NOT_FOUND", /nobody/),
+      );
+      assert.deepEqual(readdirSync(directory).sort(), ["gnupg", "trustedkeys", "web.aci", "web.aci.asc"]);
+    } finally {
+      execFileSync("gpgconf", ["--kill", "all"], { env: Object.fromEntries(environment) });
+    }
+  });
+
+  it("T-S24: signs and verifies in constant memory", async () => {
+    const { directory, settings, key, image } = await prepared();
+    truncateSync(image, 400 * 1024 * 1024);
+    const before = process.resourceUsage().maxRSS;
+    const { signature } = await signImage(settings, { image, now });
+    const { armored } = await exportKey(settings, { fingerprint: key.fingerprint });
+    await storeTrustedKey(settings.directories.userConfig, "root", Buffer.from(armored));
+    // The signature counts; only then it is told that the bytes are no image.
+    await assert.rejects(
+      verifyImage(settings, { image, signature, name: "example.com/web", now }),
+      failure("ARCHIVE_INVALID", /no tar archive/),
+    );
+    const grown = process.resourceUsage().maxRSS - before;
+    assert.ok(grown < 200 * 1024, `${grown} KiB more for ${directory}`);
   });
 
   it("leaves nothing behind when it cannot sign", async () => {

@@ -26,7 +26,7 @@ describe("perigee sign", () => {
     assert.deepEqual(lines, [`${image}.asc`, `  signed by ${formatted(keys[0])}`]);
     assert.deepEqual(asked, []);
     const { signedAt, ...rest } = Object(json);
-    assert.deepEqual(rest, { image, signature: `${image}.asc`, fingerprints: keys });
+    assert.deepEqual(rest, { image, signature: `${image}.asc`, fingerprints: keys, kept: 0 });
     assert.match(signedAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
@@ -69,6 +69,18 @@ describe("perigee sign", () => {
     };
     await assert.rejects(Promise.resolve(command.run({ ...context, ask })), failure("ALREADY_EXISTS", /./));
     assert.equal(asked, 0);
+  });
+
+  it("adds with --append, and says so", async () => {
+    const { settings, keys, image } = await prepared(undefined, undefined);
+    const run = (key: string | undefined) =>
+      invoke(command, settings, { args: [image], options: { key: [key ?? ""], append: true } });
+    assert.equal((await run(keys[0])).lines.length, 2);
+    assert.deepEqual((await run(keys[1])).lines, [
+      `${image}.asc`,
+      `  signed by ${formatted(keys[1])}`,
+      "  kept 1 signature that was there",
+    ]);
   });
 
   it("writes elsewhere with --output", async () => {

@@ -52,8 +52,8 @@ describe("the checks, one by one", () => {
     const signing = await requireMaySign(claim);
     requireStrong(claim, signing);
     await requireValid(claim, signing, hashes(content));
-    await requireTimely(claim, signing, now);
-    assert.deepEqual(signerOf(claim), {
+    assert.equal(await requireTimely(claim, signing, { now }), undefined);
+    assert.deepEqual(signerOf(claim, undefined), {
       fingerprint: key.fingerprint,
       identity: "Test Signer <signer@example.com>",
       signedAt: new Date(now.getTime() - day),
@@ -62,6 +62,7 @@ describe("the checks, one by one", () => {
       scope: "example.com",
       warning: undefined,
     });
+    assert.equal(signerOf(claim, "a word").warning, "a word");
   });
 
   it("refuse for their own reason alone, naming the key's file", async () => {
@@ -75,7 +76,7 @@ describe("the checks, one by one", () => {
     assert.throws(() => requireStrong(text, key.key.keyPacket), failure("SIGNATURE_INVALID", /binary document/));
     const late = await claimOf(key, { expiresAfter: 60 });
     await requireValid(late, late.key.keyPacket, hashes(content));
-    await assert.rejects(requireTimely(late, late.key.keyPacket, now), failure("SIGNATURE_INVALID", /expired/));
+    await assert.rejects(requireTimely(late, late.key.keyPacket, { now }), failure("SIGNATURE_INVALID", /expired/));
   });
 
   it("call a signature bad only when the mathematics is wrong", async () => {

@@ -31,7 +31,8 @@ describe("gpg", () => {
         type,
         now: new Date(),
       });
-      const signature = await signStream(once(content), [await unlockKey(Buffer.from(secretArmored))], new Date());
+      const keys = [await unlockKey(Buffer.from(secretArmored))];
+      const { file: signature } = await signStream(once(content), keys, new Date());
       writeFileSync(path(`${type}.asc`), signature);
       writeFileSync(path(`${type}.pub`), publicArmored);
       gpg("--import", path(`${type}.pub`));
@@ -100,10 +101,8 @@ describe("gpg", () => {
       const [info] = await describeKeys(secret);
       assert.equal(info?.isProtected, true);
       await assert.rejects(unlockKey(secret, "wrong"), failure("PASSPHRASE_WRONG", /./));
-      writeFileSync(
-        path("back.asc"),
-        await signStream(once(content), [await unlockKey(secret, passphrase)], new Date()),
-      );
+      const keys = [await unlockKey(secret, passphrase)];
+      writeFileSync(path("back.asc"), (await signStream(once(content), keys, new Date())).file);
       gpg("--verify", path("back.asc"), path("image.aci"));
     });
   }
@@ -143,6 +142,47 @@ describe("gpg", () => {
     await assert.rejects(
       verify({ directory: path("rsa3072"), signature: weak, content, now: new Date() }),
       failure("SIGNATURE_INVALID", /SHA-1/),
+    );
+  });
+
+  it("T-S14: several signatures in one file, ours for it and its for us", async () => {
+    const made = [];
+    for (const email of ["one@example.com", "two@example.com"]) {
+      made.push(await generateKey({ name: "Several", email, type: "ed25519", now: new Date() }));
+    }
+    const keys = [];
+    for (const { secretArmored, info } of made) {
+      writeFileSync(path("several.asc"), secretArmored);
+      gpg(...unprotected, "--import", path("several.asc"));
+      keys.push(await unlockKey(Buffer.from(secretArmored)));
+      const [key] = await readKeyFile(gpg("--armor", "--export", info.fingerprint));
+      assert.ok(key !== undefined);
+      await storeTrustedKey(path("several"), "root", key.armored);
+    }
+    writeFileSync(path("ours.sig"), (await signStream(once(content), keys, new Date())).file);
+    const ring = made.map(({ info }) => info.fingerprint);
+    gpg("--yes", "--output", path("several.gpg"), "--export", ...ring);
+    const status = gpgv("--keyring", path("several.gpg"), path("ours.sig"), path("image.aci"));
+    assert.deepEqual(
+      [...status.matchAll(/VALIDSIG ([0-9A-F]{40})/g)].map((match) => match[1]?.toLowerCase()),
+      ring,
+    );
+    const users = ring.flatMap((fingerprint) => ["--local-user", fingerprint]);
+    const signature = gpg(...users, "--armor", "--output", "-", "--detach-sign", path("image.aci"));
+    const signers = await verify({ directory: path("several"), signature, content, now: new Date() });
+    assert.deepEqual(signers.map(({ fingerprint }) => fingerprint).sort(), ring.toSorted());
+  });
+
+  it("T-S05: its DSA keys do not count", async () => {
+    gpg(...unprotected, "--quick-gen-key", "dsa@example.com", "dsa2048", "sign", "never");
+    const [key] = await readKeyFile(gpg("--armor", "--export", "dsa@example.com"));
+    assert.match(key?.info.problem ?? "", /dsa keys are not accepted/);
+    assert.ok(key !== undefined);
+    await storeTrustedKey(path("dsa"), "root", key.armored);
+    const sign = ["--local-user", "dsa@example.com", "--digest-algo", "SHA512", "--output", "-", "--detach-sign"];
+    await assert.rejects(
+      verify({ directory: path("dsa"), signature: gpg(...sign, path("image.aci")), content, now: new Date() }),
+      failure("SIGNATURE_INVALID", /dsa keys/),
     );
   });
 

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { before, describe, it } from "node:test";
 import * as openpgp from "openpgp";
 import { armor } from "../../src/trust/armor.ts";
 import { unlockKey } from "../../src/trust/keys.ts";
-import { digestWith, signStream, type UnlockedKey } from "../../src/trust/sign.ts";
+import { signStream, type UnlockedKey } from "../../src/trust/sign.ts";
 import {
   failure,
   type KeyOptions,
@@ -35,7 +34,7 @@ describe("signStream (ACI-8, TRUST-17)", () => {
   });
 
   it("makes what verification accepts, and the library too", async () => {
-    const signature = await signStream(pieces(content, 5), [await unlocked(key)], now);
+    const { file: signature } = await signStream(pieces(content, 5), [await unlocked(key)], now);
     const [signer] = await verify({ directory: path("plain"), signature, content });
     assert.deepEqual([signer?.fingerprint, signer?.signedAt], [key.fingerprint, now]);
     const { signatures } = await openpgp.verify({
@@ -56,7 +55,7 @@ describe("signStream (ACI-8, TRUST-17)", () => {
     const weak = await makeKey({ rsaBits: 2048 });
     for (const user of weak.key.users)
       for (const self of user.selfCertifications) self.preferredHashAlgorithms = [openpgp.enums.hash.sha1];
-    const signature = await signStream(pieces(content, 9), [await unlocked(weak)], now);
+    const { file: signature } = await signStream(pieces(content, 9), [await unlocked(weak)], now);
     const { packets } = await openpgp.readSignature({ armoredSignature: signature.toString() });
     assert.equal(packets[0]?.hashAlgorithm, openpgp.enums.hash.sha512);
     assert.equal(packets[0].signatureType, openpgp.enums.signature.binary);
@@ -67,7 +66,7 @@ describe("signStream (ACI-8, TRUST-17)", () => {
     const other = await makeKey();
     await trust(path("both"), key);
     await trust(path("both"), other);
-    const signature = await signStream(pieces(content, 9), [await unlocked(key), await unlocked(other)], now);
+    const { file: signature } = await signStream(pieces(content, 9), [await unlocked(key), await unlocked(other)], now);
     assert.equal(signature.toString().match(/BEGIN/g)?.length, 1);
     const signers = await verify({ directory: path("both"), signature, content });
     assert.deepEqual(
@@ -78,7 +77,7 @@ describe("signStream (ACI-8, TRUST-17)", () => {
 
   it("T-S19: signs with a signing subkey when there is one", async () => {
     const owner = await makeKey({ subkeys: [{ sign: true, type: "ecc", curve: "ed25519Legacy" }] });
-    const signature = await signStream(pieces(content, 9), [await unlocked(owner)], now);
+    const { file: signature } = await signStream(pieces(content, 9), [await unlocked(owner)], now);
     const { packets } = await openpgp.readSignature({ armoredSignature: signature.toString() });
     assert.equal(packets[0]?.issuerKeyID.toHex(), owner.key.subkeys[0]?.getKeyID().toHex());
     await trust(path("owner"), owner);
@@ -103,21 +102,34 @@ describe("signStream (ACI-8, TRUST-17)", () => {
     }
   });
 
+  it("TRUST-23: keeps the signatures of other keys, replaces those of its own", async () => {
+    const other = await makeKey();
+    await trust(path("kept"), key);
+    await trust(path("kept"), other);
+    const sign = async (signer: MadeKey, at: Date, earlier?: Uint8Array) =>
+      await signStream(pieces(content, 9), [await unlocked(signer)], at, { earlier });
+    const first = await sign(other, now);
+    const second = await sign(key, now, first.file);
+    const later = new Date(now.getTime() + 5000);
+    const third = await sign(key, later, second.file);
+    assert.deepEqual([first.kept, second.kept, third.kept], [0, 1, 1]);
+    const signers = await verify({ directory: path("kept"), signature: third.file, content });
+    assert.deepEqual(
+      signers.map(({ fingerprint, signedAt }) => [fingerprint, signedAt]),
+      [
+        [other.fingerprint, now],
+        [key.fingerprint, later],
+      ],
+    );
+    const stale = await signStream(pieces(Buffer.from("older"), 9), [await unlocked(other)], now);
+    await assert.rejects(sign(key, now, stale.file), failure("SIGNATURE_BAD", /not of this image/));
+    await assert.rejects(sign(key, now, Buffer.from("text")), failure("SIGNATURE_INVALID", /no detached/));
+  });
+
   it("refuses a key that unlockKey did not open", async () => {
     await assert.rejects(
       signStream(pieces(content, 9), [{ fingerprint: "x", handle: {} }], now),
       failure("INTERNAL", /./),
     );
-  });
-});
-
-describe("digestWith (RFC 4880 section 5.2.4)", () => {
-  it("hashes content, hashed part and trailer, and leaves the running hash as it was", () => {
-    const running = createHash("sha512").update("content");
-    const expected = createHash("sha512")
-      .update("contentpart")
-      .update(Buffer.from([4, 0xff, 0, 0, 0, 4]))
-      .digest();
-    for (const _ of [1, 2]) assert.deepEqual(Buffer.from(digestWith(running, Buffer.from("part"))), expected);
   });
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { before, describe, it } from "node:test";
 import * as openpgp from "openpgp";
-import { readSignatureFile, signatureFileLimit } from "../../src/trust/signature.ts";
+import { digestWith, outlineSignatures, readSignatureFile, signatureFileLimit } from "../../src/trust/signature.ts";
 import { armoredSignature, craft, craftPacket, failure, type MadeKey, makeKey, packetBytes } from "../helpers/trust.ts";
 
 describe("readSignatureFile (ACI-8)", () => {
@@ -56,5 +57,32 @@ describe("readSignatureFile (ACI-8)", () => {
       damaged[index] = 0x21;
       assert.throws(() => readSignatureFile(openpgp, damaged), failure("SIGNATURE_INVALID", /./));
     }
+  });
+});
+
+describe("outlineSignatures", () => {
+  it("gives every packet as it was, and of version 4 what can be known without its key", async () => {
+    const key = await makeKey();
+    const content = Buffer.from("content");
+    const packet = await craftPacket(key, content, { hash: 8 });
+    const old = packetBytes(2, Buffer.from([3, 5, 0]));
+    const file = Buffer.concat([old, packetBytes(2, packet.write())]);
+    const [unknown, outline] = outlineSignatures(openpgp, file);
+    assert.deepEqual(unknown, { bytes: old });
+    assert.deepEqual(Buffer.concat([old, outline?.bytes ?? old]), file);
+    assert.deepEqual([outline?.type, outline?.hash, outline?.issuer], [0, 8, key.fingerprint]);
+    const digest = digestWith(createHash("sha256").update(content), outline?.hashedPart ?? old);
+    assert.deepEqual(outline?.digestStart, Buffer.from(digest.subarray(0, 2)));
+  });
+});
+
+describe("digestWith (RFC 4880 section 5.2.4)", () => {
+  it("hashes content, hashed part and trailer, and leaves the running hash as it was", () => {
+    const running = createHash("sha512").update("content");
+    const expected = createHash("sha512")
+      .update("contentpart")
+      .update(Buffer.from([4, 0xff, 0, 0, 0, 4]))
+      .digest();
+    for (const _ of [1, 2]) assert.deepEqual(Buffer.from(digestWith(running, Buffer.from("part"))), expected);
   });
 });

@@ -123,6 +123,28 @@ describe("verification", () => {
     await assert.rejects(verdict(expired, { created }), failure("SIGNATURE_INVALID", /expired/));
   });
 
+  it("T-S08: with --allow-expired-key it counts, warned of, if it is older than the expiry and nothing else is wrong", async () => {
+    const expired = await makeKey({ expiresAfter: 50 * 24 * 3600 });
+    const directory = path("expired");
+    await trust(directory, expired);
+    const counts = async (options: CraftOptions, signed = content) => {
+      const keystore = openKeystore({ directories: [directory] });
+      const signature = await craft(expired, signed, options);
+      const check = await beginVerification(signature, { name, keystore, now, allowExpiredKey: true });
+      check.update(content);
+      return await check.finish(name);
+    };
+    const created = new Date(now.getTime() - 90 * day);
+    const [signer] = await counts({ created });
+    assert.match(signer?.warning ?? "", /has expired/);
+    await assert.rejects(counts({}), failure("SIGNATURE_INVALID", /has expired/));
+    await assert.rejects(counts({ created, expiresAfter: 60 }), failure("SIGNATURE_INVALID", /it expired on/));
+    await assert.rejects(counts({ created }, Buffer.from("changed")), failure("SIGNATURE_BAD", /./));
+    const { privateKey } = await openpgp.revokeKey({ key: expired.key, date: created, format: "object" });
+    await trust(directory, made(privateKey));
+    await assert.rejects(counts({ created }), failure("SIGNATURE_INVALID", /revoked/));
+  });
+
   for (const flag of ["keyCompromised", "keyRetired", "keySuperseded", "noReason"] as const) {
     it(`T-S09: a revoked key is refused (${flag})`, async () => {
       const { privateKey } = await openpgp.revokeKey({

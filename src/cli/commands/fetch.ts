@@ -20,6 +20,7 @@ export default defineCommand({
     "that is trusted for its name. What it depends on is fetched too. Prints the image ID of each image, one a line.",
   options: [
     ["--signature <file>", "the image's detached signature (only with one URL or file); otherwise IMAGE.asc"],
+    ["--allow-expired-key", "a signature counts that an expired key made before it expired, by its own date"],
     ["--full", "print whole image IDs"],
     ["--pull-policy <policy>", "new: what is stored, else fetch; never: only what is stored; update: fetch", "update"],
   ],
@@ -44,6 +45,7 @@ export default defineCommand({
     }
     return await fetchImages(settings, {
       images: args.map((reference) => ({ reference, signature })),
+      allowExpiredKey: options.flag("allow-expired-key"),
       pullPolicy: parsePolicy(options.text("pull-policy") ?? "update"),
       signal,
     });

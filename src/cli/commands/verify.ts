@@ -11,6 +11,7 @@ export default defineCommand({
   description: "Checks an image file against IMAGE.aci.asc and the keys you trust for the image's name.",
   options: [
     ["--signature <file>", "the signature (default: IMAGE.asc)"],
+    ["--allow-expired-key", "a signature counts that an expired key made before it expired, by its own date"],
     ["--name <name>", "the name the image must have (default: what its manifest says)"],
   ],
   examples: ["perigee verify web-1.0.0.aci", "perigee verify --name example.com/web web-1.0.0.aci"],
@@ -23,6 +24,7 @@ export default defineCommand({
       image: args[0] ?? "",
       signature: options.text("signature"),
       name: options.text("name"),
+      allowExpiredKey: options.flag("allow-expired-key"),
       signal,
     }),
   text: ({ name, signers }) => [
