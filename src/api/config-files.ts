@@ -14,7 +14,7 @@ export interface HttpConfig {
   readonly connectTo: readonly string[];
 }
 
-interface ConfigFile {
+export interface ConfigFile {
   readonly path: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -64,14 +64,15 @@ export async function imageLimitsOf(directories: readonly string[]): Promise<Ima
   return { ...defaultImageLimits, ...Object.fromEntries([...items].map(([name, value]) => [name, Number(value)])) };
 }
 
-async function collect(
+/** The items of every file of a kind, later directories over earlier ones. @throws Failure CONFIG_INVALID, JSON_INVALID */
+export async function collect<T>(
   directories: readonly string[],
   kind: string,
-  itemsOf: (file: ConfigFile) => readonly (readonly [string, string])[],
-): Promise<ReadonlyMap<string, string>> {
-  const merged = new Map<string, string>();
+  itemsOf: (file: ConfigFile) => readonly (readonly [string, T])[],
+): Promise<ReadonlyMap<string, T>> {
+  const merged = new Map<string, T>();
   for (const directory of directories) {
-    const own = new Map<string, string>();
+    const own = new Map<string, T>();
     for (const file of await readKind(join(directory, `${kind}.d`), kind)) {
       for (const [key, value] of itemsOf(file)) {
         if (own.has(key)) throw invalid(file.path, `${key} is set by another file of the same directory too`);
@@ -92,7 +93,8 @@ async function readKind(directory: string, kind: string): Promise<readonly Confi
     const bytes = await readIfExists(path);
     if (bytes === undefined) continue;
     const { parseStrictJson } = await import("../schema/strict-json.ts");
-    files.push({ path, fields: requireKind(path, parseStrictJson(bytes, path), kind) });
+    const fields = fieldsOf(path, parseStrictJson(bytes, path), kind);
+    if (fields !== undefined) files.push({ path, fields });
   }
   return files;
 }
@@ -117,22 +119,27 @@ const headers = [
   ["rktKind", "rktVersion"],
 ] as const;
 
-function requireKind(path: string, value: unknown, kind: string): Readonly<Record<string, unknown>> {
+/** Kinds of rkt that share the folder of one of ours, and that are not for us. */
+const neighbours: Readonly<Record<string, string>> = { auth: "dockerAuth" };
+
+/** Undefined for a kind that is not for us. */
+function fieldsOf(path: string, value: unknown, kind: string): ConfigFile["fields"] | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(path, "it is not a JSON object");
   const fields: Readonly<Record<string, unknown>> = { ...value };
   const [kindField, versionField] = headers.find(([field]) => fields[field] !== undefined) ?? headers[0];
+  if (fields[kindField] !== undefined && fields[kindField] === neighbours[kind]) return undefined;
   if (fields[kindField] !== kind) throw invalid(path, `${kindField} is not ${JSON.stringify(kind)}`);
   if (fields[versionField] !== "v1") throw invalid(path, `${versionField} is not "v1"`);
   return fields;
 }
 
-function strings(path: string, fields: Readonly<Record<string, unknown>>, name: string): readonly string[] {
+export function strings(path: string, fields: Readonly<Record<string, unknown>>, name: string): readonly string[] {
   const value = fields[name] ?? [];
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
   throw invalid(path, `${name} is not a list of texts`);
 }
 
-function invalid(path: string, cause: string): Failure {
+export function invalid(path: string, cause: string): Failure {
   return new Failure("CONFIG_INVALID", `the configuration file ${path} cannot be used`, { subject: path, cause });
 }

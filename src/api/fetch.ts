@@ -19,6 +19,8 @@ export interface FetchOptions {
   readonly allowExpiredKey?: boolean | undefined;
   /** `update` when absent. */
   readonly pullPolicy?: PullPolicy | undefined;
+  /** An image older than what its name brought before is taken (T-D12). */
+  readonly allowRollback?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,6 +44,7 @@ export async function fetchImages(settings: Settings, options: FetchOptions): Pr
     store: await openStore(settings.directories.data),
     http: settings.http,
     keystore: keystoreOf(settings),
+    allowRollback: options.allowRollback === true,
     insecure: { image: insecure.has("image"), http: insecure.has("http") },
     now: () => new Date(),
     allowExpiredKey: options.allowExpiredKey,

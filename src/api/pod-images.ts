@@ -65,6 +65,7 @@ async function fetchAll(
   return await fetchImages(settings, {
     images: options.apps.map((app) => ({ reference: app.image, signature: app.signature })),
     pullPolicy,
+    allowRollback: options.allowRollback,
     signal: options.signal,
   });
 }

@@ -23,6 +23,8 @@ export interface RunOptions {
   /** A terminal of its own for the only app. */
   readonly interactive?: boolean | undefined;
   readonly pullPolicy?: "new" | "never" | "update" | undefined;
+  /** An image older than what its name brought before is taken (T-D12). */
+  readonly allowRollback?: boolean | undefined;
   /** `NAME,kind=…` */
   readonly volumes?: readonly string[] | undefined;
   /** For every app. */

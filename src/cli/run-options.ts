@@ -3,6 +3,7 @@ import type { RunApp, RunOptions } from "../api/run-options.ts";
 import { excerpt, Failure } from "../base/failure.ts";
 import { parseAppSegments } from "./apps.ts";
 import type { OptionSpec, OptionValues } from "./command.ts";
+import { pullOptions, pullPolicy } from "./pull-policy.ts";
 
 /** Before the first image; they may stand after an image too. */
 export const podOptions: readonly OptionSpec[] = [
@@ -11,7 +12,7 @@ export const podOptions: readonly OptionSpec[] = [
   ["--private-users <yes|no>", "a user namespace of its own: host ids are never the pod's", "yes"],
   ["--no-overlay", "copy the tree instead of an overlay"],
   ["--interactive", "a terminal for the only app"],
-  ["--pull-policy <policy>", "`new`: fetch what is not stored; `never`; `update`: always look for a newer one", "new"],
+  ...pullOptions("new"),
   [
     "--volume <volume>*",
     "NAME,kind=host,source=/DIR[,readOnly=true][,recursive=false] or NAME,kind=empty[,mode=0755][,uid=0][,gid=0]",
@@ -61,7 +62,8 @@ export function parseRunOptions(argv: readonly string[]): RunOptions & { readonl
     privateUsers: yesOrNo(pod.text("private-users") ?? "yes", "--private-users"),
     overlay: pod.flag("overlay"),
     interactive: pod.flag("interactive"),
-    pullPolicy: pullPolicy(pod.text("pull-policy") ?? "new"),
+    pullPolicy: pullPolicy(pod, "new"),
+    allowRollback: pod.flag("allow-rollback"),
     volumes: pod.list("volume"),
     mounts: pod.list("mount"),
     inheritEnvironment: pod.flag("inherit-env"),
@@ -104,13 +106,6 @@ function yesOrNo(text: string, flag: string): boolean {
   if (text === "yes" || text === "true") return true;
   if (text === "no" || text === "false") return false;
   throw new Failure("USAGE", `${flag} is yes or no, not ${JSON.stringify(text)}`, { subject: flag });
-}
-
-export function pullPolicy(text: string): "new" | "never" | "update" {
-  if (text === "new" || text === "never" || text === "update") return text;
-  throw new Failure("USAGE", `--pull-policy is new, never or update, not ${JSON.stringify(text)}`, {
-    subject: "--pull-policy",
-  });
 }
 
 /** `run --net IMAGE`: the flag took the image for its value. */

@@ -206,7 +206,7 @@ function statusFailure({ status, url }: HttpResponse): Failure {
   if (status === 401 || status === 403) {
     return new Failure("NOT_AUTHORISED", `${url}: the server does not let you have it (status ${status})`, {
       subject: url,
-      hint: "ask who runs the server",
+      hint: "put credentials for this host into auth.d of a configuration directory, or ask who runs the server",
     });
   }
   return new Failure("HTTP_FAILED", `${url}: the server answered with status ${status}`, {

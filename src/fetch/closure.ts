@@ -30,6 +30,8 @@ export interface FetchContext {
   readonly http: () => Promise<HttpClient>;
   readonly keystore: Keystore;
   readonly limits?: ImageLimits | undefined;
+  /** An image older than what its name brought before is taken (T-D12). */
+  readonly allowRollback: boolean;
   /** --insecure-options=image, http, pubkey */
   readonly insecure: { readonly image: boolean; readonly http: boolean };
   readonly now: () => Date;

@@ -6,6 +6,7 @@ import { errnoOf, Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type Agents, createAgents } from "./agent.ts";
+import { authorise, type Credentials, type CredentialsByHost, credentialsFor } from "./authorisation.ts";
 import { readBody, wholeBody } from "./body.ts";
 import { interrupted, requestFailure, timeout } from "./errors.ts";
 import { redirectTarget, requestUrl } from "./url.ts";
@@ -33,6 +34,8 @@ export interface HttpOptions {
   readonly connectTo: readonly ConnectTo[];
   readonly insecureTls: boolean;
   readonly insecureHttp: boolean;
+  /** Sent to their own origin only, over https only (T-D04). */
+  readonly credentials?: CredentialsByHost | undefined;
   /** `perigee/VERSION`. */
   readonly userAgent?: string | undefined;
   readonly deadlines?: Deadlines | undefined;
@@ -153,13 +156,17 @@ async function follow(connections: Connections, start: string, request: HttpRequ
   const policy = { insecureHttp: request.insecureHttp ?? options.insecureHttp };
   const visited = new Set<string>();
   let url = requestUrl(start, policy);
+  let credentials = credentialsFor(options.credentials ?? new Map(), url);
   for (;;) {
     visited.add(url.href);
-    const response = await send(connections, url, request);
+    const response = await send(connections, url, request, credentials);
     options.log.debug(`${request.method ?? "GET"} ${url.href} → ${response.status}`);
     if (!redirectStatuses.has(response.status)) return response;
     response.discard();
+    const from = url.origin;
     url = redirectTarget(url, response.header("location"), policy);
+    // Once elsewhere they stay away, also on the way back: nobody leads us to a place of ours with our credentials (T-D04).
+    if (url.origin !== from) credentials = undefined;
     if (visited.has(url.href)) {
       throw new Failure("HTTP_FAILED", `${start} redirects in a circle, back to ${url.href}`, { subject: start });
     }
@@ -169,28 +176,44 @@ async function follow(connections: Connections, start: string, request: HttpRequ
   }
 }
 
-async function send(connections: Connections, url: URL, request: HttpRequest): Promise<HttpResponse> {
+async function send(
+  connections: Connections,
+  url: URL,
+  request: HttpRequest,
+  credentials: Credentials | undefined,
+): Promise<HttpResponse> {
   const mayBeStale = connections.asked.has(url.origin);
   connections.asked.add(url.origin);
   try {
-    return await exchange(connections, url, request);
+    return await exchange(connections, url, request, credentials);
   } catch (error) {
     // A kept connection that the server closed just now is no failure of the server: once more, on a new one.
     const broken = error instanceof Failure && ["ECONNRESET", "EPIPE"].includes(errnoOf(error.cause) ?? "");
     if (!mayBeStale || !broken) throw error;
-    return exchange(connections, url, request);
+    return exchange(connections, url, request, credentials);
   }
 }
 
-async function exchange(connections: Connections, url: URL, request: HttpRequest): Promise<HttpResponse> {
+async function exchange(
+  connections: Connections,
+  url: URL,
+  request: HttpRequest,
+  credentials: Credentials | undefined,
+): Promise<HttpResponse> {
   const { agents, deadlines, options } = connections;
+  const { method = "GET", headers = {} } = request;
   if (request.signal?.aborted) throw interrupted(url.href);
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), deadlines.connect + deadlines.idle);
   try {
     const response = await connections.fetch(url.href, {
-      method: request.method ?? "GET",
-      headers: { ...request.headers, "User-Agent": options.userAgent ?? "perigee", "Accept-Encoding": "identity" },
+      method,
+      headers: {
+        ...headers,
+        ...(credentials && authorise(credentials, { method, url, headers }, new Date())),
+        "User-Agent": options.userAgent ?? "perigee",
+        "Accept-Encoding": "identity",
+      },
       // What was signed are the bytes as sent: nothing is decompressed on the way (also T-D07, bombs).
       compress: false,
       redirect: "manual",

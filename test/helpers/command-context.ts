@@ -8,6 +8,9 @@ export interface GivenLine {
   readonly options?: Readonly<Record<string, string | boolean>>;
 }
 
+/** Declared as `--no-x`. */
+const onByDefault = ["store"];
+
 export function commandContext({ args = [], options = {} }: GivenLine): CommandContext {
   const text = (name: string): string | undefined => {
     const value = options[name];
@@ -16,7 +19,7 @@ export function commandContext({ args = [], options = {} }: GivenLine): CommandC
   return {
     args,
     options: {
-      flag: (name) => options[name] === true,
+      flag: (name) => (onByDefault.includes(name) ? options[name] !== false : options[name] === true),
       text,
       list: (name) => [text(name)].filter((value) => value !== undefined),
     },

@@ -166,6 +166,7 @@ export class FetchWorld {
       store: this.store,
       http: async () => this.http,
       keystore: openKeystore({ directories: [join(this.directory, "config")] }),
+      allowRollback: false,
       insecure: { image: false, http: false },
       now: () => now,
       keepOwners: process.getuid?.() === 0,

@@ -2,14 +2,7 @@
 import { fetchImages } from "../../api/fetch.ts";
 import { Failure } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
-
-const policies = ["new", "never", "update"] as const;
-
-function parsePolicy(text: string): (typeof policies)[number] {
-  const policy = policies.find((candidate) => candidate === text);
-  if (policy !== undefined) return policy;
-  throw new Failure("USAGE", `--pull-policy is ${policies.join(", ")}, not ${JSON.stringify(text)}`, { subject: text });
-}
+import { pullOptions, pullPolicy } from "../pull-policy.ts";
 
 export default defineCommand({
   name: "fetch",
@@ -22,7 +15,7 @@ export default defineCommand({
     ["--signature <file>", "the image's detached signature (only with one URL or file); otherwise IMAGE.asc"],
     ["--allow-expired-key", "a signature counts that an expired key made before it expired, by its own date"],
     ["--full", "print whole image IDs"],
-    ["--pull-policy <policy>", "new: what is stored, else fetch; never: only what is stored; update: fetch", "update"],
+    ...pullOptions("update"),
   ],
   examples: [
     "perigee fetch example.com/web:1.0.0",
@@ -33,7 +26,7 @@ export default defineCommand({
   notes: [
     "3: every place that was asked does not have it",
     "4: it has no signature, or none by a trusted key",
-    "5: its signature is bad, or it is another image than the one asked for",
+    "5: its signature is bad, it is another image than the one asked for, or an older one than before",
     "7: a server could not be reached",
   ],
   run: async ({ args, options, settings, signal }) => {
@@ -46,7 +39,8 @@ export default defineCommand({
     return await fetchImages(settings, {
       images: args.map((reference) => ({ reference, signature })),
       allowExpiredKey: options.flag("allow-expired-key"),
-      pullPolicy: parsePolicy(options.text("pull-policy") ?? "update"),
+      pullPolicy: pullPolicy(options, "update"),
+      allowRollback: options.flag("allow-rollback"),
       signal,
     });
   },
