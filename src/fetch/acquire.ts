@@ -2,26 +2,29 @@
  * Brings bytes here: a signature into memory, an archive into the store's staging, hashed as it arrives. What the bytes mean,
  * and whether they may be used, is decided elsewhere, from the staged descriptor only (T-S29).
  */
-import { createHash } from "node:crypto";
 import { constants, copyFile, type FileHandle, open, stat } from "node:fs/promises";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
-import type { Log } from "../base/log.ts";
-import type { HttpClient, HttpResponse } from "../http/client.ts";
+import type { HttpResponse } from "../http/client.ts";
 import type { Staging } from "../store/blobs.ts";
+import { getDocument } from "./answers.ts";
+import {
+  type Acquired,
+  type AcquireOptions,
+  archiveLimit,
+  type Downloaded,
+  digestWith,
+  download,
+  isAbsent,
+  notThere,
+  statusFailure,
+  tooLong,
+  type Witness,
+} from "./download.ts";
 import type { Place } from "./locate.ts";
-
-export interface AcquireOptions {
-  readonly http: () => Promise<HttpClient>;
-  readonly insecureHttp: boolean;
-  readonly log: Log;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** A signature file may hold many signatures, but it is no image. */
 const signatureLimit = 1024 * 1024;
-/** Of one archive as fetched (security-and-reliability 2.2). */
-const archiveLimit = 64 * 1024 ** 3;
 const blockSize = 1024 * 1024;
 
 /**
@@ -31,13 +34,11 @@ const blockSize = 1024 * 1024;
  */
 export async function acquireSignature(place: Place, options: AcquireOptions): Promise<Buffer | "later" | undefined> {
   if (place.kind === "file") return await readIfExists(place.path, signatureLimit);
-  const { insecureHttp, signal } = options;
-  const response = await (await options.http()).get(place.url, { insecureHttp, signal });
-  if (response.status === 200) return await response.bytes(signatureLimit);
-  response.discard();
-  if (response.status === 202) return "later";
-  if (isAbsent(response.status)) return undefined;
-  throw statusFailure(response);
+  const document = await getDocument(place.url, { ...options, limit: signatureLimit });
+  if (document.status === 200) return document.bytes;
+  if (document.status === 202) return "later";
+  if (isAbsent(document.status)) return undefined;
+  throw statusFailure(document);
 }
 
 /** Whether there is an image at all; only asked to tell a missing signature from a missing image. */
@@ -54,30 +55,9 @@ export async function isThere(place: Place, options: AcquireOptions): Promise<bo
   return !isAbsent(response.status);
 }
 
-/** @throws Failure always */
-export function notThere(place: Place, name?: string): Failure {
-  const where = place.kind === "file" ? place.path : place.url;
-  const what = name === undefined ? `there is no image at ${where}` : `there is no such image: ${name} (${where})`;
-  return new Failure("NOT_FOUND", what, {
-    subject: where,
-    hint: place.kind === "file" ? "check the path" : "check the name, version and labels",
-  });
-}
-
-export interface Acquired {
-  /** Lower-case hex, of the archive as it is. */
-  readonly sha512: string;
-  readonly size: number;
-}
-
-/** Takes the bytes of an archive in order, as they are staged: a SignatureCheck. Its SHA-512, if it has one, is not computed again. */
-export interface Witness {
-  update(chunk: Uint8Array): void;
-  readonly sha512?: (() => string) | undefined;
-}
-
 /**
- * Copies the archive at `place` into `staging`, and shows every byte to `witness`.
+ * Copies the archive at `place` into `staging`, and shows every byte to `witness`. With `conditions` a server may answer that
+ * nothing changed; then nothing was copied.
  * @throws Failure NOT_FOUND, NOT_AUTHORISED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, LIMIT_EXCEEDED, DISK_FULL, INTERRUPTED
  */
 export async function acquireArchive(
@@ -85,10 +65,11 @@ export async function acquireArchive(
   staging: Staging,
   options: AcquireOptions,
   witness: Witness | undefined,
-): Promise<Acquired> {
+  conditions?: Readonly<Record<string, string>>,
+): Promise<Acquired | Downloaded | { readonly unchanged: HttpResponse }> {
   return place.kind === "file"
     ? await copyArchive(place, staging, options, witness)
-    : await download(place, staging, options, witness);
+    : await download(place.url, staging, options, witness, conditions);
 }
 
 /** The archive's bytes once more, from the descriptor they were hashed from. */
@@ -99,57 +80,6 @@ export async function* stagedBytes(archive: FileHandle): AsyncGenerator<Uint8Arr
     if (bytesRead === 0) return;
     position += bytesRead;
     yield block.subarray(0, bytesRead);
-  }
-}
-
-function digestWith(witness: Witness | undefined): Witness & { sha512(): string } {
-  const running = witness?.sha512;
-  if (witness !== undefined && running !== undefined)
-    return { update: (chunk) => witness.update(chunk), sha512: running };
-  const hash = createHash("sha512");
-  return {
-    update(chunk) {
-      hash.update(chunk);
-      witness?.update(chunk);
-    },
-    sha512: () => hash.digest("hex"),
-  };
-}
-
-async function download(
-  place: Extract<Place, { kind: "url" }>,
-  staging: Staging,
-  { http, insecureHttp, log, signal }: AcquireOptions,
-  witness: Witness | undefined,
-): Promise<Acquired> {
-  const response = await (await http()).get(place.url, { insecureHttp, signal });
-  if (response.status !== 200) {
-    response.discard();
-    throw isAbsent(response.status) ? notThere(place) : statusFailure(response);
-  }
-  const digest = digestWith(witness);
-  const total = Number(response.header("content-length")) || undefined;
-  const task = `fetching ${response.url}`;
-  let size = 0;
-  for await (const chunk of response.body) {
-    if (size + chunk.length > archiveLimit) throw tooLong(place.url);
-    const written = writeAll(staging, chunk, size);
-    digest.update(chunk);
-    await written;
-    size += chunk.length;
-    log.progress({ task, done: size, total });
-  }
-  log.progress({ task, done: size, total: size, finished: true });
-  return { sha512: digest.sha512(), size };
-}
-
-async function writeAll({ archive, archivePath }: Staging, chunk: Uint8Array, position: number): Promise<void> {
-  try {
-    for (let done = 0; done < chunk.length; ) {
-      done += (await archive.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-    }
-  } catch (error) {
-    throw ioFailure(error, `cannot write ${archivePath}`, archivePath);
   }
 }
 
@@ -196,25 +126,4 @@ async function copyInto(place: Extract<Place, { kind: "file" }>, staging: Stagin
   } finally {
     await source.close();
   }
-}
-
-function isAbsent(status: number): boolean {
-  return status === 404 || status === 410;
-}
-
-function statusFailure({ status, url }: HttpResponse): Failure {
-  if (status === 401 || status === 403) {
-    return new Failure("NOT_AUTHORISED", `${url}: the server does not let you have it (status ${status})`, {
-      subject: url,
-      hint: "put credentials for this host into auth.d of a configuration directory, or ask who runs the server",
-    });
-  }
-  return new Failure("HTTP_FAILED", `${url}: the server answered with status ${status}`, {
-    subject: url,
-    hint: "try again later, or ask who runs the server",
-  });
-}
-
-function tooLong(where: string): Failure {
-  return new Failure("LIMIT_EXCEEDED", `${where} is longer than the ${archiveLimit} bytes allowed`, { subject: where });
 }

@@ -8,7 +8,7 @@ import type { HttpClient } from "../http/client.ts";
 import type { ImageLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
-import { hostLabels } from "../schema/platform.ts";
+import { hostLabels, withHostLabels } from "../schema/platform.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { renderOrder } from "../store/dependencies.ts";
 import type { ImageRecord } from "../store/images.ts";
@@ -16,10 +16,13 @@ import { listRecords, readManifest, readRecord, resolveImageId, touchImage } fro
 import type { Store } from "../store/layout.ts";
 import { findForHostSync } from "../store/lookup.ts";
 import type { Keystore } from "../trust/keystore.ts";
+import { type Answers, openAnswers } from "./answers.ts";
 import { importImage, type PendingImage } from "./import.ts";
 import { locate } from "./locate.ts";
 import { hasPinnedId, requirePinned } from "./match.ts";
+import { firstOf } from "./mirrors.ts";
 import type { Reference } from "./reference.ts";
+import { noteSigned, requireNotOlder } from "./rollback.ts";
 
 /** `new`: what is stored, else fetched. `never`: only what is stored. `update`: fetched, whatever is stored. */
 export type PullPolicy = "new" | "never" | "update";
@@ -68,7 +71,7 @@ interface Member {
 /**
  * Fetches, verifies, stores and renders every request and what it depends on; returns the records of the requests in order.
  * Each request is stored whole or not at all. The policy is for what is asked for; of dependencies, what is stored is taken.
- * @throws Failure NOT_FOUND, DISCOVERY_FAILED, SIGNATURE_MISSING, KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID, NAME_MISMATCH,
+ * @throws Failure NOT_FOUND, DISCOVERY_FAILED, SIGNATURE_MISSING, KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID, NAME_MISMATCH, ROLLBACK,
  * DIGEST_MISMATCH, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH, LIMIT_EXCEEDED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED …
  */
 export async function fetchClosure(
@@ -110,18 +113,66 @@ async function lookUp(store: Store, reference: Reference, policy: PullPolicy): P
   return (await listRecords(store)).find((record) => record.source === source);
 }
 
+/**
+ * What was kept from before shortens the way; where the shorter way ends in a failure, because what was kept does not fit to what
+ * is published now, everything is asked for anew, once.
+ */
 async function importMember(
   context: FetchContext,
   reference: Sought,
   signature: string | undefined,
   depth: number,
+  isPinned = false,
 ): Promise<Member> {
-  const { insecure, signal } = context;
-  const options = { ...context, insecureHttp: insecure.http, insecureImage: insecure.image };
-  const location = await locate(reference, { http: context.http, insecureHttp: insecure.http, signature, signal });
+  const answers = openAnswers(context.store, context.now);
+  const attempt = (from: Answers) => importOnce(context, reference, { signature, depth, isPinned, answers: from });
+  try {
+    return await attempt(answers);
+  } catch (error) {
+    const isOurs = error instanceof Failure && ["INTERRUPTED", "DISK_FULL"].includes(error.code);
+    if (!answers.hasShortcut() || isOurs) throw error;
+    context.log.debug(`asking for everything anew: ${String(error)}`);
+    return await attempt(openAnswers(context.store, context.now, answers));
+  }
+}
+
+interface ImportOnce {
+  readonly signature: string | undefined;
+  readonly depth: number;
+  /** Asked for by image ID. */
+  readonly isPinned: boolean;
+  readonly answers: Answers;
+}
+
+async function importOnce(context: FetchContext, reference: Sought, once: ImportOnce): Promise<Member> {
+  const { insecure, store, log, allowRollback } = context;
+  const { signature, answers, depth } = once;
+  const options = { ...context, insecureHttp: insecure.http, insecureImage: insecure.image, answers };
   const named = reference.kind === "name" ? { ...reference, hostLabels: hostLabels(reference.labels) } : undefined;
-  const pending = await importImage({ location, named }, options);
-  return { record: pending.record, pending, dependencies: pending.manifest.dependencies, depth };
+  // T-D12: who names a version or an ID gets it, however old it is.
+  const isFloating = named?.labels.every((label) => label.name !== "version") === true && !once.isPinned;
+  const mark = named !== undefined && isFloating ? { ...named, labels: withHostLabels(named.labels) } : undefined;
+  const pending = await firstOf(await locate(reference, { ...options, signature }), log, async (location) => {
+    const image = await importImage({ location, named }, options);
+    try {
+      if (mark !== undefined && !allowRollback) requireNotOlder(store, mark, image.record);
+      return image;
+    } catch (error) {
+      await image.abandon();
+      throw error;
+    }
+  });
+  const commit = async (): Promise<ImageRecord> => {
+    const stored = await pending.commit();
+    if (mark !== undefined) await noteSigned(store, mark, pending.record, allowRollback);
+    return stored;
+  };
+  return {
+    record: pending.record,
+    pending: { ...pending, commit },
+    dependencies: pending.manifest.dependencies,
+    depth,
+  };
 }
 
 async function storedMember(store: Store, stored: ImageRecord, depth: number): Promise<Member> {
@@ -177,7 +228,13 @@ async function resolveDependency(
   if (policy === "never") throw notStored(`${name}, which ${dependant.record.name} depends on,`);
   context.log.info(`${dependant.record.name} depends on ${name}`);
   // T-D16: trusted by its own name, not by that of the image which asks for it.
-  return await importMember(context, { kind: "name", name, labels }, undefined, depth);
+  return await importMember(
+    context,
+    { kind: "name", name, labels },
+    undefined,
+    depth,
+    dependency.imageID !== undefined,
+  );
 }
 
 /** A stored image for the dependency: the one pinned, else the one a lookup by name gives. One that nobody vouched for does not count. */

@@ -3,6 +3,7 @@ import { errnoOf, Failure } from "../base/failure.ts";
 import type { HttpClient } from "../http/client.ts";
 import { requestUrl, type UrlPolicy } from "../http/url.ts";
 import { isUnderPrefix } from "../schema/names.ts";
+import { type Answers, getDocument } from "./answers.ts";
 import { type DiscoveryTags, pageLimit, readDiscoveryTags } from "./meta.ts";
 import { renderTemplate } from "./template.ts";
 
@@ -29,6 +30,8 @@ export interface DiscoverOptions {
   readonly insecureHttp: boolean;
   /** What is looked for; both when absent. The walk ends when it is found. */
   readonly wanted?: "endpoints" | "keys" | undefined;
+  /** Pages kept from before; every page is asked for when absent. */
+  readonly answers?: Answers | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -75,7 +78,7 @@ export async function discover(
   const attempts: Attempt[] = [];
   const schemes = new Set(options.insecureHttp ? ["https", "http"] : ["https"]);
   for (const path of withParents(name)) {
-    attempts.push(...(await visit(http, path, schemes, search, options.signal)));
+    attempts.push(...(await visit(http, path, schemes, search, options)));
     if (schemes.size === 0 || (search.endpoints !== undefined && search.keys !== undefined)) break;
   }
   return { endpoints: search.endpoints ?? [], keys: search.keys ?? [], attempts };
@@ -87,11 +90,11 @@ async function visit(
   path: string,
   schemes: Set<string>,
   search: Search,
-  signal: AbortSignal | undefined,
+  options: DiscoverOptions,
 ): Promise<readonly Attempt[]> {
   const attempts: Attempt[] = [];
   for (const scheme of schemes) {
-    const answer = await ask(http, `${scheme}://${path}?ac-discovery=1`, search.policy, signal);
+    const answer = await ask(http, `${scheme}://${path}?ac-discovery=1`, options);
     if (answer.tags !== undefined) return [...attempts, take(search, answer.attempt.url, answer.tags)];
     if (answer.isUnreachable) schemes.delete(scheme);
     attempts.push(answer.attempt);
@@ -128,23 +131,22 @@ function withParents(name: string): readonly string[] {
   return parts.map((_, index) => parts.slice(0, parts.length - index).join("/"));
 }
 
-async function ask(
-  http: HttpClient,
-  url: string,
-  { insecureHttp }: UrlPolicy,
-  signal: AbortSignal | undefined,
-): Promise<Answer> {
+async function ask(http: HttpClient, url: string, { insecureHttp, answers, signal }: DiscoverOptions): Promise<Answer> {
   if (!URL.canParse(url)) {
     return { attempt: { url, outcome: "not the name of a host", kind: "absent" }, isUnreachable: true };
   }
   try {
-    const response = await http.get(url, { headers: { Accept: "text/html" }, insecureHttp, signal });
-    if (response.status !== 200) {
-      response.discard();
-      return { attempt: { url, ...outcomeOf(response.status, url) } };
-    }
-    const page = await response.bytes(pageLimit);
-    return { attempt: { url, outcome: "", kind: "found" }, tags: await readDiscoveryTags(page.toString("utf8")) };
+    const headers = { Accept: "text/html" };
+    const page = await getDocument(url, {
+      http: async () => http,
+      limit: pageLimit,
+      headers,
+      insecureHttp,
+      answers,
+      signal,
+    });
+    if (page.status !== 200) return { attempt: { url, ...outcomeOf(page.status, url) } };
+    return { attempt: { url, outcome: "", kind: "found" }, tags: await readDiscoveryTags(page.bytes.toString("utf8")) };
   } catch (error) {
     return refused(error, url);
   }

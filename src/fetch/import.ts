@@ -4,25 +4,21 @@
  */
 import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
+import type { HttpResponse } from "../http/client.ts";
 import { type ArchiveSummary, peekManifest } from "../image/archive.ts";
 import { extractArchive } from "../image/extract.ts";
 import type { ImageLimits } from "../image/limits.ts";
 import { beginImport, type Staging } from "../store/blobs.ts";
-import type { ImageRecord } from "../store/images.ts";
-import type { Store } from "../store/layout.ts";
+import { type ImageRecord, readArchiveBlob, touchImage } from "../store/images.ts";
+import { blobPath, type Store } from "../store/layout.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import type { SignatureCheck, Signer } from "../trust/verify.ts";
-import {
-  type Acquired,
-  type AcquireOptions,
-  acquireArchive,
-  acquireSignature,
-  isThere,
-  notThere,
-  stagedBytes,
-} from "./acquire.ts";
+import { acquireArchive, acquireSignature, isThere, stagedBytes } from "./acquire.ts";
+import { conditions, revalidated } from "./answers.ts";
+import { type Acquired, type AcquireOptions, type Downloaded, notThere } from "./download.ts";
 import type { Location, Place } from "./locate.ts";
 import { requireMatch } from "./match.ts";
+import { isSettled, knownArchive, storedManifest } from "./stored.ts";
 
 type Labels = readonly { readonly name: string; readonly value: string }[];
 
@@ -60,15 +56,83 @@ export interface PendingImage {
  * NAME_MISMATCH, and what acquiring and extracting throw; the store is then as it was
  */
 export async function importImage(wanted: WantedImage, options: ImportOptions): Promise<PendingImage> {
+  const { image } = wanted.location;
   const signature = options.insecureImage ? undefined : await signatureFirst(wanted, options);
-  const staging = await beginImport(options.store);
+  const known = knownArchive(options.store, image, options.answers);
+  if (known?.isFresh) {
+    options.answers?.noteShortcut();
+    return await takeStored(wanted, options, signature, known.record);
+  }
+  const staging = await beginImport(options.store, undefined, image.kind === "url" ? image.url : undefined);
   try {
-    const { check, bytes, acquired } = await acquire(wanted, options, signature, staging);
-    const signers = check === undefined ? [] : await check.finish(await nameForTrust(wanted, options, staging));
-    for (const { warning } of signers) if (warning !== undefined) options.log.warn(warning);
-    staging.beginSync();
-    const summary = await unpack(wanted, options, staging);
-    return pendingImage(wanted, staging, acquired, summary, signers, bytes);
+    const taken = await acquire(image, wanted, options, signature, staging, known && conditions(known.answer));
+    if (!("unchanged" in taken)) return await finishImport(wanted, options, staging, taken);
+    if (known === undefined) throw new Failure("INTERNAL", "a server was not asked whether anything changed");
+    await options.answers?.keep(known.answer.url, revalidated(taken.unchanged, known.answer), {
+      image: known.answer.image,
+    });
+    const stored = await takeStored(wanted, options, signature, known.record);
+    await staging.abandon();
+    return stored;
+  } catch (error) {
+    await staging.abandon(error instanceof Failure && canGoOn.has(error.code));
+    throw error;
+  }
+}
+
+/** After these the part of a download that came is kept for the next time. */
+const canGoOn: ReadonlySet<string> = new Set(["HTTP_FAILED", "TLS_FAILED", "TIMED_OUT", "INTERRUPTED"]);
+
+async function finishImport(
+  wanted: WantedImage,
+  options: ImportOptions,
+  staging: Staging,
+  { check, bytes, acquired }: Taken,
+): Promise<PendingImage> {
+  const signers = check === undefined ? [] : await check.finish(await nameForTrust(wanted, options, staging));
+  for (const { warning } of signers) if (warning !== undefined) options.log.warn(warning);
+  staging.beginSync();
+  const summary = await unpack(wanted, options, staging);
+  return pendingImage(wanted, staging, acquired, summary, signers, bytes, options);
+}
+
+/**
+ * The image whose archive the server says is still the one: its stored bytes are hashed and its signature is verified as if they
+ * had just come (T-D14). Where the record would not stay as it is, it is imported from those bytes.
+ */
+async function takeStored(
+  wanted: WantedImage,
+  options: ImportOptions,
+  early: Early | undefined,
+  record: ImageRecord,
+): Promise<PendingImage> {
+  const { store, log, answers } = options;
+  const signature = early === "later" ? await signatureNow(wanted, options) : early;
+  try {
+    for await (const chunk of readArchiveBlob(store, record)) signature?.check.update(chunk);
+  } catch (error) {
+    log.warn(`the stored archive of ${record.name} is damaged; it is fetched again`);
+    answers?.rotten.add(record.archive.sha512);
+    answers?.noteShortcut();
+    throw error;
+  }
+  const signers = (await signature?.check.finish(wanted.named?.name ?? record.name)) ?? [];
+  const manifest = storedManifest(store, record);
+  if (wanted.named !== undefined) requireMatch(manifest, wanted.named);
+  if (isSettled(store, record, signers, wanted.named)) {
+    const commit = async (): Promise<ImageRecord> => {
+      touchImage(store, record.id);
+      return record;
+    };
+    return { record, manifest, commit, abandon: async () => {} };
+  }
+  const staging = await beginImport(store);
+  try {
+    const again = signature && { bytes: signature.bytes, check: await begin(signature.bytes, wanted, options) };
+    const blob: Place = { kind: "file", path: blobPath(store, record.archive.sha512) };
+    const taken = await acquire(blob, wanted, options, again, staging, undefined);
+    if ("unchanged" in taken) throw new Failure("INTERNAL", "a file cannot answer that it did not change");
+    return await finishImport(wanted, options, staging, taken);
   } catch (error) {
     await staging.abandon();
     throw error;
@@ -122,27 +186,35 @@ export async function rejectNaming(error: unknown, file: string | undefined): Pr
   throw new Failure("KEY_UNTRUSTED", message, { subject, cause, hint: `perigee trust --prefix ${name}` });
 }
 
+interface Taken {
+  readonly check?: SignatureCheck;
+  readonly bytes?: Buffer;
+  readonly acquired: Acquired | Downloaded;
+}
+
 /** The archive in staging, and the check that has seen all of its bytes. */
 async function acquire(
+  image: Place,
   wanted: WantedImage,
   options: ImportOptions,
   signature: Early | undefined,
   staging: Staging,
-): Promise<{ readonly check?: SignatureCheck; readonly bytes?: Buffer; readonly acquired: Acquired }> {
-  const { image } = wanted.location;
-  if (signature === undefined) return { acquired: await acquireArchive(image, staging, options, undefined) };
-  if (signature !== "later") {
-    const { check, bytes } = signature;
-    const acquired = await acquireArchive(image, staging, options, check);
-    return { check, bytes, acquired };
-  }
-  // The server makes the signature when the image is asked for (rkt-and-appc.md 4.6); it is asked once more.
-  const acquired = await acquireArchive(image, staging, options, undefined);
-  const bytes = await acquireSignature(wanted.location.signature, options);
-  if (bytes === undefined || bytes === "later") throw missing(wanted);
-  const check = await begin(bytes, wanted, options);
+  conditional: Readonly<Record<string, string>> | undefined,
+): Promise<Taken | { readonly unchanged: HttpResponse }> {
+  const early = signature === "later" ? undefined : signature;
+  const acquired = await acquireArchive(image, staging, options, early?.check, conditional);
+  if ("unchanged" in acquired) return acquired;
+  if (signature !== "later") return { ...early, acquired };
+  const { check, bytes } = await signatureNow(wanted, options);
   for await (const chunk of stagedBytes(staging.archive)) check.update(chunk);
   return { check, bytes, acquired };
+}
+
+/** The server makes the signature when the image is asked for (rkt-and-appc.md 4.6); it is asked once more. */
+async function signatureNow(wanted: WantedImage, options: ImportOptions): Promise<Exclude<Early, "later">> {
+  const bytes = await acquireSignature(wanted.location.signature, options);
+  if (bytes === undefined || bytes === "later") throw missing(wanted);
+  return { bytes, check: await begin(bytes, wanted, options) };
 }
 
 /** Trust is by name: the one asked for (which the manifest must then have), else the manifest's own. */
@@ -170,10 +242,11 @@ async function unpack(wanted: WantedImage, options: ImportOptions, staging: Stag
 function pendingImage(
   { location, named }: WantedImage,
   staging: Staging,
-  archive: Acquired,
+  archive: Acquired | Downloaded,
   summary: ArchiveSummary,
   signers: readonly Signer[],
   signature: Buffer | undefined,
+  { answers }: ImportOptions,
 ): PendingImage {
   const { manifest } = summary;
   const record = {
@@ -196,8 +269,11 @@ function pendingImage(
     record,
     manifest,
     commit: async () => {
-      const stored = await staging.commit(record, { manifest: summary.manifestBytes, signature });
+      const replaceBlob = answers?.rotten.has(archive.sha512);
+      const stored = await staging.commit(record, { manifest: summary.manifestBytes, signature, replaceBlob });
       isCommitted = true;
+      const image = { id: record.id, sha512: archive.sha512 };
+      if ("response" in archive) await answers?.keep(archive.response.asked, archive.response, { image });
       return stored;
     },
     abandon: async () => {

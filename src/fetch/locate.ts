@@ -2,6 +2,7 @@
 import { Failure } from "../base/failure.ts";
 import type { HttpClient } from "../http/client.ts";
 import { withHostLabels } from "../schema/platform.ts";
+import type { Answers } from "./answers.ts";
 import { discover, discoveryFailure } from "./discover.ts";
 import type { Reference } from "./reference.ts";
 
@@ -18,35 +19,43 @@ export interface LocateOptions {
   readonly insecureHttp: boolean;
   /** A file with the signature, instead of the one beside the image. */
   readonly signature?: string | undefined;
+  readonly answers?: Answers | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Endpoints of a name that are tried. */
+const maxMirrors = 10;
+
 /**
- * The location of a reference that is not an image ID: for a name the first endpoint that discovery finds (DISC-6), else the
- * image's own place with `.asc` behind it.
+ * The locations of a reference that is not an image ID, first choice first: for a name the endpoints that discovery finds (DISC-6),
+ * else the image's own place with `.asc` behind it.
  * @throws Failure DISCOVERY_FAILED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED
  */
 export async function locate(
   reference: Exclude<Reference, { readonly kind: "id" }>,
   options: LocateOptions,
-): Promise<Location> {
-  const found = reference.kind === "name" ? await locateName(reference, options) : locatePlace(reference);
-  if (options.signature === undefined) return found;
-  return { image: found.image, signature: { kind: "file", path: options.signature } };
+): Promise<readonly Location[]> {
+  if (reference.kind === "name") return await locateName(reference, options);
+  const found = locatePlace(reference);
+  if (options.signature === undefined) return [found];
+  return [{ image: found.image, signature: { kind: "file", path: options.signature } }];
 }
 
 async function locateName(
   { name, labels }: Extract<Reference, { readonly kind: "name" }>,
-  { http, insecureHttp, signal }: LocateOptions,
-): Promise<Location> {
+  { http, insecureHttp, answers, signal }: LocateOptions,
+): Promise<readonly Location[]> {
   const discovery = await discover(await http(), name, withHostLabels(labels), {
     insecureHttp,
     wanted: "endpoints",
+    answers,
     signal,
   });
-  const [endpoint] = discovery.endpoints;
-  if (endpoint === undefined) throw discoveryFailure(name, discovery);
-  return { image: { kind: "url", url: endpoint.image }, signature: { kind: "url", url: endpoint.signature } };
+  if (discovery.endpoints.length === 0) throw discoveryFailure(name, discovery);
+  return discovery.endpoints.slice(0, maxMirrors).map((endpoint) => ({
+    image: { kind: "url", url: endpoint.image },
+    signature: { kind: "url", url: endpoint.signature },
+  }));
 }
 
 function locatePlace(reference: Extract<Reference, { readonly kind: "url" | "file" }>): Location {

@@ -54,6 +54,8 @@ export interface HttpResponse {
   readonly status: number;
   /** After redirects, without credentials. */
   readonly url: string;
+  /** Before redirects. */
+  readonly asked: string;
   header(name: string): string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
   /** Reads the whole body. @throws Failure LIMIT_EXCEEDED */
@@ -161,7 +163,7 @@ async function follow(connections: Connections, start: string, request: HttpRequ
     visited.add(url.href);
     const response = await send(connections, url, request, credentials);
     options.log.debug(`${request.method ?? "GET"} ${url.href} → ${response.status}`);
-    if (!redirectStatuses.has(response.status)) return response;
+    if (!redirectStatuses.has(response.status)) return { ...response, asked: start };
     response.discard();
     const from = url.origin;
     url = redirectTarget(url, response.header("location"), policy);
@@ -238,6 +240,7 @@ function responseOf(response: nodeFetch.Response, url: URL, request: HttpRequest
   return {
     status: response.status,
     url: url.href,
+    asked: url.href,
     header,
     body,
     bytes: (limit) => wholeBody(body, { url: url.href, limit, ms: deadlines.document, expected }, source),

@@ -10,8 +10,9 @@ import { ioFailure, syncDirectory } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
 import { blobPath, blobsOf, indexOf, lockOf, manifestPath, recordPath, type Store, signaturePath } from "./layout.ts";
 import { readRecordSync, renderFacts } from "./lookup.ts";
+import { isPartOf, noteDownload, type Partial, partialIn } from "./partial.ts";
 import { encodeSelfChecking, type ImageRecord, mergeRecords, type StoredRecord } from "./records.ts";
-import { makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
+import { adoptStaging, makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
 import { publishTree } from "./trees.ts";
 
 /** An import under way: a flocked temporary directory of the store that any process can tell live from dead. */
@@ -30,29 +31,40 @@ export interface Staging {
    * @throws Failure DIGEST_MISMATCH when the archive is not as long as the record says, DISK_FULL, IO_FAILED
    */
   commit(record: Omit<ImageRecord, "importedAt">, parts: ImportParts): Promise<ImageRecord>;
-  /** Removes everything; never throws. */
-  abandon(): Promise<void>;
+  /** What is in `archive` already, from a download that was broken off. */
+  readonly partial: Partial | undefined;
+  /** Notes what is being downloaded, so that it can be gone on with; undefined: it cannot. */
+  noteDownload(url: string, validator: string | undefined): Promise<void>;
+  /** Removes everything; never throws. With `keepPart`, what was noted as a download stays for the next. */
+  abandon(keepPart?: boolean): Promise<void>;
 }
 
 export interface ImportParts {
   readonly manifest: Buffer;
   readonly signature?: Buffer | undefined;
+  /** The stored archive of these bytes has rotted: this one takes its place. */
+  readonly replaceBlob?: boolean | undefined;
 }
 
 /** Called after every change to the disk, with what was done: where a test ends the process. */
 export type OnStep = (step: string) => void;
 
-export async function beginImport(store: Store, onStep: OnStep = () => {}): Promise<Staging> {
-  const staging = await makeStaging(store);
+/** @param url where the archive will be downloaded from: a part of it that is left from before is taken over */
+export async function beginImport(store: Store, onStep: OnStep = () => {}, url?: string): Promise<Staging> {
+  const adopted = url === undefined ? undefined : await adoptStaging(store, (path) => isPartOf(path, url));
+  const staging = adopted ?? (await makeStaging(store));
   onStep("staging made");
   const archivePath = join(staging.path, "archive");
-  const archive = await createFile(archivePath).catch(async (error: unknown) => {
+  const opening =
+    adopted === undefined ? createFile(archivePath) : open(archivePath, constants.O_RDWR | constants.O_NOFOLLOW);
+  const archive = await opening.catch(async (error: unknown) => {
     await staging.discard().catch(() => {});
     throw ioFailure(error, `cannot write ${archivePath}`, archivePath);
   });
   onStep("archive made");
-  const end = async (): Promise<void> => {
+  const end = async (keepPart = false): Promise<void> => {
     await archive.close().catch(() => {});
+    if (keepPart && partialIn(staging.path) !== undefined) return staging.leave();
     // What cannot be removed now is removed by the next sweep, since nobody holds its lock any more.
     await staging.discard().catch(() => {});
   };
@@ -65,6 +77,8 @@ export async function beginImport(store: Store, onStep: OnStep = () => {}): Prom
     archive,
     archivePath,
     rootfs: staging.rootfs,
+    partial: adopted === undefined ? undefined : partialIn(staging.path),
+    noteDownload: (from, validator) => noteDownload(staging.path, from, validator),
     beginSync: () => void sync().catch(() => {}), // met by commit: the kernel tells of a failure only once
     commit: async (record, parts) => {
       const importing: Import = { store, staging, archive, archivePath, sync, onStep };
@@ -110,7 +124,8 @@ async function commit(
         manifest: { sha512: sha512(parts.manifest) },
       };
       const next = mergeRecords(readRecordSync(store, record.id), fresh);
-      if (next.archive.sha512 === record.archive.sha512) await placeBlob(importing, record.archive, signature);
+      if (next.archive.sha512 === record.archive.sha512)
+        await placeBlob(importing, record.archive, signature, parts.replaceBlob);
       await place(importing, manifest, manifestPath(store, record.id));
       if (isWholeTree(parts.manifest, record)) await publishTree(store, staging, record.id, [record.id], onStep);
       const staged = await stage(importing, "record", Buffer.from(encodeSelfChecking(next)));
@@ -140,7 +155,12 @@ async function syncArchive({ archive, sync, onStep }: Import, expected: number):
   onStep("archive synced");
 }
 
-async function placeBlob(importing: Import, blob: ImageRecord["archive"], signature?: string): Promise<void> {
+async function placeBlob(
+  importing: Import,
+  blob: ImageRecord["archive"],
+  signature: string | undefined,
+  replace = false,
+): Promise<void> {
   const { store, archivePath, onStep } = importing;
   const path = blobPath(store, blob.sha512);
   await makeShelf(importing, dirname(path));
@@ -151,7 +171,7 @@ async function placeBlob(importing: Import, blob: ImageRecord["archive"], signat
     if (errnoOf(error) !== "EEXIST") throw error;
     // Another import of the same bytes was faster. Another length means a rotten file, which the verified one replaces.
     const there = await lstat(path);
-    if (!there.isFile() || there.size !== blob.size) await put(store, archivePath, path);
+    if (replace || !there.isFile() || there.size !== blob.size) await put(store, archivePath, path);
   }
   onStep("blob linked");
   if (signature !== undefined) await put(store, signature, signaturePath(store, blob.sha512));

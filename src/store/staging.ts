@@ -21,12 +21,41 @@ export interface StagingDirectory {
   readonly rootfs: string;
   /** Removes what is left and lets go of the lock. */
   discard(): Promise<void>;
+  /** Lets go of the lock and leaves everything to whoever adopts it; the next sweep removes it otherwise. */
+  leave(): void;
 }
 
 /** Makes one, with an empty tree/rootfs. Holds staging/ shared meanwhile, so that no sweep sees it before it is locked. */
 export async function makeStaging(store: Store): Promise<StagingDirectory> {
   const path = join(stagingOf(store), randomName());
-  const lock = await makeLocked(store, path);
+  return await withTree(store, path, await makeLocked(store, path));
+}
+
+/** The directory of a dead owner that `isWanted` (looked at again once it is locked), with a new empty tree/rootfs; undefined: none. */
+export async function adoptStaging(
+  store: Store,
+  isWanted: (path: string) => boolean,
+): Promise<StagingDirectory | undefined> {
+  // A sweep, which would take it too, holds staging/ exclusively.
+  const looking = await FileLock.acquire(stagingOf(store), "shared");
+  try {
+    for (const name of listNames(stagingOf(store))) {
+      const path = join(stagingOf(store), name);
+      if (!isWanted(path)) continue;
+      const lock = openIfThere(path);
+      if (lock !== undefined && isWanted(path)) {
+        await throwAway(store, [join(path, "tree")]);
+        return await withTree(store, path, lock);
+      }
+      lock?.release();
+    }
+    return undefined;
+  } finally {
+    looking.release();
+  }
+}
+
+async function withTree(store: Store, path: string, lock: FileLock): Promise<StagingDirectory> {
   const discard = async (): Promise<void> => {
     try {
       await throwAway(store, [path]);
@@ -43,7 +72,7 @@ export async function makeStaging(store: Store): Promise<StagingDirectory> {
     await discard().catch(() => {});
     throw ioFailure(error, `cannot make a working directory in ${stagingOf(store)}`, path);
   }
-  return { path, tree, rootfs: rootfsOf(tree), discard };
+  return { path, tree, rootfs: rootfsOf(tree), discard, leave: () => lock.release() };
 }
 
 async function makeLocked(store: Store, path: string): Promise<FileLock> {
@@ -76,21 +105,24 @@ export async function sweepStaging(store: Store): Promise<number> {
 }
 
 async function takeFromDead(store: Store, path: string): Promise<boolean> {
-  let lock: FileLock | undefined;
-  try {
-    lock = FileLock.open(path, "exclusive");
-  } catch (error) {
-    // Its owner was faster and finished.
-    if (error instanceof Failure && error.code === "NOT_FOUND") return false;
-    // A link or a socket is nobody's working directory.
-    if (!isDirectory(path)) return (await throwAway(store, [path])) === 1;
-    throw error;
-  }
+  // A link or a socket is nobody's working directory.
+  if (!isDirectory(path)) return (await throwAway(store, [path])) === 1;
+  const lock = openIfThere(path);
   if (lock === undefined) return false;
   try {
     return (await throwAway(store, [path])) === 1;
   } finally {
     lock.release();
+  }
+}
+
+/** Undefined when somebody holds it, or when its owner was faster and finished. */
+function openIfThere(path: string): FileLock | undefined {
+  try {
+    return FileLock.open(path, "exclusive");
+  } catch (error) {
+    if (error instanceof Failure && error.code === "NOT_FOUND") return undefined;
+    throw error;
   }
 }
 

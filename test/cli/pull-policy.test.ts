@@ -9,7 +9,7 @@ function policyOf(given: Readonly<Record<string, string>>, fallback: "new" | "up
   return pullPolicy(optionValues(declareOptions(pullOptions(fallback)), values), fallback);
 }
 
-describe("pullPolicy", () => {
+describe("pullPolicy (CLI-19)", () => {
   it("is the command's own when nothing is said", () => {
     assert.equal(policyOf({}, "update"), "update");
     assert.equal(policyOf({}, "new"), "new");

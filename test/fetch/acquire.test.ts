@@ -47,7 +47,8 @@ describe("acquireArchive", () => {
   it("downloads: what is hashed, staged and counted are the same bytes", async () => {
     world.server.on("/big.aci", { body: bytes });
     const { result, hashed, staged } = await acquired(url("/big.aci"));
-    assert.deepEqual(result, { sha512: sha512(bytes), size: bytes.length });
+    assert.ok("sha512" in result);
+    assert.deepEqual([result.sha512, result.size], [sha512(bytes), bytes.length]);
     assert.ok(hashed.equals(bytes) && staged.equals(bytes));
   });
 
@@ -61,7 +62,8 @@ describe("acquireArchive", () => {
       };
       const witness = { update, sha512: () => `after ${seen}` };
       const result = await acquireArchive(place, staging, options(), witness);
-      assert.deepEqual(result, { sha512: `after ${bytes.length}`, size: bytes.length });
+      assert.ok("sha512" in result);
+      assert.deepEqual([result.sha512, result.size], [`after ${bytes.length}`, bytes.length]);
     }
   });
 
@@ -70,7 +72,8 @@ describe("acquireArchive", () => {
     writeFileSync(join(world.directory, "big.aci"), bytes);
     chmodSync(join(world.directory, "big.aci"), 0o4755);
     const { result, hashed, staged } = await acquired(place);
-    assert.deepEqual(result, { sha512: sha512(bytes), size: bytes.length });
+    assert.ok("sha512" in result);
+    assert.deepEqual([result.sha512, result.size], [sha512(bytes), bytes.length]);
     assert.ok(hashed.equals(bytes) && staged.equals(bytes));
     assert.equal(statSync(staging.archivePath).mode & 0o7777, 0o600);
   });

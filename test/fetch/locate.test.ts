@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { locate } from "../../src/fetch/locate.ts";
+import { type Location, locate } from "../../src/fetch/locate.ts";
 import { parseReference } from "../../src/fetch/reference.ts";
 import { fails } from "../helpers/failures.ts";
 import { arch, FetchWorld } from "../helpers/fetch-world.ts";
 
 const unused = () => Promise.reject(new Error("nothing may be asked"));
 
-function place(text: string, signature?: string) {
+async function place(text: string, signature?: string) {
   const reference = parseReference(text);
   if (reference.kind === "id") throw new Error("not to be located");
-  return locate(reference, { http: unused, insecureHttp: false, signature });
+  return first(await locate(reference, { http: unused, insecureHttp: false, signature }));
+}
+
+function first(locations: readonly Location[]): Location {
+  const [location] = locations;
+  assert.ok(location !== undefined);
+  return location;
 }
 
 describe("locate", () => {
@@ -51,7 +57,7 @@ describe("locate: names", () => {
   };
 
   it("DISC-6: takes the first endpoint, for this host's os and arch", async () => {
-    const { image, signature } = await find("example.com/web:1.0");
+    const { image, signature } = first(await find("example.com/web:1.0"));
     const url = `https://example.com/images/example.com/web-1.0-linux-${arch}.aci`;
     assert.deepEqual(
       [image, signature],

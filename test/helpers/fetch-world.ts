@@ -12,7 +12,14 @@ import { hostArch } from "../../src/schema/platform.ts";
 import type { ImageRecord } from "../../src/store/images.ts";
 import { openStore, type Store } from "../../src/store/layout.ts";
 import { openKeystore, storeTrustedKey } from "../../src/trust/keystore.ts";
-import { type Authority, createAuthority, type ScriptedServer, startServer } from "./https-server.ts";
+import {
+  type Authority,
+  createAuthority,
+  type ScriptedServer,
+  startServer,
+  type Versioned,
+  versioned,
+} from "./https-server.ts";
 import { sha512 } from "./images.ts";
 import { tarBytes } from "./tar-bytes.ts";
 import { makeTemporary } from "./temporary.ts";
@@ -67,6 +74,12 @@ export interface PublishOptions {
   readonly key?: MadeKey | "none" | undefined;
   /** Published under this name instead of its own. */
   readonly as?: string | undefined;
+  /** When it was signed. */
+  readonly signedAt?: Date | undefined;
+  /** How image and signature are served; as fixed answers without validators when absent. */
+  readonly served?: Versioned | undefined;
+  /** Another file of the site's than where the name leads to. */
+  readonly at?: string | undefined;
 }
 
 /** Made once a process: openssl takes a while. */
@@ -123,10 +136,14 @@ export class FetchWorld {
     const store = await openStore(join(directory, "data"));
     mkdirSync(join(directory, "config"));
     await storeTrustedKey(join(directory, "config"), { prefix: host }, key.armored);
-    const tag = `<meta name="ac-discovery" content="${host} https://${host}/images/{name}-{version}-{os}-{arch}.{ext}">`;
+    const tag = FetchWorld.page;
     server.on("/?ac-discovery=1", { body: tag });
     return new FetchWorld({ directory, store, server, key, caFile: authority.caFile, remove });
   }
+
+  /** What the site says about its images. */
+  static readonly page =
+    `<meta name="ac-discovery" content="${host} https://${host}/images/{name}-{version}-{os}-{arch}.{ext}">`;
 
   async close(): Promise<void> {
     await this.server.close();
@@ -136,10 +153,13 @@ export class FetchWorld {
   /** Puts an image where discovery of its name (and version, else `latest`) leads. */
   async publish(spec: ImageSpec, options: PublishOptions = {}): Promise<MadeImage> {
     const image = makeImage(spec);
-    const path = this.pathOf(options.as ?? spec.name, spec.version);
-    this.server.on(path, { body: image.bytes });
+    const { served, signedAt } = options;
+    const path = options.at ?? this.pathOf(options.as ?? spec.name, spec.version);
+    this.server.on(path, served === undefined ? { body: image.bytes } : versioned(image.bytes, served));
     if (options.key !== "none") {
-      this.server.on(`${path}.asc`, { body: await craft(options.key ?? this.key, image.bytes) });
+      const signature = await craft(options.key ?? this.key, image.bytes, signedAt && { created: signedAt });
+      const whole = { ...served, brokenAt: [] };
+      this.server.on(`${path}.asc`, served === undefined ? { body: signature } : versioned(signature, whole));
     }
     return image;
   }

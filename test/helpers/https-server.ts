@@ -30,6 +30,38 @@ export interface Script {
   readonly silent?: boolean;
 }
 
+export interface Versioned {
+  readonly etag?: string;
+  readonly lastModified?: string;
+  readonly cacheControl?: string;
+  /** Each answer with a body ends after that many bytes, by turns; when they are used up, none does. */
+  readonly brokenAt?: readonly number[];
+}
+
+/** A file on an ordinary server: conditional requests and ranges are answered as HTTP wants it. */
+export function versioned(body: Uint8Array, { etag, lastModified, cacheControl, brokenAt = [] }: Versioned) {
+  const breaks = [...brokenAt];
+  return (_count: number, { headers }: RecordedRequest): Script => {
+    const said = {
+      ...(etag !== undefined && { ETag: etag }),
+      ...(lastModified !== undefined && { "Last-Modified": lastModified }),
+      ...(cacheControl !== undefined && { "Cache-Control": cacheControl }),
+    };
+    const isSame = etag !== undefined && headers["if-none-match"] === etag;
+    if (isSame || (lastModified !== undefined && headers["if-modified-since"] === lastModified)) {
+      return { status: 304, headers: said, chunked: true };
+    }
+    const resetAt = breaks.shift();
+    const broken = resetAt === undefined ? {} : { resetAt };
+    const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
+    const isRange = from > 0 && [etag, lastModified].includes(String(headers["if-range"]));
+    if (!isRange) return { body, headers: said, ...broken };
+    if (from >= body.length) return { status: 416, headers: said };
+    const range = { "Content-Range": `bytes ${from}-${body.length - 1}/${body.length}` };
+    return { status: 206, body: body.subarray(from), headers: { ...said, ...range }, ...broken };
+  };
+}
+
 export interface RecordedRequest {
   readonly method: string;
   /** Path and query. */
@@ -44,7 +76,7 @@ export interface ScriptedServer {
   /** Paths asked, in order. */
   paths(): readonly string[];
   /** `place` is `/path?query` for any host or `host/path?query`; without a query it holds for every query. A function is asked anew each time. */
-  on(place: string, script: Script | ((count: number) => Script)): void;
+  on(place: string, script: Script | ((count: number, request: RecordedRequest) => Script)): void;
   close(): Promise<void>;
 }
 
@@ -108,19 +140,20 @@ export function createAuthority(): Authority {
 
 /** Listens on a free port of 127.0.0.1; with `tls` HTTPS, without it HTTP. */
 export async function startServer(tls: TlsOptions | undefined): Promise<ScriptedServer> {
-  const scripts = new Map<string, Script | ((count: number) => Script)>();
+  const scripts = new Map<string, Script | ((count: number, request: RecordedRequest) => Script)>();
   const counts = new Map<string, number>();
   const requests: RecordedRequest[] = [];
   const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
     const path = request.url ?? "";
     const host = (request.headers.host ?? "").replace(/:\d+$/, "");
-    requests.push({ method: request.method ?? "", path, host, headers: request.headers });
+    const recorded = { method: request.method ?? "", path, host, headers: request.headers };
+    requests.push(recorded);
     const bare = path.split("?")[0] ?? "";
     const place = [`${host}${path}`, `${host}${bare}`, path, bare].find((candidate) => scripts.has(candidate));
     const script = place === undefined ? { status: 404, body: "not here\n" } : scripts.get(place);
     const count = (counts.get(place ?? "") ?? 0) + 1;
     counts.set(place ?? "", count);
-    answer(response, typeof script === "function" ? script(count) : (script ?? {}));
+    answer(response, typeof script === "function" ? script(count, recorded) : (script ?? {}));
   };
   const server = tls === undefined ? http.createServer(handle) : https.createServer(tls, handle);
   server.on("clientError", (_error, socket) => socket.destroy());

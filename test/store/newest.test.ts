@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { sweepStore } from "../../src/store/gc.ts";
+import { openStore } from "../../src/store/layout.ts";
+import { newestOf, noteNewest, readNewest } from "../../src/store/newest.ts";
+import { temporaryDirectory } from "../helpers/temporary.ts";
+
+const web = {
+  name: "example.com/web",
+  labels: [
+    { name: "os", value: "linux" },
+    { name: "arch", value: "amd64" },
+  ],
+};
+
+describe("the newest signature of a name (T-D12)", () => {
+  it("only rises, unless told; by name and labels in any order; gc keeps it", async (t) => {
+    const store = await openStore(await temporaryDirectory(t));
+    assert.equal(readNewest(store, web), undefined);
+    await Promise.all([3, 1, 2].map((time) => noteNewest(store, web, new Date(time * 1000), false)));
+    assert.equal(readNewest(store, web)?.getTime(), 3000);
+    assert.equal(readNewest(store, { ...web, labels: web.labels.toReversed() })?.getTime(), 3000);
+    assert.equal(readNewest(store, { ...web, labels: [] }), undefined);
+    await sweepStore(store, new Set());
+    await noteNewest(store, web, new Date(2000), true);
+    assert.equal(readNewest(store, web)?.getTime(), 2000);
+    const [file = ""] = readdirSync(newestOf(store));
+    assert.equal(statSync(join(newestOf(store), file)).mode & 0o777, 0o600);
+  });
+});
