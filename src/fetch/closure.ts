@@ -3,48 +3,20 @@
  * reference and everything below it is there and verified, lowest first, so that a listed image always has its dependencies.
  */
 import { Failure, printable } from "../base/failure.ts";
-import type { Log } from "../base/log.ts";
-import type { HttpClient } from "../http/client.ts";
-import type { ImageLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
-import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
-import { hostLabels, withHostLabels } from "../schema/platform.ts";
-import { parseDocument } from "../schema/validate.ts";
+import type { Dependency } from "../schema/image-manifest.ts";
 import { renderOrder } from "../store/dependencies.ts";
 import type { ImageRecord } from "../store/images.ts";
-import { listRecords, readManifest, readRecord, resolveImageId, touchImage } from "../store/images.ts";
+import { listRecords, readRecord, resolveImageId, touchImage } from "../store/images.ts";
 import type { Store } from "../store/layout.ts";
 import { findForHostSync } from "../store/lookup.ts";
-import type { Keystore } from "../trust/keystore.ts";
-import { type Answers, openAnswers } from "./answers.ts";
-import { importImage, type PendingImage } from "./import.ts";
-import { locate } from "./locate.ts";
 import { hasPinnedId, requirePinned } from "./match.ts";
-import { firstOf } from "./mirrors.ts";
+import { type FetchContext, importMember, type Member, storedMember } from "./member.ts";
+import { startAll } from "./parallel.ts";
 import type { Reference } from "./reference.ts";
-import { noteSigned, requireNotOlder } from "./rollback.ts";
 
 /** `new`: what is stored, else fetched. `never`: only what is stored. `update`: fetched, whatever is stored. */
 export type PullPolicy = "new" | "never" | "update";
-
-export interface FetchContext {
-  readonly store: Store;
-  /** Made on first use: nothing is loaded for an image that is stored. */
-  readonly http: () => Promise<HttpClient>;
-  readonly keystore: Keystore;
-  readonly limits?: ImageLimits | undefined;
-  /** An image older than what its name brought before is taken (T-D12). */
-  readonly allowRollback: boolean;
-  /** --insecure-options=image, http, pubkey */
-  readonly insecure: { readonly image: boolean; readonly http: boolean };
-  readonly now: () => Date;
-  /** A signature by a key that has expired since counts (T-S08). */
-  readonly allowExpiredKey?: boolean | undefined;
-  /** uid 0: owners are kept in trees. */
-  readonly keepOwners: boolean;
-  readonly log: Log;
-  readonly signal?: AbortSignal | undefined;
-}
 
 export interface FetchRequest {
   readonly reference: Reference;
@@ -52,25 +24,14 @@ export interface FetchRequest {
   readonly signature?: string | undefined;
 }
 
-type Sought = Exclude<Reference, { readonly kind: "id" }>;
-
 /** Levels of dependencies below an image. */
 const maxDepth = 64;
 /** Images that one reference may bring (A10). */
 const maxImages = 256;
 
-/** An image of a closure: stored already, or pending. */
-interface Member {
-  readonly record: Omit<ImageRecord, "importedAt">;
-  readonly pending?: PendingImage | undefined;
-  readonly stored?: ImageRecord | undefined;
-  readonly dependencies: readonly Dependency[];
-  readonly depth: number;
-}
-
 /**
  * Fetches, verifies, stores and renders every request and what it depends on; returns the records of the requests in order.
- * Each request is stored whole or not at all. The policy is for what is asked for; of dependencies, what is stored is taken.
+ * Several are downloaded at a time; they are stored in order, each whole or not at all. The policy is for what is asked for; of dependencies, what is stored is taken.
  * @throws Failure NOT_FOUND, DISCOVERY_FAILED, SIGNATURE_MISSING, KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID, NAME_MISMATCH, ROLLBACK,
  * DIGEST_MISMATCH, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH, LIMIT_EXCEEDED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED …
  */
@@ -79,15 +40,27 @@ export async function fetchClosure(
   requests: readonly FetchRequest[],
   pullPolicy: PullPolicy,
 ): Promise<readonly ImageRecord[]> {
-  const records: ImageRecord[] = [];
-  for (const request of requests) records.push(await fetchOne(context, request, pullPolicy));
-  return records;
+  const unique = new Map(requests.map((request) => [JSON.stringify(request), request]));
+  const resolve = (request: FetchRequest, signal: AbortSignal) =>
+    resolveRequest({ ...context, signal }, request, pullPolicy);
+  const started = startAll([...unique.values()], resolve, context.signal);
+  try {
+    const records = new Map<string, ImageRecord>();
+    for (const [index, key] of [...unique.keys()].entries()) {
+      const root = await started.results[index];
+      if (root !== undefined) records.set(key, await complete(context, root, pullPolicy));
+    }
+    return requests.flatMap((request) => records.get(JSON.stringify(request)) ?? []);
+  } catch (error) {
+    for (const member of await started.stop()) await member.pending?.abandon();
+    throw error;
+  }
 }
 
-async function fetchOne(context: FetchContext, request: FetchRequest, policy: PullPolicy): Promise<ImageRecord> {
-  const members: Member[] = [];
+/** Brings what `root` depends on, and stores all of it. */
+async function complete(context: FetchContext, root: Member, policy: PullPolicy): Promise<ImageRecord> {
+  const members: Member[] = [root];
   try {
-    members.push(await resolveRequest(context, request, policy));
     await collectDependencies(context, members, policy);
     return await commitAll(context, members);
   } catch (error) {
@@ -113,92 +86,64 @@ async function lookUp(store: Store, reference: Reference, policy: PullPolicy): P
   return (await listRecords(store)).find((record) => record.source === source);
 }
 
-/**
- * What was kept from before shortens the way; where the shorter way ends in a failure, because what was kept does not fit to what
- * is published now, everything is asked for anew, once.
- */
-async function importMember(
-  context: FetchContext,
-  reference: Sought,
-  signature: string | undefined,
-  depth: number,
-  isPinned = false,
-): Promise<Member> {
-  const answers = openAnswers(context.store, context.now);
-  const attempt = (from: Answers) => importOnce(context, reference, { signature, depth, isPinned, answers: from });
-  try {
-    return await attempt(answers);
-  } catch (error) {
-    const isOurs = error instanceof Failure && ["INTERRUPTED", "DISK_FULL"].includes(error.code);
-    if (!answers.hasShortcut() || isOurs) throw error;
-    context.log.debug(`asking for everything anew: ${String(error)}`);
-    return await attempt(openAnswers(context.store, context.now, answers));
-  }
-}
-
-interface ImportOnce {
-  readonly signature: string | undefined;
-  readonly depth: number;
-  /** Asked for by image ID. */
-  readonly isPinned: boolean;
-  readonly answers: Answers;
-}
-
-async function importOnce(context: FetchContext, reference: Sought, once: ImportOnce): Promise<Member> {
-  const { insecure, store, log, allowRollback } = context;
-  const { signature, answers, depth } = once;
-  const options = { ...context, insecureHttp: insecure.http, insecureImage: insecure.image, answers };
-  const named = reference.kind === "name" ? { ...reference, hostLabels: hostLabels(reference.labels) } : undefined;
-  // T-D12: who names a version or an ID gets it, however old it is.
-  const isFloating = named?.labels.every((label) => label.name !== "version") === true && !once.isPinned;
-  const mark = named !== undefined && isFloating ? { ...named, labels: withHostLabels(named.labels) } : undefined;
-  const pending = await firstOf(await locate(reference, { ...options, signature }), log, async (location) => {
-    const image = await importImage({ location, named }, options);
-    try {
-      if (mark !== undefined && !allowRollback) requireNotOlder(store, mark, image.record);
-      return image;
-    } catch (error) {
-      await image.abandon();
-      throw error;
-    }
-  });
-  const commit = async (): Promise<ImageRecord> => {
-    const stored = await pending.commit();
-    if (mark !== undefined) await noteSigned(store, mark, pending.record, allowRollback);
-    return stored;
-  };
-  return {
-    record: pending.record,
-    pending: { ...pending, commit },
-    dependencies: pending.manifest.dependencies,
-    depth,
-  };
-}
-
-async function storedMember(store: Store, stored: ImageRecord, depth: number): Promise<Member> {
-  const dependencies = stored.hasDependencies
-    ? parseDocument(ImageManifest, await readManifest(store, stored.id), `the manifest of ${stored.name}`).dependencies
-    : [];
-  return { record: stored, stored, dependencies, depth };
-}
-
-/** Breadth first; what is there already is not fetched again, so a graph with loops ends, and is then refused. */
+/** Level by level; what is there already is not fetched again, so a graph with loops ends, and is then refused. */
 async function collectDependencies(context: FetchContext, members: Member[], policy: PullPolicy): Promise<void> {
   const edges = new Map<ImageID, readonly ImageID[]>();
-  for (const member of members) {
-    const below: ImageID[] = [];
-    for (const dependency of member.dependencies) {
-      const found = members.find((candidate) => satisfies(candidate, dependency));
-      const image = found ?? (await resolveDependency(context, dependency, member, policy));
-      if (found === undefined) members.push(image);
-      requirePinned(dependency, image.record, member.record.name);
-      below.push(image.record.id);
-      requireBounded(members);
+  for (let known = 0; known < members.length; ) {
+    const level = members.slice(known);
+    known = members.length;
+    const fetched = await resolveLevel(context, members, level, policy);
+    try {
+      for (const member of level) {
+        const below = member.dependencies.map((dependency) => {
+          const image = members.find((candidate) => satisfies(candidate, dependency)) ?? fetched.get(keyOf(dependency));
+          if (image === undefined) throw new Failure("INTERNAL", `${dependency.imageName} was not resolved`);
+          if (!members.includes(image)) members.push(image);
+          requirePinned(dependency, image.record, member.record.name);
+          return image.record.id;
+        });
+        edges.set(member.record.id, below);
+      }
+    } finally {
+      // Two questions may have brought one image.
+      for (const image of fetched.values()) if (!members.includes(image)) await image.pending?.abandon();
     }
-    edges.set(member.record.id, below);
   }
   const [root] = members;
   if (root !== undefined) renderOrder(root.record.id, (id) => edges.get(id) ?? [], maxDepth);
+}
+
+/** What the images of a level depend on and nobody brought yet, several at a time. */
+async function resolveLevel(
+  context: FetchContext,
+  members: readonly Member[],
+  level: readonly Member[],
+  policy: PullPolicy,
+): Promise<ReadonlyMap<string, Member>> {
+  const wanted = new Map<string, { readonly dependency: Dependency; readonly member: Member }>();
+  for (const member of level) {
+    for (const dependency of member.dependencies) {
+      if (wanted.has(keyOf(dependency)) || members.some((candidate) => satisfies(candidate, dependency))) continue;
+      wanted.set(keyOf(dependency), { dependency, member });
+      requireBounded(members[0], members.length + wanted.size);
+    }
+  }
+  const started = startAll(
+    [...wanted],
+    async ([key, { dependency, member }], signal) =>
+      [key, await resolveDependency({ ...context, signal }, dependency, member, policy)] as const,
+    context.signal,
+  );
+  try {
+    return new Map(await Promise.all(started.results));
+  } catch (error) {
+    for (const [, image] of await started.stop()) await image.pending?.abandon();
+    throw error;
+  }
+}
+
+function keyOf({ imageName, imageID, labels }: Dependency): string {
+  return JSON.stringify([imageName, imageID, labels]);
 }
 
 function satisfies({ record }: Member, dependency: Dependency): boolean {
@@ -248,10 +193,10 @@ async function findDependency(context: FetchContext, dependency: Dependency): Pr
   return candidates.find((record) => record !== undefined && (insecure.image || record.signers.length > 0));
 }
 
-function requireBounded(members: readonly Member[]): void {
-  if (members.length <= maxImages) return;
-  throw new Failure("LIMIT_EXCEEDED", `${members[0]?.record.name} depends on more than ${maxImages - 1} images`, {
-    subject: members[0]?.record.name,
+function requireBounded(root: Member | undefined, count: number): void {
+  if (count <= maxImages) return;
+  throw new Failure("LIMIT_EXCEEDED", `${root?.record.name} depends on more than ${maxImages - 1} images`, {
+    subject: root?.record.name,
   });
 }
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { maxAgeOf } from "../../src/fetch/answers.ts";
-import type { FetchContext } from "../../src/fetch/closure.ts";
+import type { FetchContext } from "../../src/fetch/member.ts";
 import { answersOf } from "../../src/store/answers.ts";
 import { blobPath } from "../../src/store/layout.ts";
 import { openKeystore } from "../../src/trust/keystore.ts";

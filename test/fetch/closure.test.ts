@@ -103,6 +103,59 @@ describe("fetchClosure: the pull policy", () => {
   });
 });
 
+describe("fetchClosure: several requests at once", () => {
+  const fetchAll = (names: readonly string[], changes = {}) =>
+    fetchClosure(
+      world.context(changes),
+      names.map((text) => ({ reference: parseReference(text) })),
+      "update",
+    );
+
+  it("one that stands twice is fetched once", async () => {
+    const { id } = await world.publish({ name: "example.com/a" });
+    const records = await fetchAll(["example.com/a", "example.com/a"]);
+    assert.deepEqual(
+      records.map((record) => record.id),
+      [id, id],
+    );
+    assert.equal(images().length, 1);
+  });
+
+  it("those before one that fails are stored, it and those behind it are not; nothing is left in staging", async () => {
+    for (const name of ["a", "b", "d", "e", "f", "g"]) await world.publish({ name: `example.com/${name}` });
+    const names = ["a", "b", "none", "d", "e", "f", "g"].map((name) => `example.com/${name}`);
+    await assert.rejects(fetchAll(names), fails("NOT_FOUND", /example\.com\/none/));
+    assert.deepEqual(await stored(), ["example.com/a", "example.com/b"]);
+    assert.deepEqual(
+      [...world.snapshot().keys()].filter((path) => /^staging\/./.test(path)),
+      [],
+    );
+  });
+
+  it("a slow one does not hold the others up", async () => {
+    for (const name of ["a", "b", "c"]) await world.publish({ name: `example.com/${name}` });
+    const slow = world.pathOf("example.com/a");
+    const { bytes } = makeImage({ name: "example.com/a" });
+    let isAsked = () => {};
+    const others = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    world.server.on(slow, { body: bytes, stallAt: 10 });
+    const caller = new AbortController();
+    const watched = world.pathOf("example.com/c");
+    const image = makeImage({ name: "example.com/c" });
+    world.server.on(watched, () => {
+      isAsked();
+      return { body: image.bytes };
+    });
+    const fetching = fetchAll(["example.com/a", "example.com/b", "example.com/c"], { signal: caller.signal });
+    await others;
+    caller.abort();
+    await assert.rejects(fetching, fails("INTERRUPTED"));
+    assert.deepEqual(await stored(), []);
+  });
+});
+
 describe("fetchClosure: dependencies", () => {
   it("fetches all of them, a shared one once, and stores the one asked for last", async () => {
     await world.publish({ name: "example.com/web", dependencies: [needs("left"), needs("right")] });
@@ -113,10 +166,9 @@ describe("fetchClosure: dependencies", () => {
     assert.equal(record.name, "example.com/web");
     assert.equal(record.hasDependencies, true);
     assert.deepEqual(await stored(), ["example.com/base", "example.com/left", "example.com/right", "example.com/web"]);
-    assert.deepEqual(
-      images().map((path) => /com\/(\w+)-/.exec(path.slice("/images/example.".length))?.[1]),
-      ["web", "left", "right", "base"],
-    );
+    const fetched = images().map((path) => /com\/(\w+)-/.exec(path.slice("/images/example.".length))?.[1]);
+    assert.deepEqual([fetched[0], ...fetched.slice(1, 3).sort(), fetched[3]], ["web", "left", "right", "base"]);
+    assert.equal(fetched.length, 4);
   });
 
   it("takes a stored dependency also when the image itself is updated", async () => {
