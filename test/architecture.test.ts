@@ -32,6 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const owners: Readonly<Record<string, readonly string[]>> = {
   zod: ["schema", "shim", "recipe"],
   "node-fetch": ["http"],
+  "https-proxy-agent": ["http"],
   openpgp: ["trust"],
   parse5: ["fetch"],
   commander: ["cli"],

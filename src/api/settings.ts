@@ -193,6 +193,7 @@ interface ClientSettings extends Pick<Settings, "caFiles" | "connectTo" | "insec
 
 async function makeClient(settings: ClientSettings): Promise<HttpClient> {
   const { createHttpClient, parseConnectTo } = await import("../http/client.ts");
+  const { readProxies } = await import("../http/proxy.ts");
   const { credentialsOf } = await import("./auth-files.ts");
   const configured = await httpConfigOf(settings.configDirectories);
   const extra = readableAuthorities(settings);
@@ -203,6 +204,7 @@ async function makeClient(settings: ClientSettings): Promise<HttpClient> {
     connectTo: [...settings.connectTo, ...configured.connectTo].map(parseConnectTo),
     insecureTls: settings.insecure.has("tls"),
     insecureHttp: settings.insecure.has("http"),
+    proxies: readProxies(settings.environment),
     credentials: await credentialsOf(settings.configDirectories, settings.log),
     log: settings.log,
   });

@@ -26,6 +26,8 @@ export interface AgentOptions {
 export interface Agents {
   readonly http: http.Agent;
   readonly https: https.Agent;
+  /** Whom TLS trusts, for connections made elsewhere. */
+  readonly secureContext: tls.SecureContext;
 }
 
 type ConnectionOptions = https.RequestOptions & http.ClientRequestArgs;
@@ -34,19 +36,20 @@ type Callback = (error: Error | null, stream: Duplex) => void;
 /** One agent for each scheme. Idle connections are kept for the next request but keep no process alive. */
 export function createAgents(options: AgentOptions): Agents {
   const plain = new http.Agent({ keepAlive: true });
+  // Made once: reading the roots costs tens of milliseconds.
+  const secureContext = tls.createSecureContext({
+    minVersion: "TLSv1.2",
+    ...(options.authorities.length > 0 && { ca: [...tls.rootCertificates, ...options.authorities] }),
+  });
   const secure = new https.Agent({
     keepAlive: true,
     // Said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment means nothing (T-D09).
     rejectUnauthorized: !options.insecureTls,
-    // Made once: reading the roots costs tens of milliseconds.
-    secureContext: tls.createSecureContext({
-      minVersion: "TLSv1.2",
-      ...(options.authorities.length > 0 && { ca: [...tls.rootCertificates, ...options.authorities] }),
-    }),
+    secureContext,
   });
   direct(plain, "connect", options);
   direct(secure, "secureConnect", options);
-  return { http: plain, https: secure };
+  return { http: plain, https: secure, secureContext };
 }
 
 /** Makes the connections of `agent` take the route and keep the deadline; `ready` is the event that ends the latter. */

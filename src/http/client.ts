@@ -1,5 +1,6 @@
 /** The one HTTP client. GET and HEAD only; https unless told; redirects, limits, deadlines, --ca-file, --connect-to. */
 import { X509Certificate } from "node:crypto";
+import type { Agent } from "node:http";
 import { Readable } from "node:stream";
 import type * as nodeFetch from "node-fetch";
 import { errnoOf, Failure } from "../base/failure.ts";
@@ -9,6 +10,7 @@ import { type Agents, createAgents } from "./agent.ts";
 import { authorise, type Credentials, type CredentialsByHost, credentialsFor } from "./authorisation.ts";
 import { readBody, wholeBody } from "./body.ts";
 import { interrupted, requestFailure, timeout } from "./errors.ts";
+import { type Proxies, proxyFor, tunnelThrough } from "./proxy.ts";
 import { redirectTarget, requestUrl } from "./url.ts";
 
 export interface ConnectTo {
@@ -36,6 +38,8 @@ export interface HttpOptions {
   readonly insecureHttp: boolean;
   /** Sent to their own origin only, over https only (T-D04). */
   readonly credentials?: CredentialsByHost | undefined;
+  /** A host of connectTo is connected to without. */
+  readonly proxies?: Proxies | undefined;
   /** `perigee/VERSION`. */
   readonly userAgent?: string | undefined;
   readonly deadlines?: Deadlines | undefined;
@@ -79,6 +83,8 @@ interface Connections {
   readonly deadlines: Deadlines;
   /** Origins asked before: a connection to them may be a kept one that the server has closed meanwhile. */
   readonly asked: Set<string>;
+  /** By the proxy's URL. */
+  readonly tunnels: Map<string, ReturnType<typeof tunnelThrough>>;
 }
 
 /** A client; its files are read and its packages loaded at the first request. */
@@ -116,7 +122,7 @@ async function open(options: HttpOptions): Promise<Connections> {
     connectMs: deadlines.connect,
   });
   const { default: fetch } = await import("node-fetch");
-  return { fetch, agents, options, deadlines, asked: new Set() };
+  return { fetch, agents, options, deadlines, asked: new Set(), tunnels: new Map() };
 }
 
 async function readAuthorities({ caFiles, extraCaFiles = [], log }: HttpOptions): Promise<readonly string[]> {
@@ -202,9 +208,10 @@ async function exchange(
   request: HttpRequest,
   credentials: Credentials | undefined,
 ): Promise<HttpResponse> {
-  const { agents, deadlines, options } = connections;
+  const { deadlines, options } = connections;
   const { method = "GET", headers = {} } = request;
   if (request.signal?.aborted) throw interrupted(url.href);
+  const agent = await agentFor(connections, url);
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), deadlines.connect + deadlines.idle);
   try {
@@ -219,7 +226,7 @@ async function exchange(
       // What was signed are the bytes as sent: nothing is decompressed on the way (also T-D07, bombs).
       compress: false,
       redirect: "manual",
-      agent: url.protocol === "https:" ? agents.https : agents.http,
+      agent,
       signal: request.signal === undefined ? patience.signal : AbortSignal.any([patience.signal, request.signal]),
     });
     return responseOf(response, url, request, deadlines);
@@ -230,6 +237,18 @@ async function exchange(
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function agentFor({ agents, options, deadlines, tunnels }: Connections, url: URL): Promise<Agent> {
+  const isRouted = options.connectTo.some((entry) => entry.host === bare(url.hostname));
+  const proxy = options.proxies === undefined || isRouted ? undefined : proxyFor(options.proxies, url);
+  if (proxy === undefined) return url.protocol === "https:" ? agents.https : agents.http;
+  const { secureContext } = agents;
+  const { insecureTls } = options;
+  const tunnel =
+    tunnels.get(proxy.href) ?? tunnelThrough(proxy, { secureContext, insecureTls, connectMs: deadlines.connect });
+  tunnels.set(proxy.href, tunnel);
+  return await tunnel;
 }
 
 function responseOf(response: nodeFetch.Response, url: URL, request: HttpRequest, deadlines: Deadlines): HttpResponse {

@@ -24,6 +24,10 @@ const explanations: ReadonlyMap<string, Explanation> = new Map([
   ["EAI_AGAIN", network("its host name could not be looked up", "check the DNS, or give --connect-to HOST:ADDR:PORT")],
   ["EHOSTUNREACH", network("the host cannot be reached", "check the network")],
   ["ENETUNREACH", network("the network cannot be reached", "check the network")],
+  [
+    "ERR_PROXY",
+    network("the proxy did not connect", "check HTTPS_PROXY and NO_PROXY, and whether the proxy asks for a password"),
+  ],
   ["HPE_HEADER_OVERFLOW", network("its headers are longer than 16 KiB", "ask who runs the server")],
   ["ETIMEDOUT", { code: "TIMED_OUT", words: "the connection could not be made in time", hint: tryLater }],
   ["CERT_HAS_EXPIRED", tls("its certificate has expired", renew)],
