@@ -171,7 +171,8 @@ function planInput(request: CommandRequest, { pod, record }: PreparedPod, decide
     hostResolvConf: hostFiles.resolvConf,
     hostHosts: hostFiles.hosts,
   });
-  const lowers = view.stack.toReversed().map(({ rootfs }) => rootfs);
+  // The kernel takes a directory once. Of two layers with the same content the upper one hides all that the lower one could show or hide.
+  const lowers = [...new Set(view.stack.toReversed().map(({ rootfs }) => rootfs))];
   const root = planRoot(app, lowers[0] ?? "", { idBase, canIdmap: true, overlay: true });
   return {
     uuid: pod.uuid,

@@ -92,15 +92,21 @@ export function matchesOf(records: readonly StoredRecord[], labels: Labels): rea
     .toSorted((a, b) => (anyVersion ? Number(b.latest) - Number(a.latest) : 0) || newestFirst(a, b));
 }
 
-/** The image with that name and at least those labels; without a version label `latest` ones win, then the newest import. */
+/** Somebody's unsigned image of the same name must not stand in the way of the one that is vouched for. */
+function bySigned(a: StoredRecord, b: StoredRecord): number {
+  return Number(b.signers.length > 0) - Number(a.signers.length > 0);
+}
+
+/** The image with that name and at least those labels; signed ones win, without a version label `latest` ones win, then the newest import. */
 export function findImageSync(store: Store, name: string, labels: Labels): StoredRecord | undefined {
-  return matchingRecordsSync(store, name, labels)[0];
+  return matchingRecordsSync(store, name, labels).toSorted(bySigned)[0];
 }
 
 /** As findImageSync, of the images for this host or for any: os and arch that were not asked for must not contradict (DISC-10). */
 export function findForHostSync(store: Store, name: string, labels: Labels): StoredRecord | undefined {
   const host = hostLabels(labels);
-  return matchingRecordsSync(store, name, labels).find((record) =>
+  const found = matchingRecordsSync(store, name, labels).toSorted(bySigned);
+  return found.find((record) =>
     host.every((want) => record.labels.every((has) => has.name !== want.name || has.value === want.value)),
   );
 }

@@ -130,6 +130,23 @@ exec: [/bin/cat, /links, /status, /mount]\n`,
     const { stdout } = work.run([work.path("confined.aci")]);
     assert.match(stdout, /^1\nNoNewPrivs:\t1\nSeccomp:\t2\nmount: .*(?:denied|not permitted)/);
   });
+  it("RECIPE-31: runs on layers of which some are the same: steps that change nothing, or the same again", () => {
+    const file = recipe(
+      "same",
+      `name: example.com/same\nsteps:${shell}
+  - run: ["/bin/true"]
+  - run: ["/bin/true"]
+  - write: {to: /x, content: a}
+  - write: {to: /x, content: b}
+  - write: {to: /x, content: a}
+  - run: test "$(cat /x)" = a && rm /x && mkdir /x && touch /x/y
+  - write: {to: /x2, content: b}
+  - run: ["/bin/true"]
+exec: [/bin/find, /x]\n`,
+    );
+    build(file, "same.aci");
+    assert.equal(work.run([work.path("same.aci")]).stdout, "/x\n/x/y\n");
+  });
   it("that fails: which, where, why, its log, and how to get there", () => {
     const file = recipe(
       "fails",

@@ -84,6 +84,16 @@ describe("findImage", () => {
     );
   });
 
+  it("one that somebody vouched for wins over an unsigned one, whatever came later", async (t) => {
+    const store = await newStore(t);
+    const name = "example.com/web";
+    const signers = [{ fingerprint: "a".repeat(40), keyDigest: "b".repeat(128), signedAt: "2026-01-01T00:00:00Z" }];
+    const signed = await importImage(store, { name, version: "1.0", signers });
+    const unsigned = await importImage(store, { name, version: "2.0", latest: true });
+    assert.equal(findImageSync(store, name, [])?.id, signed.id);
+    assert.equal(findImageSync(store, name, [label("version", "2.0")])?.id, unsigned.id);
+  });
+
   it("never finds a broken record", async (t) => {
     const store = await newStore(t);
     const { id } = await importImage(store, { name: "example.com/web" });
