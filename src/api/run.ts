@@ -20,7 +20,7 @@ import { type Decisions, decidePod, planInput, podCgroups, treeWarnings } from "
 import { podImages } from "./pod-images.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
-import { removeUuidFile, saveUuidFile } from "./uuid-file.ts";
+import { removeUuidFile, type SavedUuidFile, saveUuidFile } from "./uuid-file.ts";
 
 export type { RunApp, RunOptions } from "./run-options.ts";
 
@@ -68,16 +68,18 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
   for (const { record } of images) touchImage(store, record.id);
   const root = openPods(data);
   const pod = Pod.create(root);
+  let uuidFile: SavedUuidFile | undefined;
   try {
     const prepared = await prepare(settings, store, options, decisions, pod);
-    if (options.uuidFile !== undefined) await saveUuidFile(options.uuidFile, pod.uuid);
     const trees = await treesOf(settings, store, options, decisions);
     const ready = await launch(settings, options, decisions, prepared, trees);
+    // Late: what can fail has been done, so that the file of an earlier pod is not lost for one that does not start.
+    if (options.uuidFile !== undefined) uuidFile = await saveUuidFile(options.uuidFile, pod.uuid);
     await letSignalsIn(options.signal);
-    return runnable(settings, root, pod, ready, [...decisions.warnings, ...treeWarnings(decisions, trees)]);
+    const warnings = [...decisions.warnings, ...treeWarnings(decisions, trees)];
+    return runnable(settings, root, { pod, ready, uuidFile, warnings });
   } catch (error) {
-    await discard(settings, pod.uuid, () => discardPod(data, root, pod));
-    if (options.uuidFile !== undefined) await removeUuidFile(options.uuidFile);
+    await discard(settings, pod.uuid, uuidFile, () => discardPod(data, root, pod));
     throw error;
   }
 }
@@ -171,13 +173,16 @@ export async function treesOf(
   return trees;
 }
 
-function runnable(
-  settings: Settings,
-  root: string,
-  pod: Pod,
-  { start }: ReadyPod,
-  warnings: readonly string[],
-): RunnablePod {
+interface StartablePod {
+  readonly pod: Pod;
+  readonly ready: ReadyPod;
+  readonly uuidFile: SavedUuidFile | undefined;
+  readonly warnings: readonly string[];
+}
+
+function runnable(settings: Settings, root: string, startable: StartablePod): RunnablePod {
+  const { pod, uuidFile, warnings } = startable;
+  const { start } = startable.ready;
   const { uuid } = pod;
   return {
     uuid,
@@ -188,7 +193,7 @@ function runnable(
       try {
         handle = spawnRun({ ...start, ...options });
       } catch (error) {
-        await discard(settings, uuid, () => discardPod(settings.directories.data, root, pod));
+        await discard(settings, uuid, uuidFile, () => discardPod(settings.directories.data, root, pod));
         throw error;
       }
       // The shim shares the lock now; kept here too it would make a pod that ended look as if it ran.
@@ -197,7 +202,7 @@ function runnable(
         await untilReady(handle);
       } catch (error) {
         await handle.exited;
-        await discard(settings, uuid, () => removeEnded(settings, root, uuid));
+        await discard(settings, uuid, uuidFile, () => removeEnded(settings, root, uuid));
         throw error;
       }
       const { exited, stdin, stdout, stderr } = handle;
@@ -222,11 +227,17 @@ async function removeEnded({ directories }: Settings, root: string, uuid: string
 }
 
 /** A pod that could not be started leaves nothing; why it could not is more important than what is left of it. */
-async function discard({ log }: Settings, uuid: string, remove: () => Promise<void>): Promise<void> {
+async function discard(
+  { log }: Settings,
+  uuid: string,
+  uuidFile: SavedUuidFile | undefined,
+  remove: () => Promise<void>,
+): Promise<void> {
   try {
     await remove();
+    if (uuidFile !== undefined) await removeUuidFile(uuidFile);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn(`pod ${uuid} could not be removed; perigee gc will: ${reason}`);
+    log.warn(`pod ${uuid} could not be removed whole; perigee gc will: ${reason}`);
   }
 }

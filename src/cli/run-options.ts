@@ -21,7 +21,7 @@ export const podOptions: readonly OptionSpec[] = [
   ["--set-env <variable>*", "NAME=VALUE for every app"],
   ["--set-env-file <file>*", "a file of NAME=VALUE lines for every app"],
   ["--allow-symlink-sources", "a host volume's source may be, or be below, a symbolic link"],
-  ["--uuid-file-save <file>", "write the pod's uuid there as soon as it has one"],
+  ["--uuid-file-save <file>", "write the pod's uuid there just before it starts"],
 ];
 
 /** Of run alone; plan takes them too, so that a line can be asked about as it stands. */

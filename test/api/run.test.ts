@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { collectGarbage } from "../../src/api/gc.ts";
@@ -116,12 +117,31 @@ describe("LIFE-20: a pod that does not start leaves nothing", () => {
     });
   }
 
-  it("nor a uuid file", async () => {
+  it("nor a uuid file, whether it fails in the shim or is interrupted at the last moment", async () => {
     const uuidFile = world.path("failed.uuid");
-    await saveUuidFile(uuidFile, "of an earlier pod");
-    const options = { apps: [{ image, user: "70000" }], ...volume, uuidFile, foreground: true };
-    await assert.rejects(runPod(world.settings, options), fails("UNSUPPORTED"));
+    const failing = { apps: [{ image, exec: "/none" }], ...volume, uuidFile, foreground: false };
+    const pod = await runPod(world.settings, failing);
+    assert.equal(readFileSync(uuidFile, "utf8"), pod.uuid);
+    await assert.rejects(pod.spawn(), fails("EXEC_NOT_FOUND"));
     assert.equal(existsSync(uuidFile), false);
+    const interrupted = { apps: [{ image }], ...volume, uuidFile, signal: AbortSignal.abort(), foreground: true };
+    await assert.rejects(runPod(world.settings, interrupted), fails("INTERRUPTED"));
+    assert.equal(existsSync(uuidFile), false);
+  });
+
+  it("LIFE-36: and takes nothing away that was there, be it of an earlier pod or no file", async () => {
+    const uuidFile = world.path("earlier.uuid");
+    await saveUuidFile(uuidFile, "of an earlier pod");
+    const unstartable = { apps: [{ image, user: "70000" }], ...volume, foreground: true };
+    await assert.rejects(runPod(world.settings, { ...unstartable, uuidFile }), fails("UNSUPPORTED"));
+    assert.equal(readFileSync(uuidFile, "utf8"), "of an earlier pod");
+    const fifo = world.path("fifo.uuid");
+    assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
+    await assert.rejects(runPod(world.settings, { ...unstartable, uuidFile: fifo }), fails("UNSUPPORTED"));
+    const startable = { apps: [{ image }], ...volume, uuidFile: fifo, foreground: true };
+    await assert.rejects(runPod(world.settings, startable), fails("IO_FAILED", /cannot write/));
+    assert.ok(lstatSync(fifo).isFIFO());
+    assert.deepEqual(world.remains(), []);
   });
 
   it("needs root, and says so before it makes anything", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { podsFrom, readUuidFile, removeUuidFile, saveUuidFile } from "../../src/api/uuid-file.ts";
@@ -27,10 +28,38 @@ describe("the uuid file", () => {
 
   it("is taken back, once or twice", async (t) => {
     const file = join(await temporaryDirectory(t), "web.uuid");
-    await saveUuidFile(file, uuid);
-    await removeUuidFile(file);
+    const saved = await saveUuidFile(file, uuid);
+    await removeUuidFile(saved);
     assert.equal(existsSync(file), false);
-    await removeUuidFile(file);
+    await removeUuidFile(saved);
+  });
+
+  it("LIFE-36: is not taken back when another run has written its own there meanwhile", async (t) => {
+    const file = join(await temporaryDirectory(t), "web.uuid");
+    const saved = await saveUuidFile(file, uuid);
+    await saveUuidFile(file, "of another pod");
+    await removeUuidFile(saved);
+    assert.equal(readFileSync(file, "utf8"), "of another pod");
+  });
+
+  it("LIFE-36: replaces a file without writing into it, and nothing that is no regular file", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const [file, fifo, link] = ["file", "fifo", "link"].map((name) => join(directory, name));
+    assert.ok(file !== undefined && fifo !== undefined && link !== undefined);
+    writeFileSync(file, "older");
+    const { ino } = statSync(file);
+    await saveUuidFile(file, uuid);
+    assert.notEqual(statSync(file).ino, ino);
+    assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
+    symlinkSync(file, link);
+    for (const path of [fifo, link, directory, "/dev/full", "/dev/stdout"]) {
+      const { ino, mode } = lstatSync(path);
+      await assert.rejects(saveUuidFile(path, "other"), fails("IO_FAILED", /cannot write/));
+      assert.deepEqual([lstatSync(path).ino, lstatSync(path).mode], [ino, mode], path);
+    }
+    assert.equal(readFileSync(file, "utf8"), uuid);
+    await assert.rejects(podsFrom([], fifo), fails("IO_FAILED", /not a regular file/));
+    assert.deepEqual(readdirSync(directory).toSorted(), ["fifo", "file", "link"], "no temporary file is left");
   });
 
   it("that is not there is 3, one that cannot be written a failure that names it", async (t) => {
