@@ -10,6 +10,7 @@ import { statInRoot } from "../pod/in-root.ts";
 import { decideIsolators, type PodIsolation } from "../pod/isolators.ts";
 import { activeSecurityModules } from "../pod/lsm.ts";
 import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
+import { findMarkedFile } from "../pod/marked-files.ts";
 import { requireTargets } from "../pod/mount-targets.ts";
 import { type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
 import type { PlanInput, PlannedMount } from "../pod/plan.ts";
@@ -20,6 +21,7 @@ import {
   type EmptyMount,
   inspectSource,
   matchVolumes,
+  mayWriteHost,
   obscured,
   parseMountFlag,
   parseVolumeFlag,
@@ -81,7 +83,7 @@ export async function decidePod(
       insecure: settings.insecure,
       features: cgroupFeatures(layout),
       userNamespace: privateUsers,
-      writesHost: volumes.writesHost,
+      writesHost: mayWriteHost(volumes, { userNamespace: privateUsers, network }),
       network,
       callerOomScore: callerOomScore(),
       securityModules: activeSecurityModules(),
@@ -89,6 +91,8 @@ export async function decidePod(
     },
   );
   const allowSymlinks = options.allowSymlinkSources ?? false;
+  const mounts = new Map([...volumes.apps].map(([app, own]) => [app, own.map((one) => planMount(one, allowSymlinks))]));
+  const warnings = [...reified.warnings, ...volumes.warnings, ...markWarnings(mounts)];
   return {
     manifest,
     images,
@@ -96,12 +100,10 @@ export async function decidePod(
     hostname,
     isolation,
     layout,
-    mounts: new Map(
-      [...volumes.apps].map(([app, mounts]) => [app, mounts.map((one) => planMount(one, allowSymlinks))]),
-    ),
+    mounts,
     emptyVolumes: volumes.empty,
     privateUsers,
-    warnings: [...reified.warnings, ...volumes.warnings, ...podWarnings(manifest, isolation)],
+    warnings: [...warnings, ...podWarnings(manifest, isolation)],
   };
 }
 
@@ -207,6 +209,17 @@ async function environmentFiles(paths: readonly string[]): Promise<readonly (rea
 function planMount(mount: PlannedMount["mount"], allowSymlinks: boolean): PlannedMount {
   if (mount.kind === "empty") return { mount, path: `volumes/${mount.volume}`, type: "directory" };
   return { mount, ...inspectSource(mount.source, { allowSymlinks }) };
+}
+
+/** No filter keeps an app from changing such a file through a shared mapping, and the kernel leaves its marks on (ISO-9, T-R51). */
+function markWarnings(mounts: ReadonlyMap<string, readonly PlannedMount[]>): readonly string[] {
+  const writable = [...mounts.values()].flat().filter(({ mount }) => mount.kind === "host" && !mount.readOnly);
+  return [...new Set(writable.map(({ path }) => path))].flatMap((path) => {
+    const marked = findMarkedFile(path);
+    if (marked === undefined) return [];
+    const what = `${printable(marked)} is set-user-ID, set-group-ID or has capabilities`;
+    return [`${what}, and root of the pod can replace what it executes: mount ${printable(path)} read-only`];
+  });
 }
 
 /** Undefined when the host has none, also when its link leads nowhere. */

@@ -14,7 +14,7 @@ export interface ConfinementOptions {
   readonly userNamespace: boolean;
   /** What the caller itself has; undefined: every capability. */
   readonly callerCapabilities?: readonly string[] | undefined;
-  /** Some app of the pod can write to files of the host. */
+  /** Some app of the pod may come to write to files of the host (volumes.ts, mayWriteHost). */
   readonly writesHost: boolean;
 }
 

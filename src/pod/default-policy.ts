@@ -8,7 +8,7 @@ const wholeWord = 0xffffffff;
 /** What a filter depends on besides the isolator. */
 export interface FilteredApp {
   readonly capabilities: readonly string[];
-  /** Some app of the pod can write to files of the host. */
+  /** Some app of the pod may come to write to files of the host (volumes.ts, mayWriteHost). */
   readonly writesHost: boolean;
 }
 

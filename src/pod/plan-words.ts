@@ -89,7 +89,7 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
 
 function seccompWords(app: AppIsolation): string {
   if (app.seccomp === "off") return "system calls: not filtered";
-  const marks = app.writesHost ? "; no set-user-ID files, because files of the host can be written to" : "";
+  const marks = app.writesHost ? "; no set-user-ID files, because files of the host could be written to" : "";
   return `system calls: ${seccompReach(app.seccomp === "default" ? defaultPolicy(app) : app.seccomp)}${marks}`;
 }
 

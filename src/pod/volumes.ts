@@ -7,6 +7,7 @@ import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type { Volume } from "../schema/volume.ts";
 import { namesInRoot } from "./in-root.ts";
 import type { MountRequest } from "./manifest.ts";
+import type { PodNetwork } from "./network.ts";
 
 export interface HostMount {
   readonly kind: "host";
@@ -39,7 +40,21 @@ export interface MatchedVolumes {
   readonly empty: readonly EmptyMount[];
   /** Some app can write to files of the host. Its neighbours then can, too: they reach each other's mounts through /proc/PID/root. */
   readonly writesHost: boolean;
+  /** Some app has a volume of the host, be it read-only. */
+  readonly mountsHost: boolean;
   readonly warnings: readonly string[];
+}
+
+/**
+ * Whether some app of the pod may come to write to files of the host (ISO-5). Without a user namespace its root owns the host's files: a
+ * pod that may write to them can hand a descriptor to one that may not, through a socket on a volume of both or an abstract one of the
+ * host's network, and that one would then set the mark.
+ */
+export function mayWriteHost(
+  { writesHost, mountsHost }: Pick<MatchedVolumes, "writesHost" | "mountsHost">,
+  pod: { readonly userNamespace: boolean; readonly network: PodNetwork },
+): boolean {
+  return writesHost || (!pod.userNamespace && (mountsHost || pod.network === "host"));
 }
 
 /**
@@ -61,10 +76,9 @@ export function matchVolumes(manifest: PodManifest): MatchedVolumes {
   const warnings = unused.map(
     ({ name }) => `volume ${name} is mounted nowhere: no app has a mount point or --mount for it`,
   );
-  const writesHost = [...apps.values()].some((mounts) =>
-    mounts.some(({ kind, readOnly }) => kind === "host" && !readOnly),
-  );
-  return { apps, empty: [...empty.values()], writesHost, warnings };
+  const ofHost = [...apps.values()].flat().filter(({ kind }) => kind === "host");
+  const writesHost = ofHost.some(({ readOnly }) => !readOnly);
+  return { apps, empty: [...empty.values()], writesHost, mountsHost: ofHost.length > 0, warnings };
 }
 
 function matchMount(manifest: PodManifest, app: PodApp, mount: PodApp["mounts"][number]): AppMount {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { decidePod, type Placement, planInput, podCgroups, treeWarnings } from "../../src/api/decide.ts";
@@ -137,6 +137,34 @@ describe("whose isolators they are (ISO-1)", () => {
     assert.deepEqual(await writesHost(`data,kind=host,source=${source}`), [true]);
     assert.deepEqual(await writesHost(`data,kind=host,source=${source},readOnly=true`), [false]);
     assert.deepEqual(await writesHost("data,kind=empty"), [false]);
+  });
+
+  it("ISO-5: without a user namespace so is any volume of the host, and its network", async (t) => {
+    const readOnly = [`data,kind=host,source=${await temporaryDirectory(t)},readOnly=true`];
+    const mounts = ["volume=data,target=/data"];
+    const writesHost = async (options: Partial<RunOptions>) => {
+      const { isolation } = await decide({ privateUsers: false, ...options });
+      return isolation.apps.map((app) => app.writesHost);
+    };
+    assert.deepEqual(await writesHost({ volumes: readOnly, mounts }), [true]);
+    assert.deepEqual(await writesHost({ network: "host" }), [true]);
+    assert.deepEqual(await writesHost({ volumes: ["data,kind=empty"], mounts }), [false]);
+    assert.deepEqual(await writesHost({}), [false]);
+  });
+
+  it("ISO-9: warns of a set-user-ID file on a writable volume of the host, once, and of none that cannot be written to", async (t) => {
+    const source = await temporaryDirectory(t);
+    mkdirSync(join(source, "bin"));
+    writeFileSync(join(source, "bin", "su"), "");
+    chmodSync(join(source, "bin", "su"), 0o4755);
+    const mounts = ["volume=data,target=/data", "volume=again,target=/again"];
+    const again = `again,kind=host,source=${source}`;
+    const warnings = async (volumes: readonly string[]) =>
+      (await decide({ volumes, mounts })).warnings.filter((warning) => warning.includes("set-user-ID"));
+    const [warning, ...others] = await warnings([`data,kind=host,source=${source}`, again]);
+    assert.ok(warning?.startsWith(`${source}/bin/su is set-user-ID`), warning);
+    assert.deepEqual(others, []);
+    assert.deepEqual(await warnings([`data,kind=host,source=${source},readOnly=true`, `${again},readOnly=true`]), []);
   });
 });
 

@@ -104,6 +104,24 @@ describe("a writable volume of the host (T-R51, ISO-5, ISO-6)", () => {
     }
   }
 
+  it("ISO-5: without a user namespace a pod that only reads a volume, or has the host's network, is held to the same", () => {
+    fresh();
+    const reading = ["--private-users=no", "--volume", `data,kind=host,source=${volume},readOnly=true`];
+    for (const flags of [reading, ["--private-users=no", "--net=host", "--volume", "data,kind=empty"]]) {
+      const { stdout, stderr } = work.run([...flags, image, "--", "mark", "/"]);
+      const { fchmod, chmod, capability } = tableOf(stdout, "mark");
+      assert.deepEqual([fchmod, chmod, capability], ["EPERM", "EPERM", "EPERM"], stderr);
+    }
+  });
+
+  it("ISO-9: a set-user-ID file that is there already is warned of, by its name", () => {
+    fresh();
+    const { stderr } = work.run([...mounted(), "--", "exit", "0"]);
+    assert.ok(stderr.includes(`warning: ${volume}/written is set-user-ID`), stderr);
+    rmSync(join(volume, "written"));
+    assert.equal(work.run([...mounted(), "--", "exit", "0"]).stderr, "");
+  });
+
   it("a neighbour without the volume is held to the same: it reaches the other's files through /proc", () => {
     fresh();
     const wait = [...mounted(), "--name=one", "--", "exit", "0", "---"];

@@ -6,7 +6,7 @@ import { planPodCgroups } from "../../src/pod/cgroup-plan.ts";
 import { decideIsolators } from "../../src/pod/isolators.ts";
 import { podFiles } from "../../src/pod/network.ts";
 import type { PlanApp, PlanInput } from "../../src/pod/plan.ts";
-import { matchVolumes } from "../../src/pod/volumes.ts";
+import { matchVolumes, mayWriteHost } from "../../src/pod/volumes.ts";
 import { PodManifest } from "../../src/schema/pod-manifest.ts";
 
 export interface PlanVector {
@@ -44,7 +44,7 @@ export function inputOf(vector: PlanVector): PlanInput {
       insecure,
       features: cgroupFeatures(vector.layout),
       userNamespace: vector.userNamespace !== undefined,
-      writesHost: volumes.writesHost,
+      writesHost: mayWriteHost(volumes, { userNamespace: vector.userNamespace !== undefined, network: vector.network }),
       network: vector.network,
       callerOomScore: 0,
       securityModules: [],

@@ -38,7 +38,7 @@ describe("explainPlan", () => {
   });
 
   it("ISO-5: says what becomes of set-user-ID files where the host's can be written to, and only there", () => {
-    assert.match(words.get("default") ?? "", /no set-user-ID files, because files of the host can be written to/);
+    assert.match(words.get("default") ?? "", /no set-user-ID files, because files of the host could be written to/);
     assert.doesNotMatch(words.get("host-network") ?? "", /set-user-ID files/);
   });
 

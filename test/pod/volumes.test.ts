@@ -8,6 +8,7 @@ import {
   inspectSource,
   isAtOrBelow,
   matchVolumes,
+  mayWriteHost,
   obscured,
   parseMountFlag,
   parseVolumeFlag,
@@ -51,6 +52,16 @@ describe("matchVolumes", () => {
       false,
       "mounted nowhere",
     );
+  });
+
+  it("ISO-5: without a user namespace a pod may come to write to the host by any volume of it and by its network", () => {
+    const readOnly = matchVolumes(pod([{ ...host, readOnly: true }], [{ volume: "data", path: "/db" }]));
+    const empty = matchVolumes(pod([{ name: "data", kind: "empty" }], [{ volume: "data", path: "/db" }]));
+    const [shared, own] = [{ userNamespace: false }, { userNamespace: true }];
+    assert.equal(mayWriteHost(readOnly, { ...own, network: "host" }), false);
+    assert.equal(mayWriteHost(readOnly, { ...shared, network: "none" }), true);
+    assert.equal(mayWriteHost(empty, { ...shared, network: "host" }), true);
+    assert.equal(mayWriteHost(empty, { ...shared, network: "none" }), false);
   });
 
   it("a host volume is recursive and writable unless said (POD-13)", () => {
