@@ -56,17 +56,26 @@ function findApp(store: Store, app: RunApp): ImageRecord | undefined {
   return findForHostSync(store, reference.name, reference.labels);
 }
 
+/** What several apps name in the same words is fetched once: a pod of fifty apps of one file reads it once, and all get the same image. */
 async function fetchAll(
   settings: Settings,
   options: RunOptions,
   pullPolicy: "new" | "never" | "update",
 ): Promise<readonly ImageRecord[]> {
   const { fetchImages } = await import("./fetch.ts");
-  return await fetchImages(settings, {
-    images: options.apps.map((app) => ({ reference: app.image, signature: app.signature })),
+  const wordsOf = (app: RunApp) => JSON.stringify([app.image, app.signature]);
+  const sought = new Map(options.apps.map((app) => [wordsOf(app), app]));
+  const fetched = await fetchImages(settings, {
+    images: [...sought.values()].map((app) => ({ reference: app.image, signature: app.signature })),
     pullPolicy,
     allowRollback: options.allowRollback,
     signal: options.signal,
+  });
+  const records = new Map([...sought.keys()].map((words, index) => [words, fetched[index]]));
+  return options.apps.map((app) => {
+    const record = records.get(wordsOf(app));
+    if (record === undefined) throw new Failure("INTERNAL", `${app.image} has no record`);
+    return record;
   });
 }
 

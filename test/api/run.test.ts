@@ -144,6 +144,22 @@ describe("LIFE-20: a pod that does not start leaves nothing", () => {
     assert.deepEqual(world.remains(), []);
   });
 
+  it("a file that many apps name is read once, also when they cannot be one pod", async () => {
+    const file = await world.image("example.com/many", { exec: ["/guest"] });
+    let reads = 0;
+    const progress = ({ finished }: { readonly finished?: boolean | undefined }) => {
+      if (finished === true) reads += 1;
+    };
+    const settings = { ...world.settings, log: { ...world.settings.log, progress } };
+    const apps = Array.from({ length: 50 }, () => ({ image: file }));
+    await assert.rejects(
+      runPod(settings, { apps, foreground: true }),
+      fails("USAGE", /two apps of the pod are called/),
+    );
+    assert.equal(reads, 1);
+    assert.deepEqual(world.remains(), []);
+  });
+
   it("needs root, and says so before it makes anything", async () => {
     const settings = { ...world.settings, caller: { uid: 1000, gid: 1000, isRoot: false } };
     const apps = [{ image }];
