@@ -1,6 +1,7 @@
 /* perigee: starts Node with the program beside this file. Knows how to find Node and nothing else.
  * NODE_EXTRA_CA_CERTS is handed on under another name, because Node would parse every certificate of it at every start. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,11 +63,22 @@ static int can_open_files(void)
     return 0;
 }
 
+/* Node would open /dev/null for a standard output that is closed, and a result written to it would be lost without a word. A descriptor
+ * that is open and cannot be written answers EBADF, as the closed one would. Standard input first: the lowest free number is taken. */
+static void keep_closed_output(void)
+{
+    static const int modes[] = {O_RDWR, O_RDONLY};
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) < 0)
+            return;
+}
+
 int main(int argc, char **argv)
 {
     char self[PATH_MAX], script[PATH_MAX], node[PATH_MAX];
     if (!can_open_files())
         return 125;
+    keep_closed_output();
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0)
         return fail("perigee cannot find its own directory", "mount /proc");

@@ -129,6 +129,15 @@ describe("perigee: streams", () => {
     assert.match(stderr, /error\[DISK_FULL\]/);
     assert.equal(status, 1);
   });
+  it("CLI-10: so is one for a standard output that is closed, whatever else is", () => {
+    for (const closed of [">&-", "<&- >&-"]) {
+      const { status, stderr } = spawnSync("bash", ["-c", `"$0" version ${closed}`, program], { encoding: "utf8" });
+      assert.match(stderr, /error\[IO_FAILED\].*\n {2}cause: EBADF/, closed);
+      assert.equal(status, 1);
+    }
+    const { status, stdout } = spawnSync("bash", ["-c", '"$0" version <&- 2>&-', program], { encoding: "utf8" });
+    assert.deepEqual([status, stdout !== ""], [0, true], "what has its output works without the others");
+  });
 });
 
 describe("the launcher", () => {

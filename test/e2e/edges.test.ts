@@ -157,6 +157,13 @@ describe("LIFE-34: output without room", () => {
     const { uuid } = work.pods().at(-1) ?? { uuid: "" };
     assert.equal(readFileSync(join(work.data, "pods", "run", uuid, "logs", "guest")).length, 100_000);
   });
+  it("nor is one that is closed, unless the app says worse; an app without output loses nothing", () => {
+    const outcome = around('"$0" "$@" >&-', ["run", image, "--", "echo", "lost"]);
+    assert.equal(outcome.status, 125);
+    assertTold(outcome, "IO_FAILED", /EBADF/);
+    assert.equal(around('"$0" "$@" >&-', ["run", image, "--", "echo", "lost", ",", "exit", "7"]).status, 7);
+    assert.equal(around('"$0" "$@" <&- >&-', ["run", image, "--", "exit", "0"]).status, 0);
+  });
 });
 
 describe("LIFE-32: rm right after stop", () => {
