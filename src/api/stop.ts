@@ -1,6 +1,6 @@
 /** stop: asks pods to end, and ends them. */
 import { Failure } from "../base/failure.ts";
-import { sendSignal } from "../pod/gc.ts";
+import { killPodCgroups, sendSignal } from "../pod/gc.ts";
 import { type FoundPod, findPod, podsOf, resolvePod } from "../pod/pod.ts";
 import { isAlive, readInit, readSupervisor } from "../pod/record.ts";
 import type { Settings } from "./settings.ts";
@@ -62,12 +62,14 @@ const tries = { supervisor: 250, all: 500 };
 
 /**
  * The end of init is the end of everything in its pid namespace; the supervisor then writes what it saw and gives up the lock. One that
- * does not is killed as well: what it leaves of the pod, gc clears up (LIFE-31).
+ * does not is killed as well: what it leaves of the pod, gc clears up. A pod that does not say who its init is has its cgroups killed (LIFE-31).
  */
 async function kill(root: string, pod: FoundPod, signal: AbortSignal | undefined): Promise<void> {
   for (let attempt = 0; attempt < tries.all; attempt++) {
     const hasInit = tell(pod, "SIGKILL");
     if (hasEnded(root, pod.uuid)) return;
+    // Nobody says who init is: the pod has only just begun, or its file is damaged.
+    if (readInit(pod.directory) === undefined) await killPodCgroups(pod.directory);
     if (!hasInit && attempt >= tries.supervisor) tellSupervisor(pod, "SIGKILL");
     await pause(20, signal);
   }

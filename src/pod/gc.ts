@@ -142,9 +142,14 @@ async function destroy(root: string, pod: Pod): Promise<void> {
 async function killRemains(directory: string): Promise<void> {
   const init = readInit(directory);
   if (init !== undefined) await killProcess(init);
+  await removeCgroups(await killPodCgroups(directory));
+}
+
+/** Ends everything in the pod's cgroups, whoever holds its lock, and returns them, children first. @throws Failure LOCKED */
+export async function killPodCgroups(directory: string): Promise<readonly string[]> {
   const cgroups = readPodRecord(directory)?.cgroups ?? findPodCgroups(basename(directory));
   await killCgroups(cgroups);
-  await removeCgroups(cgroups);
+  return cgroups;
 }
 
 async function killProcess(identity: ProcessIdentity): Promise<void> {

@@ -107,6 +107,19 @@ describe("stopPods", () => {
     assert.equal((await podStatus(world.settings, { pod: pod.uuid })).state, "exited");
   });
 
+  it("LIFE-31: ends a pod whose file pid is damaged, with its record and without", async () => {
+    for (const damaged of [["pid"], ["pid", "record"]]) {
+      const { uuid, exited } = await world.start(image, ["stubborn", "600"]);
+      await waiting(uuid);
+      for (const file of damaged) writeFileSync(join(world.data, "pods", "run", uuid, file), "\0\0\0");
+      const start = Date.now();
+      assert.deepEqual(await stop([uuid], { force: true }), [{ uuid, killed: true }]);
+      assert.ok(Date.now() - start < 4000, "no waiting for what nobody can tell");
+      assert.equal(await exited, 137);
+      assert.equal((await podStatus(world.settings, { pod: uuid })).state, "exited");
+    }
+  });
+
   it("can be interrupted while it waits", async () => {
     const { uuid } = await world.start(image, ["stubborn", "600"]);
     await waiting(uuid);
