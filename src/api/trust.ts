@@ -133,6 +133,8 @@ export interface TrustedResult {
   /** Where the key is stored now. */
   readonly path: string;
   readonly location: string;
+  /** Its owner revoked it: it does not count any more. */
+  readonly isRevoked?: true;
 }
 
 /**
@@ -148,4 +150,25 @@ export async function trustKey(settings: Settings, scope: TrustScope, candidate:
     settings.log.warn(`${key.path} has no effect: a file of the same name in ${userConfig} masks it`);
   }
   return { fingerprint: key.fingerprint, identities: info.identities, scope: key.scope, path: key.path, location };
+}
+
+/**
+ * Brings in that the owner of a trusted key has revoked it, which the key's own signature proves: the copy replaces every one that counts, for
+ * whichever names, and the key counts for none any more (TRUST-25). Empty for a key that is not revoked or not trusted.
+ */
+export async function storeRevocation(settings: Settings, candidate: KeyCandidate): Promise<readonly TrustedResult[]> {
+  const { info, location, armored } = candidate;
+  if (info.state !== "revoked") return [];
+  const { localConfig, userConfig } = settings.directories;
+  const copies = (await keystoreOf(settings).keysFor(undefined)).filter((key) => key.fingerprint === info.fingerprint);
+  const stored: TrustedResult[] = [];
+  for (const { scope: name } of copies) {
+    const scope: TrustScope = name === "root" ? "root" : { prefix: name };
+    let { path } = await storeTrustedKey(settings.caller.isRoot ? localConfig : userConfig, scope, armored);
+    // The caller's own directory goes before the machine's.
+    if (!(await isTrusted(settings, scope, candidate))) ({ path } = await storeTrustedKey(userConfig, scope, armored));
+    const { fingerprint, identities } = info;
+    stored.push({ fingerprint, identities, scope: name, path, location, isRevoked: true });
+  }
+  return stored;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import * as openpgp from "openpgp";
 import type { InsecureOption, Settings } from "../../src/api/settings.ts";
-import { findKeys, parsePrefix, trustKey } from "../../src/api/trust.ts";
+import { findKeys, parsePrefix, storeRevocation, trustKey } from "../../src/api/trust.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { createHttpClient } from "../../src/http/client.ts";
 import { armor } from "../../src/trust/armor.ts";
@@ -134,6 +134,32 @@ describe("trusting keys", () => {
     const [candidate] = await findKeys(settings, prefix, [path("revoked.asc")]);
     assert.ok(candidate !== undefined);
     await assert.rejects(trustKey(settings, prefix, candidate), failure("KEY_INVALID", /revoked/));
+    assert.deepEqual(await storeRevocation(settings, candidate), [], "it was never trusted");
+  });
+
+  it("TRUST-25: stores a revoked copy over one that is trusted, and no other copy", async () => {
+    const settings = fresh();
+    writeFileSync(path("key.asc"), key.armored);
+    const [plain] = await findKeys(settings, prefix, [path("key.asc")]);
+    assert.ok(plain !== undefined);
+    const { path: file } = await trustKey(settings, prefix, plain);
+    assert.deepEqual(await storeRevocation(settings, plain), []);
+    const { privateKey } = await openpgp.revokeKey({ key: key.key, format: "object" });
+    // Without the signature that proves it, it is no revocation.
+    const forged = made(privateKey).key.toPublic();
+    forged.revocationSignatures = (
+      await openpgp.revokeKey({ key: other.key, format: "object" })
+    ).publicKey.revocationSignatures;
+    writeFileSync(path("forged.asc"), armor("PUBLIC KEY BLOCK", forged.write()));
+    for (const candidate of await findKeys(settings, prefix, [path("forged.asc")]))
+      assert.deepEqual(await storeRevocation(settings, candidate), []);
+    assert.deepEqual(readFileSync(file), key.armored);
+    writeFileSync(path("revoked.asc"), made(privateKey).armored);
+    const [revoked] = await findKeys(settings, prefix, [path("revoked.asc")]);
+    assert.ok(revoked !== undefined);
+    const [stored] = await storeRevocation(settings, revoked);
+    assert.deepEqual([stored?.path, stored?.scope, stored?.isRevoked], [file, "example.com/web", true]);
+    assert.deepEqual(readFileSync(file), revoked.armored);
   });
 
   it("T-S27: says when a mask takes the effect away", async () => {

@@ -4,7 +4,8 @@ import { before, describe, it } from "node:test";
 import * as openpgp from "openpgp";
 import command from "../../src/cli/commands/trust.ts";
 import { armor } from "../../src/trust/armor.ts";
-import { openKeystore } from "../../src/trust/keystore.ts";
+import { describeKeys } from "../../src/trust/keys.ts";
+import { openKeystore, storeTrustedKey } from "../../src/trust/keystore.ts";
 import {
   failure,
   formatted,
@@ -117,6 +118,38 @@ describe("perigee trust", () => {
     await invoke(command, settings, { args: [path("revoked.asc"), path("key.asc")], options: skip });
     assert.deepEqual(await trusted(settings), [key.fingerprint]);
     assert.match(heard.join("\n"), /left out .*revoked/);
+  });
+
+  it("TRUST-25: a revoked copy of a trusted key takes its place wherever it counts, without a question", async () => {
+    writeFileSync(path("other.asc"), other.armored);
+    for (const isRoot of [true, false]) {
+      const settings = { ...fresh(), caller: { uid: isRoot ? 0 : 1000, gid: 0, isRoot } };
+      const { localConfig, userConfig } = settings.directories;
+      await storeTrustedKey(localConfig, "root", other.armored);
+      await storeTrustedKey(userConfig, { prefix }, other.armored);
+      const args = [path("other.asc"), path("revoked.asc")];
+      const { lines, result } = await invoke(command, settings, { args, options: { prefix } });
+      assert.deepEqual(
+        lines.filter((_, index) => index % 2 === 0),
+        ["all images", prefix].map(
+          (names) => `${formatted(other.fingerprint)} is revoked now and does not count any more for ${names}`,
+        ),
+      );
+      assert.deepEqual(new Set(result.map(({ isRevoked }) => isRevoked)), new Set([true]));
+      const keys = await openKeystore({ directories: [localConfig, userConfig] }).keysFor(undefined);
+      const states = await Promise.all(keys.map(async ({ armored }) => (await describeKeys(armored))[0]?.state));
+      assert.deepEqual(states, ["revoked", "revoked"]);
+    }
+  });
+
+  it("TRUST-25: with --fingerprint, of that key only", async () => {
+    const settings = fresh();
+    await storeTrustedKey(settings.directories.userConfig, { prefix }, other.armored);
+    const options = { prefix, fingerprint: [key.fingerprint] };
+    await invoke(command, settings, { args: [path("revoked.asc"), path("key.asc")], options });
+    const copies = await openKeystore({ directories: [settings.directories.userConfig] }).keysFor(prefix);
+    assert.ok(copies.find(({ fingerprint }) => fingerprint === other.fingerprint)?.armored.equals(other.armored));
+    assert.equal(copies.length, 2);
   });
 
   it("asks for exactly one scope", async () => {

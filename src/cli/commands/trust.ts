@@ -7,6 +7,7 @@ import {
   type KeyCandidate,
   parsePrefix,
   requireUsable,
+  storeRevocation,
   type TrustedResult,
   type TrustScope,
   trustKey,
@@ -19,7 +20,7 @@ export default defineCommand({
   arguments: "[key...]",
   summary: "Trust a signing key for image names",
   description:
-    "Stores public keys whose signatures count for the images below a prefix, or for all. A key is a file or an https URL; without any, the keys that the prefix announces are used. Each key is shown and must be accepted.",
+    "Stores public keys whose signatures count for the images below a prefix, or for all. A key is a file or an https URL; without any, the keys that the prefix announces are used. Each key is shown and must be accepted. A revoked copy of a key that is trusted takes the place of the key, which then counts no more.",
   options: [
     ["--prefix <prefix>", "for images with this name or below it, by whole components"],
     ["--root", "for all images"],
@@ -36,26 +37,50 @@ export default defineCommand({
     const { args, options, settings, signal } = context;
     const scope = scopeOf(options);
     const expected = options.list("fingerprint").map(parseFingerprint);
+    const candidates = await findKeys(settings, scope, args, signal);
+    const stored = await revocationsAmong(settings, candidates, expected);
+    const revoked = new Set(stored.map(({ fingerprint }) => fingerprint));
+    // An older copy of such a key, beside the one that says it is revoked, must not take its place.
+    const others = candidates.filter(({ info }) => !revoked.has(info.fingerprint));
     const accepted: KeyCandidate[] = [];
-    for (const candidate of usable(settings, await findKeys(settings, scope, args, signal))) {
+    for (const candidate of usable(settings, others)) {
       if (await isAccepted(context, scope, candidate, expected)) accepted.push(candidate);
     }
-    if (accepted.length === 0) {
+    if (accepted.length === 0 && stored.length === 0) {
       throw new Failure("KEY_UNTRUSTED", expected.length > 0 ? "no key has that fingerprint" : "no key was accepted", {
         subject: expected[0],
         hint: "ask the owner for the fingerprint, by another way than the one the key came",
       });
     }
-    const stored: TrustedResult[] = [];
     for (const candidate of accepted) stored.push(await trustKey(settings, scope, candidate));
     return stored;
   },
   text: (stored) =>
     stored.flatMap((key) => [
-      `trusted for ${key.scope === "root" ? "all images" : key.scope}: ${formatFingerprint(key.fingerprint)}`,
+      key.isRevoked === true
+        ? `${formatFingerprint(key.fingerprint)} is revoked now and does not count any more for ${namesOf(key.scope)}`
+        : `trusted for ${namesOf(key.scope)}: ${formatFingerprint(key.fingerprint)}`,
       `  ${key.path}`,
     ]),
 });
+
+function namesOf(scope: string): string {
+  return scope === "root" ? "all images" : scope;
+}
+
+/** Needs nobody's yes: only the owner of a key can make them, and they take trust away. */
+async function revocationsAmong(
+  settings: Settings,
+  candidates: readonly KeyCandidate[],
+  expected: readonly string[],
+): Promise<TrustedResult[]> {
+  const stored: TrustedResult[] = [];
+  for (const candidate of candidates) {
+    if (expected.length === 0 || expected.includes(candidate.info.fingerprint))
+      stored.push(...(await storeRevocation(settings, candidate)));
+  }
+  return stored;
+}
 
 function scopeOf(options: OptionValues): TrustScope {
   const prefix = options.text("prefix");
