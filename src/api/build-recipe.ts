@@ -1,25 +1,26 @@
 /** Builds an image from a recipe: reads it, fetches the images it begins with, and lets recipe/ carry it out. */
 import { dirname, resolve } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
-import { type BuiltRecipe, buildRecipe, makeShell, type RecipeBuild } from "../recipe/build.ts";
+import type { ImageCompression } from "../image/compress.ts";
+import { type BuiltRecipe, buildImageOf, buildTree, makeShell, type RecipeBuild } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
 import { openContext } from "../recipe/context.ts";
 import { baseOf, type PlannedStep, planRecipe, type RecipePlan } from "../recipe/plan.ts";
 import { type LocatedRecipe, readRecipe } from "../recipe/read.ts";
 import type { Layer } from "../recipe/stack.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
+import type { SbomKind } from "../schema/sbom-link.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { replaceWithRun } from "../shim/run.ts";
 import { type ImageRecord, readManifest } from "../store/images.ts";
 import { openStore } from "../store/layout.ts";
 import { ensureTree } from "../store/trees.ts";
+import type { StoredSbom } from "./build-sbom.ts";
 import type { CheckedBuild } from "./check-build.ts";
 import { hostFile } from "./decide.ts";
 import { fetchImages } from "./fetch.ts";
 import { requireVouched } from "./pod-images.ts";
 import type { Settings } from "./settings.ts";
-
-export type { BuiltRecipe };
 
 export interface RecipeOptions {
   /** YAML, or JSON with a name that ends in `.json`. */
@@ -39,26 +40,33 @@ export interface BuildRecipeOptions extends RecipeOptions {
   /** `NAME[-VERSION].aci` in the working directory when absent, after the last part of the image's name. */
   readonly output?: string | undefined;
   readonly overwrite?: boolean | undefined;
-  readonly compression?: "gzip" | "none" | undefined;
+  readonly compression?: ImageCompression | undefined;
+  /** Store a bill of materials beside the image, named by its manifest. */
+  readonly sbom?: SbomKind | undefined;
   /** Carry it out once more, without the cache, in another place, and compare. */
   readonly check?: boolean | undefined;
 }
 
+export interface RecipeResult extends BuiltRecipe {
+  readonly sbom?: StoredSbom | undefined;
+  readonly check?: CheckedBuild | undefined;
+}
+
 /** @throws Failure RECIPE_INVALID, STEP_FAILED, NOT_ROOT, and what fetching and building throw; nothing but the cache is left */
-export async function buildFromRecipe(
-  settings: Settings,
-  options: BuildRecipeOptions,
-): Promise<BuiltRecipe & { readonly check?: CheckedBuild }> {
+export async function buildFromRecipe(settings: Settings, options: BuildRecipeOptions): Promise<RecipeResult> {
   const { recipe, written } = await readSource(settings, options);
-  const { output = written?.path, overwrite = written?.overwrite, signal } = options;
+  const { output = written?.path, overwrite = written?.overwrite, sbom, signal } = options;
   const image = await withBuild(settings, recipe, { ...options, output, overwrite }, async (build) => {
-    return await buildRecipe(build);
+    if (sbom === undefined) return await buildImageOf(build, await buildTree(build));
+    const { buildRecipeWithSbom } = await import("./recipe-sbom.ts");
+    return await buildRecipeWithSbom(settings, build, sbom);
   });
   if (options.check !== true) return image;
   const { checkBuild } = await import("./check-build.ts");
   const words = wordsOf(options, written !== undefined);
   const check = await checkBuild(settings, {
     path: image.path,
+    sbom,
     signal,
     prepare: async () => ({ words, copied: false }),
   });
@@ -80,7 +88,7 @@ function contextOf({ file, context }: RecipeOptions): string {
 
 /** The words that make another process carry out the same, and every step of it. */
 function wordsOf(options: BuildRecipeOptions, overwrites: boolean): readonly string[] {
-  const { file, language, compression, pullPolicy = "new" } = options;
+  const { file, language, compression, sbom, pullPolicy = "new" } = options;
   return [
     language === "acbuild" ? "--script" : "--file",
     resolve(file),
@@ -91,6 +99,7 @@ function wordsOf(options: BuildRecipeOptions, overwrites: boolean): readonly str
     // The same images as the first time, also when newer ones were published meanwhile.
     pullPolicy === "update" ? "new" : pullPolicy,
     ...(compression === "none" ? ["--no-compression"] : []),
+    ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
     ...(overwrites ? ["--overwrite"] : []),
   ];
 }

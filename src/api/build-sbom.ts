@@ -5,10 +5,9 @@ import { sha512 } from "../base/digest.ts";
 import { Failure, printable } from "../base/failure.ts";
 import { ignoreMissing, ioFailure, syncDirectory, tempBeside } from "../base/files.ts";
 import { type BuiltImage, checkManifest } from "../image/build.ts";
+import type { ImageManifest } from "../schema/image-manifest.ts";
 import { type SbomKind, sbomLinks, sbomPath } from "../schema/sbom-link.ts";
 import { parseStrictJson } from "../schema/strict-json.ts";
-import { sbomOfTree } from "./sbom.ts";
-import type { Settings } from "./settings.ts";
 
 export interface ImageParts {
   readonly manifest: Buffer;
@@ -22,7 +21,13 @@ export interface BuildSbomOptions {
   /** The image; the bill is written beside it. */
   readonly output: string;
   readonly overwrite: boolean;
-  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SbomBuild<Image extends BuiltImage> {
+  /** The bytes of the bill, from the manifest without the link to it. */
+  readonly describe: (manifest: ImageManifest) => Promise<Buffer>;
+  /** Writes the image with the manifest it is given. */
+  readonly build: (manifest: Buffer) => Promise<Image>;
 }
 
 export interface StoredSbom {
@@ -33,22 +38,18 @@ export interface StoredSbom {
 
 /**
  * Both files or neither. The bill gets its name after the image: at every moment an image that names a bill has one that fits, or none.
- * @param build writes the image with the manifest it is given
- * @throws Failure ALREADY_EXISTS, IO_FAILED, DISK_FULL, whatever `build` throws
+ * @throws Failure ALREADY_EXISTS, IO_FAILED, DISK_FULL, whatever `describe` and `build` throw
  */
-export async function buildWithSbom(
-  settings: Settings,
-  parts: ImageParts,
-  options: BuildSbomOptions,
-  build: (manifest: Buffer) => Promise<BuiltImage>,
-): Promise<BuiltImage & { readonly sbom: StoredSbom }> {
-  const { kind, output, overwrite, signal } = options;
+export async function buildWithSbom<Image extends BuiltImage>(
+  parts: Pick<ImageParts, "manifest" | "manifestPath">,
+  { kind, output, overwrite }: BuildSbomOptions,
+  { describe, build }: SbomBuild<Image>,
+): Promise<Image & { readonly sbom: StoredSbom }> {
+  await requireFreeSbom(output, kind, overwrite);
   const path = sbomPath(output, kind);
-  await requireFree(path, overwrite);
   // Without the annotation that is about to be written: a manifest that has an old one gives the same bill.
   const manifest = checkManifest(withoutLink(parts.manifest, parts.manifestPath, kind), parts.manifestPath);
-  const sbom = await sbomOfTree(settings, manifest, parts.rootfs, signal);
-  const bytes = Buffer.from(sbom.document(kind));
+  const bytes = await describe(manifest);
   const digest = sha512(bytes);
   const temporary = await tempBeside(path, 0o644).catch((error: unknown) => {
     throw ioFailure(error, `cannot write ${printable(path)}`, path);
@@ -68,7 +69,9 @@ export async function buildWithSbom(
   }
 }
 
-async function requireFree(path: string, overwrite: boolean): Promise<void> {
+/** What would be refused in the end can be refused before any work. @throws Failure ALREADY_EXISTS */
+export async function requireFreeSbom(output: string, kind: SbomKind, overwrite: boolean): Promise<void> {
+  const path = sbomPath(output, kind);
   const status = await lstat(path).catch(() => undefined);
   if (status === undefined || (overwrite && status.isFile())) return;
   throw new Failure("ALREADY_EXISTS", `${printable(path)} is there already`, {

@@ -1,9 +1,11 @@
 /** Builds an image, from a layout directory or from a manifest and a root file system. */
 import { Failure } from "../base/failure.ts";
 import { type BuiltImage, buildArchive } from "../image/build.ts";
-import { type GzipParameters, gzipParameters } from "../image/gzip.ts";
+import { type CompressionParameters, compressionParameters, type ImageCompression } from "../image/compress.ts";
 import { readLayoutDirectory, readManifestFile } from "../image/layout-directory.ts";
+import type { ImageManifest } from "../schema/image-manifest.ts";
 import type { SbomKind } from "../schema/sbom-link.ts";
+import { pack } from "../shim/pack.ts";
 import type { ImageParts, StoredSbom } from "./build-sbom.ts";
 import type { CheckedBuild } from "./check-build.ts";
 import type { Settings } from "./settings.ts";
@@ -17,7 +19,7 @@ export interface BuildImageOptions {
   readonly output: string;
   /** Replace an existing file. */
   readonly overwrite?: boolean | undefined;
-  readonly compression?: "gzip" | "none" | undefined;
+  readonly compression?: ImageCompression | undefined;
   /** Everything belongs to 0:0 in the image. */
   readonly ownerRoot?: boolean | undefined;
   /** Store a bill of materials beside the image, named by its manifest. */
@@ -30,8 +32,7 @@ export interface BuildImageOptions {
 export interface BuildResult extends BuiltImage {
   readonly sbom?: StoredSbom | undefined;
   readonly check?: CheckedBuild | undefined;
-  /** With what the bytes around the tar were made: they are the same where this is the same. */
-  readonly compression: GzipParameters | { readonly kind: "none" };
+  readonly compression: CompressionParameters;
 }
 
 export type { CheckedBuild, StoredSbom };
@@ -43,7 +44,7 @@ export type { CheckedBuild, StoredSbom };
 export async function buildImage(settings: Settings, options: BuildImageOptions): Promise<BuildResult> {
   const parts = await readParts(options);
   const image = await buildParts(settings, parts, options);
-  const compression = options.compression === "none" ? ({ kind: "none" } as const) : gzipParameters;
+  const compression = compressionParameters(options.compression ?? "gzip");
   if (options.check !== true) return { ...image, compression };
   const { checkBuild, copyParts } = await import("./check-build.ts");
   const check = await checkBuild(settings, {
@@ -88,7 +89,10 @@ async function buildParts(
     });
   if (sbom === undefined) return await build(parts.manifest);
   const { buildWithSbom } = await import("./build-sbom.ts");
-  return await buildWithSbom(settings, parts, { kind: sbom, output, overwrite, signal }, build);
+  const { sbomOfTree } = await import("./sbom.ts");
+  const describe = async (read: ImageManifest): Promise<Buffer> =>
+    Buffer.from((await sbomOfTree(settings, read, () => pack(parts.rootfs, { signal }))).document(sbom));
+  return await buildWithSbom(parts, { kind: sbom, output, overwrite }, { describe, build });
 }
 
 async function readParts({ directory, manifest, rootfs }: BuildImageOptions): Promise<ImageParts> {

@@ -1,6 +1,7 @@
 /** Copies an image with a changed manifest, as actool's patch-manifest does. */
 import { existsSync } from "node:fs";
 import { Failure, printable } from "../base/failure.ts";
+import type { ImageCompression } from "../image/compress.ts";
 import { readManifestFile } from "../image/layout-directory.ts";
 import { changeManifest } from "../image/manifest-changes.ts";
 import { type ManifestFlags, parseManifestFlags } from "../image/manifest-flags.ts";
@@ -18,7 +19,7 @@ export interface PatchManifestOptions {
   readonly replace?: boolean | undefined;
   /** Replace an existing output. */
   readonly overwrite?: boolean | undefined;
-  readonly compression?: "gzip" | "none" | undefined;
+  readonly compression?: ImageCompression | undefined;
   /** A file whose bytes become the manifest; instead of `flags`. */
   readonly manifest?: string | undefined;
   readonly flags?: ManifestFlags | undefined;

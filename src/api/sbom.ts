@@ -16,7 +16,7 @@ import { ImageManifest } from "../schema/image-manifest.ts";
 import { labelValue } from "../schema/labels.ts";
 import { type SbomKind, sbomKinds } from "../schema/sbom-link.ts";
 import { parseDocument } from "../schema/validate.ts";
-import { pack } from "../shim/pack.ts";
+import { type PackEntry, pack } from "../shim/pack.ts";
 import { findImageSource } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
 import { version as toolVersion } from "./version.ts";
@@ -88,15 +88,10 @@ interface Described {
 }
 
 /** @internal what build makes of the parts of its image. */
-export async function sbomOfTree(
-  settings: Settings,
-  manifest: ImageManifest,
-  rootfs: string,
-  signal: AbortSignal | undefined,
-): Promise<ImageSbom> {
+export async function sbomOfTree(settings: Settings, manifest: ImageManifest, entries: Entries): Promise<ImageSbom> {
   return describe(settings, {
     manifest,
-    inventory: await takeInventory(passOver(settings, manifest.name, rootfs, signal)),
+    inventory: await takeInventory(passOver(settings, manifest.name, entries)),
   });
 }
 
@@ -152,11 +147,17 @@ async function readDirectory(
 ): Promise<Described> {
   const { manifest: bytes, manifestPath, rootfs } = await readLayoutDirectory(directory);
   const manifest = parseDocument(ImageManifest, bytes, manifestPath);
-  return { manifest, inventory: await takeInventory(passOver(settings, manifest.name, rootfs, signal)) };
+  return {
+    manifest,
+    inventory: await takeInventory(passOver(settings, manifest.name, () => pack(rootfs, { signal }))),
+  };
 }
 
-function passOver(settings: Settings, name: string, rootfs: string, signal: AbortSignal | undefined): Pass {
-  return (visit) => watched(settings, name, visit)(pack(rootfs, signal === undefined ? {} : { signal }));
+/** The files of a tree, as often as they are asked for. */
+type Entries = () => AsyncIterable<PackEntry>;
+
+function passOver(settings: Settings, name: string, entries: Entries): Pass {
+  return (visit) => watched(settings, name, visit)(entries());
 }
 
 async function readImage(settings: Settings, image: string, signal: AbortSignal | undefined): Promise<Described> {

@@ -8,6 +8,7 @@ import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { type PackEntry, pack } from "../shim/pack.ts";
 import { writeTar } from "../tar/write.ts";
+import type { ImageCompression } from "./compress.ts";
 import { notThere } from "./layout-directory.ts";
 import { imageMembers } from "./members.ts";
 import { type BuiltImage, realParent, requireFree, requireImageName, writeImage } from "./output.ts";
@@ -24,7 +25,7 @@ export interface BuildOptions {
   /** Must end in `.aci` (ACI-1). */
   readonly output: string;
   readonly overwrite: boolean;
-  readonly compression: "gzip" | "none";
+  readonly compression: ImageCompression;
   readonly ownerRoot: boolean;
   /** Seconds; later times are clamped to it (architecture.md 16). */
   readonly sourceDateEpoch?: number | undefined;

@@ -6,7 +6,7 @@ import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ignoreMissing, ioFailure, syncDirectory, tempBeside } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
-import { gzip } from "./gzip.ts";
+import { compress, type ImageCompression } from "./compress.ts";
 
 export interface BuiltImage {
   readonly id: ImageID;
@@ -69,7 +69,7 @@ export async function realParent(output: string): Promise<string> {
 /** Writes an uncompressed tar as an image file. @throws Failure ALREADY_EXISTS, DISK_FULL, INTERRUPTED; whatever `tar` throws */
 export async function writeImage(
   tar: AsyncIterable<Uint8Array>,
-  options: OutputOptions & { readonly compression: "gzip" | "none" },
+  options: OutputOptions & { readonly compression: ImageCompression },
 ): Promise<BuiltImage> {
   const { signal, log, output } = options;
   const hash = createHash("sha512");
@@ -84,7 +84,7 @@ export async function writeImage(
       yield chunk;
     }
   }
-  const size = await writeOutput(options.compression === "gzip" ? gzip(hashed()) : hashed(), options);
+  const size = await writeOutput(compress(hashed(), options.compression), options);
   log.progress({ task, done: read, finished: true });
   return { id: imageID(hash.digest("hex")), path: output, size };
 }

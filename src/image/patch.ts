@@ -11,6 +11,7 @@ import type { TarEntry } from "../tar/entry.ts";
 import { encodeHeader, padding } from "../tar/write.ts";
 import { type ArchiveOptions, readArchive } from "./archive.ts";
 import { checkManifest } from "./build.ts";
+import type { ImageCompression } from "./compress.ts";
 import { openCompressed } from "./compression.ts";
 import { type BuiltImage, type OutputOptions, requireFree, writeImage } from "./output.ts";
 
@@ -20,7 +21,7 @@ export interface PatchOptions extends OutputOptions {
   readonly expected?: ImageID | undefined;
   /** The bytes of the new manifest, from those of the old one; validated afterwards. */
   readonly change: (manifest: Buffer) => Buffer;
-  readonly compression: "gzip" | "none";
+  readonly compression: ImageCompression;
   /** For reading the input. */
   readonly limits?: ArchiveOptions["limits"];
 }

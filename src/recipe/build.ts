@@ -7,8 +7,10 @@ import { verifying } from "../base/digest.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type BuiltImage, buildArchive } from "../image/build.ts";
+import { type CompressionParameters, compressionParameters, type ImageCompression } from "../image/compress.ts";
 import { requireOutput, writeOutput } from "../image/output.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import type { PackEntry } from "../shim/pack.ts";
 import { beginLayer, commitLayer, findLayer, keyOf, layerDirectory, lockKey } from "./cache.ts";
 import { mergeLayers, refuseRemovals } from "./merge.ts";
 import type { PlannedStep, RecipePlan } from "./plan.ts";
@@ -26,7 +28,7 @@ export interface RecipeBuild {
   readonly dependencies: ReadonlyMap<string, Layer>;
   readonly output: string;
   readonly overwrite: boolean;
-  readonly compression: "gzip" | "none";
+  readonly compression: ImageCompression;
   /** Undefined: times of the base are kept. */
   readonly sourceDateEpoch: number | undefined;
 }
@@ -36,17 +38,44 @@ export interface BuiltRecipe extends BuiltImage {
   readonly steps: readonly { readonly number: number; readonly step: string; readonly cached: boolean }[];
   /** Whether the archive itself was there already. */
   readonly cached: boolean;
+  readonly compression: CompressionParameters;
+}
+
+/** The files of the image, when every step is done. */
+export interface BuiltTree extends Pick<BuiltRecipe, "steps"> {
+  /** Those of the result itself, lowest first. */
+  readonly layers: Stack;
 }
 
 /** @throws Failure STEP_FAILED, NOT_FOUND, USAGE, UNSUPPORTED, NOT_ROOT, ALREADY_EXISTS, DISK_FULL, INTERRUPTED …; nothing but the cache is left */
-export async function buildRecipe(build: RecipeBuild): Promise<BuiltRecipe> {
+export async function buildTree(build: RecipeBuild): Promise<BuiltTree> {
   await requireOutput({ output: build.output, overwrite: build.overwrite });
-  const steps: BuiltRecipe["steps"][number][] = [];
-  const own = await layersOf(build, build.plan.layers, (planned, isCached) =>
+  const steps: BuiltTree["steps"][number][] = [];
+  const layers = await layersOf(build, build.plan.layers, (planned, isCached) =>
     steps.push({ number: planned.number, step: planned.title, cached: isCached }),
   );
-  const archive = await archiveOf(build, own);
-  return { ...archive, steps };
+  return { layers, steps };
+}
+
+/** What the image will hold, in the order of its archive; as often as it is asked for. @throws Failure as mergeLayers; UNSUPPORTED (RECIPE-42) */
+export function treeEntries(build: RecipeBuild, { layers }: BuiltTree): AsyncGenerator<PackEntry> {
+  const under = viewOf(below(build, lastOf(build.plan)));
+  const onRemoved = refuseRemovals((path) => under.find(path) !== undefined);
+  return mergeLayers(layers, { signal: build.shop.signal, onRemoved });
+}
+
+/**
+ * Writes the image.
+ * @param manifest that of the plan, or what was made of it
+ * @throws Failure as buildTree, MANIFEST_INVALID
+ */
+export async function buildImageOf(
+  build: RecipeBuild,
+  tree: BuiltTree,
+  manifest: Buffer = build.plan.manifest,
+): Promise<BuiltRecipe> {
+  const archive = await archiveOf(build, tree, manifest);
+  return { ...archive, steps: tree.steps, compression: compressionParameters(build.compression) };
 }
 
 /** The layers of the result itself, lowest first, after the given steps. */
@@ -86,9 +115,14 @@ interface StoredArchive {
   readonly sha512: string;
 }
 
-async function archiveOf(build: RecipeBuild, own: Stack): Promise<BuiltImage & { readonly cached: boolean }> {
+async function archiveOf(
+  build: RecipeBuild,
+  tree: BuiltTree,
+  manifest: Buffer,
+): Promise<BuiltImage & { readonly cached: boolean }> {
   const { shop, plan, compression, sourceDateEpoch } = build;
-  const parts = [own.map(({ id }) => id), plan.manifest.toString("utf8"), compression, sourceDateEpoch, shop.isRoot];
+  const layers = tree.layers.map(({ id }) => id);
+  const parts = [layers, manifest.toString("utf8"), compressionParameters(compression), sourceDateEpoch, shop.isRoot];
   const key = keyOf(["archive", parts, below(build, lastOf(plan)).map(({ id }) => id)]);
   const lock = await lockKey(shop.cache, key, shop.signal, shop.log);
   try {
@@ -97,7 +131,7 @@ async function archiveOf(build: RecipeBuild, own: Stack): Promise<BuiltImage & {
     if (known !== undefined && stored !== undefined) {
       return { ...(await handOut(build, known.id, stored)), cached: true };
     }
-    const made = await makeArchive(build, own, key);
+    const made = await makeArchive(build, { tree, manifest, key });
     return { ...(await handOut(build, made.id, made.stored)), cached: false };
   } finally {
     lock.release();
@@ -113,18 +147,15 @@ const recordName = "image.json";
 
 async function makeArchive(
   build: RecipeBuild,
-  own: Stack,
-  key: string,
+  { tree, manifest, key }: { readonly tree: BuiltTree; readonly manifest: Buffer; readonly key: string },
 ): Promise<{ id: string; stored: StoredArchive }> {
-  const { shop, plan, compression, sourceDateEpoch } = build;
-  const under = viewOf(below(build, lastOf(plan)));
-  const onRemoved = refuseRemovals((path) => under.find(path) !== undefined);
+  const { shop, compression, sourceDateEpoch } = build;
   const staging = await beginLayer(shop.cache);
   try {
     const path = join(staging.tree, archiveName);
     const { id, size } = await buildArchive({
-      manifest: plan.manifest,
-      rootfs: mergeLayers(own, { signal: shop.signal, onRemoved }),
+      manifest,
+      rootfs: treeEntries(build, tree),
       output: path,
       overwrite: false,
       compression,

@@ -94,8 +94,12 @@ function emerge(walk: Walk, entry: PackEntry): PackEntry {
   if (moved.carrier !== undefined) return { ...entry, link: Buffer.from(moved.carrier, "latin1") };
   moved.carrier = walk.path;
   // The layer is ours and nobody changes it: its path can be opened.
-  const body = createReadStream(placeOf(walk.rootfs, partsOf(target)));
-  return { ...moved.entry, path: entry.path, body: body as AsyncIterable<Uint8Array> };
+  return { ...moved.entry, path: entry.path, body: contentOf(placeOf(walk.rootfs, partsOf(target))) };
+}
+
+/** Opened when it is read: a stream that nobody reads would keep its descriptor. */
+async function* contentOf(place: Buffer): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(place) as AsyncIterable<Uint8Array>;
 }
 
 export function isWhiteoutEntry({ type, device }: Pick<PackEntry, "type" | "device">): boolean {

@@ -49,12 +49,21 @@ describe("perigee build", () => {
   it("a script, a recipe and their options are told apart", async () => {
     const options = { file: "a.yaml", script: "b" };
     await assert.rejects(run({ args: [], options }), fails("USAGE", /not both/));
-    await assert.rejects(
-      run({ args: [], options: { script: "b", sbom: true } }),
-      fails("USAGE", /--sbom is for directories/),
-    );
     await assert.rejects(run({ args: ["a", "b"], options: { script: "b" } }), fails("USAGE", /only the image/));
     await assert.rejects(run({ args: [], options: { script: at("none") } }), fails("NOT_FOUND", /script/));
+  });
+  it("--sbom is for recipes and scripts too", async () => {
+    writeFileSync(at("billed.yaml"), "name: example.com/billed\n");
+    writeFileSync(at("billed.acbuild"), "begin\nset-name example.com/billed\n");
+    for (const [option, source] of [
+      ["--file", "billed.yaml"],
+      ["--script", "billed.acbuild"],
+    ] as const) {
+      const line = ["build", "--sbom=cyclonedx", "--overwrite", "--format=json", option, at(source), at("billed.aci")];
+      const built = JSON.parse(perigee(temporary.path, ...line).stdout);
+      assert.equal(built.sbom.path, `${at("billed.aci")}.cdx.json`);
+      assert.equal(built.compression.kind, "gzip");
+    }
   });
   it("--manifest and --rootfs take the place of DIR", async () => {
     const parts = { manifest: at("layout/manifest"), rootfs: at("layout/rootfs") };

@@ -1,6 +1,7 @@
 /** Recipes as their user meets them: real commands in real pods, the cache by its counts, failures, and a builder that is killed. */
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,6 +28,8 @@ after(async () => {
 interface Built {
   readonly id: string;
   readonly cached: boolean;
+  readonly sbom?: { readonly kind: string };
+  readonly check?: { readonly copied: boolean };
   readonly steps: readonly { readonly number: number; readonly cached: boolean }[];
 }
 
@@ -101,6 +104,27 @@ describe("a recipe", () => {
     const after = build(file, "site.aci");
     assert.deepEqual(cachedOf(after), [true, true, true, false, false]);
     assert.notEqual(after.id, before.id);
+  });
+  it("SBOM-7: with a bill of what commands installed; again, all of it is known; done again, it is the same", () => {
+    const install =
+      "mkdir -p /var/lib/dpkg && printf 'Package: made\\nVersion: 2\\nArchitecture: all\\n' > /var/lib/dpkg/status";
+    const file = recipe(
+      "billed",
+      `name: example.com/billed\nsteps:${shell}\n  - run: |\n      ${install}\nexec: [/bin/true]\n`,
+    );
+    const first = build(file, "billed.aci", "--sbom=cyclonedx", "--check");
+    assert.deepEqual([first.sbom?.kind, first.check], ["cyclonedx", { copied: false }]);
+    const bill = readFileSync(work.path("billed.aci.cdx.json"), "utf8");
+    assert.match(bill, /pkg:deb\/debian\/made@2\?arch=all/);
+    const manifest = work.must(["image", "cat-manifest", work.path("billed.aci")]);
+    assert.match(
+      manifest,
+      new RegExp(`perigee/sbom-cyclonedx.*${createHash("sha512").update(bill).digest("hex")}`, "s"),
+    );
+    const second = build(file, "billed.aci", "--sbom=cyclonedx");
+    assert.deepEqual([cachedOf(second), second.cached, second.id], [[true, true, true], true, first.id]);
+    assert.equal(readFileSync(work.path("billed.aci.cdx.json"), "utf8"), bill);
+    assert.equal(work.run([work.path("billed.aci")]).status, 0);
   });
   it("upon another image, and a directory made anew in it", () => {
     const file = recipe(

@@ -1,7 +1,7 @@
 /** A data directory, a context directory and what building recipes in them says, without a process for each build. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type BuildRecipeOptions, type BuiltRecipe, buildFromRecipe } from "../../src/api/build-recipe.ts";
+import { type BuildRecipeOptions, buildFromRecipe, type RecipeResult } from "../../src/api/build-recipe.ts";
 import type { Settings } from "../../src/api/settings.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { RecipeInput } from "../../src/recipe/document.ts";
@@ -60,7 +60,7 @@ export class RecipeWorld {
     recipe: Partial<RecipeInput>,
     options: Partial<BuildRecipeOptions> = {},
     settings: Partial<Settings> = {},
-  ): Promise<BuiltRecipe> {
+  ): Promise<RecipeResult> {
     const file = this.path("context", "recipe.json");
     writeFileSync(file, JSON.stringify({ name: "example.com/made", ...recipe }));
     return await buildFromRecipe(

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { mergeLayers, refuseRemovals } from "../../src/recipe/merge.ts";
 import type { Layer } from "../../src/recipe/stack.ts";
 import { fails } from "../helpers/failures.ts";
@@ -13,6 +14,15 @@ before(async () => {
   world = await RecipeWorld.open();
 });
 after(() => world.remove());
+
+/** A descriptor may be gone before it is looked at. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
 
 const whiteout = (layer: Layer, path: string) => {
   mkdirSync(dirname(join(layer.rootfs, path)), { recursive: true });
@@ -91,6 +101,18 @@ describe("mergeLayers (RECIPE-40)", () => {
     rmSync(join(replaced.rootfs, "a/first"));
     whiteout(replaced, "a/first");
     assert.deepEqual(await merged([low, replaced]), [".", "a", ...expected]);
+  });
+  it("what nobody reads is not opened", async () => {
+    const low = world.layer("unread-low", { first: "content" });
+    linkSync(join(low.rootfs, "first"), join(low.rootfs, "second"));
+    const high = world.layer("unread-high", {});
+    whiteout(high, "first");
+    const place = join(low.rootfs, "first");
+    for await (const { path } of mergeLayers([low, high])) assert.notEqual(path.toString(), "first");
+    // A stream that was made opens its file in a moment.
+    await sleep(50);
+    const targets = readdirSync("/proc/self/fd").map((name) => targetOf(join("/proc/self/fd", name)));
+    assert.ok(targets.length > 2 && !targets.includes(place));
   });
   it("a hard link out of a directory that is gone keeps its content", async () => {
     const low = world.layer("l7", { "a/first": "content" });

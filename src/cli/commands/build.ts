@@ -1,6 +1,6 @@
 /** perigee build */
 import { type BuildResult, buildImage } from "../../api/build.ts";
-import type { BuiltRecipe } from "../../api/build-recipe.ts";
+import type { RecipeResult } from "../../api/build-recipe.ts";
 import { Failure, printable } from "../../base/failure.ts";
 import { type SbomKind, sbomKinds } from "../../schema/sbom-link.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -41,7 +41,7 @@ export default defineCommand({
     "perigee build --check --sbom web/ web.aci",
     "SOURCE_DATE_EPOCH=0 perigee build --owner-root --overwrite web/ web.aci",
   ],
-  run: async (context): Promise<BuildResult | BuiltRecipe> => {
+  run: async (context): Promise<BuildResult | RecipeResult> => {
     const { args, options, settings, signal } = context;
     const [recipe, script] = [options.text("file"), options.text("script")];
     if (recipe !== undefined && script !== undefined)
@@ -57,7 +57,7 @@ export default defineCommand({
       overwrite: options.flag("overwrite"),
       compression: options.flag("compression") ? "gzip" : "none",
       ownerRoot: options.flag("owner-root"),
-      sbom: options.flag("sbom") ? sbomKindOf(options.text("sbom")) : undefined,
+      sbom: sbomOf(options),
       check: options.flag("check"),
       signal,
     });
@@ -70,7 +70,7 @@ async function fromRecipe(
   { args, options, settings, signal, format }: CommandContext,
   file: string,
   language?: "acbuild",
-): Promise<BuiltRecipe> {
+): Promise<RecipeResult> {
   const [output, ...others] = args;
   if (others.length > 0 || options.text("manifest") !== undefined || options.text("rootfs") !== undefined) {
     throw new Failure("USAGE", "with --file or --script only the image to write is named", {
@@ -82,11 +82,6 @@ async function fromRecipe(
       "USAGE",
       "--owner-root is not for recipes: what a step copies belongs to root unless it says otherwise",
     );
-  }
-  if (options.flag("sbom")) {
-    throw new Failure("USAGE", "--sbom is for directories", {
-      hint: "perigee image sbom --as spdx OUT.aci, once the image is built",
-    });
   }
   const request = {
     file,
@@ -106,6 +101,7 @@ async function fromRecipe(
     // A script may say it itself.
     overwrite: options.flag("overwrite") ? true : undefined,
     compression: options.flag("compression") ? "gzip" : "none",
+    sbom: sbomOf(options),
     check: options.flag("check"),
   });
 }
@@ -121,7 +117,9 @@ function number(text: string): number {
 }
 
 /** @throws Failure USAGE */
-function sbomKindOf(text = "spdx"): SbomKind {
+function sbomOf(options: CommandContext["options"]): SbomKind | undefined {
+  if (!options.flag("sbom")) return undefined;
+  const text = options.text("sbom") ?? "spdx";
   const kind = sbomKinds.find((candidate) => candidate === text);
   if (kind !== undefined) return kind;
   throw new Failure("USAGE", `there is no bill of materials of the kind ${printable(text)}`, {

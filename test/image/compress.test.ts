@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { compress, compressionParameters } from "../../src/image/compress.ts";
+import { decompress, sniffCompression } from "../../src/image/compression.ts";
+import { chunks, collect } from "../helpers/tar-bytes.ts";
+
+describe("compress (ACI-10)", () => {
+  for (const kind of ["gzip", "none"] as const) {
+    it(`${kind}: what is read is what was written, and the parameters say how`, async () => {
+      const bytes = Buffer.from("some words ".repeat(10_000));
+      const written = await collect(compress(chunks(bytes), kind));
+      assert.equal(sniffCompression(written), kind);
+      assert.ok((await collect(decompress(chunks(written)))).equals(bytes));
+      assert.equal(compressionParameters(kind).kind, kind);
+    });
+  }
+});
