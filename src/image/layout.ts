@@ -25,11 +25,14 @@ type Seen = Map<string, EntryType | "implied">;
 
 export function layoutChecker(): LayoutChecker {
   const seen: Seen = new Map();
+  // Entries of one directory come in a row, as a rule.
+  let above = "";
   return {
     place(entry) {
       const key = pathKey(entry.path);
       const place = placeOf(entry, key);
-      remember(seen, entry, key);
+      remember(seen, entry, key, above);
+      above = parentOf(key, above);
       if (entry.type === "hardlink") checkLink(seen, entry);
       if (entry.type === "character" && entry.device?.major === 0 && entry.device.minor === 0) {
         throw invalid(entry, "a character device 0:0, which would hide files of an overlay"); // D06
@@ -74,17 +77,23 @@ function placeOf(entry: TarEntry, key: string): Place {
   }
   if (key === "rootfs" && entry.type !== "directory")
     throw invalid(entry, `rootfs is a ${entry.type}, not a directory`); // A08
-  if (key.split("/", 1)[0] !== "rootfs") throw invalid(entry, "it lies outside of rootfs"); // A07
+  if (firstPart(key) !== "rootfs") throw invalid(entry, "it lies outside of rootfs"); // A07
   return "rootfs";
 }
 
+function firstPart(key: string): string {
+  const slash = key.indexOf("/");
+  return slash < 0 ? key : key.slice(0, slash);
+}
+
 /** ACI-2: no duplicates, whatever their kind; nothing below what is no directory (S01, S02, F09…F12). */
-function remember(seen: Seen, entry: TarEntry, key: string): void {
+function remember(seen: Seen, entry: TarEntry, key: string, above: string): void {
   const before = seen.get(key);
   if (before !== undefined && !(before === "implied" && entry.type === "directory")) {
     throw invalid(entry, before === "implied" ? "other entries lie below it" : "it is there twice");
   }
   seen.set(key, entry.type);
+  if (isIn(key, above)) return; // a directory it was with the entry before, and a directory it stays
   for (let slash = key.lastIndexOf("/"); slash > 0; slash = key.lastIndexOf("/", slash - 1)) {
     const parent = key.slice(0, slash);
     const kind = seen.get(parent);
@@ -97,11 +106,21 @@ function remember(seen: Seen, entry: TarEntry, key: string): void {
   }
 }
 
+function isIn(key: string, directory: string): boolean {
+  const slash = key.lastIndexOf("/");
+  return slash === directory.length && key.slice(0, slash) === directory;
+}
+
+/** The directory of `key`, and "" when it has none; `above` is where the entry before was. */
+function parentOf(key: string, above: string): string {
+  return isIn(key, above) ? above : key.slice(0, Math.max(key.lastIndexOf("/"), 0));
+}
+
 /** A hard link names an earlier entry of rootfs itself, not a way to it (H01…H12). */
 function checkLink(seen: Seen, entry: TarEntry): void {
   const target = pathKey(entry.link);
   const kind = target === pathKey(entry.path) ? undefined : seen.get(target);
-  if (!target.split("/", 1).includes("rootfs") || kind === undefined) {
+  if (firstPart(target) !== "rootfs" || kind === undefined) {
     throw invalid(entry, `a hard link to ${showPath(entry.link)}, which is no earlier entry of rootfs`);
   }
   if (kind === "directory" || kind === "implied") throw invalid(entry, "a hard link to a directory");

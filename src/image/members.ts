@@ -3,7 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import type { TarMember, Timestamp, Xattr } from "../tar/entry.ts";
 import { defaultTarLimits } from "../tar/limits.ts";
-import { joinPath, normalisePath } from "../tar/path.ts";
+import { normalisePath } from "../tar/path.ts";
 import { layoutChecker } from "./layout.ts";
 import { isImageXattr } from "./xattrs.ts";
 
@@ -16,6 +16,7 @@ export interface MemberOptions {
 
 const manifestPath = Buffer.from("manifest");
 const rootfsPath = Buffer.from("rootfs");
+const rootfsPrefix = Buffer.from("rootfs/");
 const none = Buffer.alloc(0);
 
 /**
@@ -65,7 +66,7 @@ function rootfsMember(entry: PackEntry, options: MemberOptions, leftOut: Map<str
     mtime: clamped(entry.mtime, options.sourceDateEpoch),
     size: Number(entry.size),
     link: entry.type === "hardlink" ? inRootfs(entry.link) : entry.link,
-    xattrs: entry.xattrs.filter((xattr) => isKept(xattr, leftOut)),
+    xattrs: entry.xattrs.length === 0 ? entry.xattrs : entry.xattrs.filter((xattr) => isKept(xattr, leftOut)),
     device: entry.device,
     body: entry.body,
   };
@@ -78,7 +79,11 @@ function isKept({ name }: Xattr, leftOut: Map<string, number>): boolean {
 }
 
 function inRootfs(path: Buffer): Buffer {
-  return path.equals(Buffer.from(".")) ? rootfsPath : normalisePath(joinPath([rootfsPath, path]), defaultTarLimits);
+  if (path.length === 1 && path[0] === 0x2e) return rootfsPath;
+  const joined = Buffer.allocUnsafe(rootfsPrefix.length + path.length);
+  joined.set(rootfsPrefix);
+  joined.set(path, rootfsPrefix.length);
+  return normalisePath(joined, defaultTarLimits);
 }
 
 /** SOURCE_DATE_EPOCH is the latest time an image may show: what was touched by the build itself gets it. */

@@ -1,6 +1,8 @@
 /** Exact numbers of bytes from a stream of chunks of any size. Knows nothing of what they mean. */
 
 export interface Body extends AsyncIterable<Uint8Array> {
+  /** All of it, when it was at hand already. */
+  readonly whole?: Uint8Array;
   isConsumed(): boolean;
 }
 
@@ -37,6 +39,7 @@ export class ByteReader {
 
   /** The next `size` bytes as they come; a second pass goes on where the first stopped. `onShort` throws when the source ends before. */
   body(size: bigint, onShort: () => Promise<never>): Body {
+    if (size <= this.#rest.length) return new Whole(this.takeNow(Number(size)) ?? none);
     let left = size;
     const next = async (): Promise<IteratorResult<Uint8Array>> => {
       if (left === 0n) return { done: true, value: undefined };
@@ -52,6 +55,29 @@ export class ByteReader {
       return { done: false, value };
     };
     return { [Symbol.asyncIterator]: () => ({ next }), isConsumed: () => left === 0n };
+  }
+}
+
+const none = Buffer.alloc(0);
+
+/** A body that has left the reader: nobody has to consume it. */
+class Whole implements Body {
+  readonly whole: Uint8Array;
+  #isGiven = false;
+
+  constructor(whole: Uint8Array) {
+    this.whole = whole;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    if (!this.#isGiven && this.whole.length > 0) {
+      this.#isGiven = true;
+      yield this.whole;
+    }
+  }
+
+  isConsumed(): boolean {
+    return true;
   }
 }
 

@@ -1,7 +1,7 @@
 /** A tree of files → entries, in the order of their names, by perigee-shim. The record stream is described in spec/shim.md. */
 import { isUtf8 } from "node:buffer";
 import { Failure, printable } from "../base/failure.ts";
-import { ByteReader } from "./byte-reader.ts";
+import { type Body, ByteReader } from "./byte-reader.ts";
 import { startVerb } from "./child.ts";
 
 export interface PackEntry {
@@ -15,10 +15,10 @@ export interface PackEntry {
   readonly size: bigint;
   /** Target of a symlink verbatim, of a hard link the path of an earlier entry; else empty. */
   readonly link: Buffer;
-  readonly device?: { readonly major: number; readonly minor: number };
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
   readonly xattrs: readonly { readonly name: string; readonly value: Buffer }[];
-  /** Consumed before the next entry is asked for, or skipped. */
-  readonly body: AsyncIterable<Uint8Array>;
+  /** Consumed before the next entry is asked for, or skipped. `whole` is all of it when it is at hand already. */
+  readonly body: AsyncIterable<Uint8Array> & { readonly whole?: Uint8Array | undefined };
 }
 
 const types: Readonly<Record<string, PackEntry["type"]>> = {
@@ -30,6 +30,8 @@ const types: Readonly<Record<string, PackEntry["type"]>> = {
   "5": "directory",
   "6": "fifo",
 };
+
+const none = Buffer.alloc(0);
 
 /** Fields of a header before its extended attributes. */
 const fieldCount = 10;
@@ -61,9 +63,9 @@ export async function* pack(
       }
       const header = reader.takeNow(size) ?? (await reader.take(size));
       if (header === undefined) return await cutOff();
-      const entry = parseHeader(header);
-      const body = reader.body(entry.size, cutOff);
-      yield { ...entry, body };
+      const entry = parseHeader(header, (size) => reader.body(size, cutOff));
+      const { body } = entry;
+      yield entry;
       if (!body.isConsumed()) for await (const _ of body); // what the consumer did not want
     }
   } finally {
@@ -73,37 +75,73 @@ export async function* pack(
   }
 }
 
-/** One character is one byte here: the lengths of the fields are their places in the header. */
-function parseHeader(header: Buffer): Omit<PackEntry, "body"> {
-  const fields = header.toString("latin1").split("\0", fieldCount);
-  const [path = "", kind = "", mode = "", uid, gid, mtime = "", size = "", link = "", major, minor] = fields;
-  const type = types[kind];
-  if (type === undefined || fields.length < fieldCount) {
-    throw new Failure("INTERNAL", "a record of perigee-shim pack is malformed");
-  }
-  const endOf = (count: number): number => fields.slice(0, count).reduce((sum, field) => sum + field.length + 1, 0);
-  const linkEnd = endOf(8) - 1;
+/** Where the fields of the header at hand end; field n begins one byte after the end of field n - 1. */
+const ends: number[] = new Array(fieldCount).fill(0);
+
+function parseHeader(header: Buffer, bodyOf: (size: bigint) => Body): PackEntry & { readonly body: Body } {
+  findEnds(header);
+  const type = types[textOf(header, 1)];
+  if (type === undefined) throw malformed();
+  const isDevice = type === "character" || type === "block";
+  const size = sizeOf(header, 6);
   return {
-    path: header.subarray(0, path.length),
+    path: header.subarray(0, endOf(0)),
     type,
-    mode: Number.parseInt(mode, 8),
-    uid: Number(uid),
-    gid: Number(gid),
-    mtime: parseTime(mtime),
-    size: BigInt(size),
-    link: header.subarray(linkEnd - link.length, linkEnd),
-    xattrs: parseXattrs(header, endOf(fieldCount), path),
-    ...(type === "character" || type === "block" ? { device: { major: Number(major), minor: Number(minor) } } : {}),
+    mode: numberOf(header, 2, 8),
+    uid: numberOf(header, 3),
+    gid: numberOf(header, 4),
+    mtime: parseTime(textOf(header, 5)),
+    size,
+    link: endOf(7) === startOf(7) ? none : header.subarray(startOf(7), endOf(7)),
+    xattrs: startOf(fieldCount) === header.length ? [] : parseXattrs(header, startOf(fieldCount)),
+    device: isDevice ? { major: numberOf(header, 8), minor: numberOf(header, 9) } : undefined,
+    body: bodyOf(size),
   };
 }
 
+function findEnds(header: Buffer): void {
+  let field = 0;
+  for (let at = 0; field < fieldCount && at < header.length; at++) if (header[at] === 0) ends[field++] = at;
+  if (field < fieldCount) throw malformed();
+}
+
+function endOf(field: number): number {
+  return ends[field] ?? 0;
+}
+
+function startOf(field: number): number {
+  return field === 0 ? 0 : endOf(field - 1) + 1;
+}
+
+/** One character is one byte here. */
+function textOf(header: Buffer, field: number): string {
+  return header.toString("latin1", startOf(field), endOf(field));
+}
+
+function numberOf(header: Buffer, field: number, base = 10): number {
+  let value = 0;
+  for (let at = startOf(field); at < endOf(field); at++) value = value * base + (header[at] ?? 0) - 0x30;
+  return value;
+}
+
+/** Exact: holes may make a file larger than a number can count. */
+function sizeOf(header: Buffer, field: number): bigint {
+  const size = numberOf(header, field);
+  return Number.isSafeInteger(size) ? BigInt(size) : BigInt(textOf(header, field));
+}
+
+function malformed(): Failure {
+  return new Failure("INTERNAL", "a record of perigee-shim pack is malformed");
+}
+
 /** A name that is no UTF-8 has no place in a tar, whose keywords are text; without a word it would become another name. */
-function parseXattrs(header: Buffer, start: number, path: string): PackEntry["xattrs"] {
+function parseXattrs(header: Buffer, start: number): PackEntry["xattrs"] {
   const xattrs: { name: string; value: Buffer }[] = [];
   for (let at = start; at < header.length; ) {
     const nameEnd = header.indexOf(0, at);
     const name = header.toString("utf8", at, nameEnd);
     if (!isUtf8(header.subarray(at, nameEnd))) {
+      const path = textOf(header, 0);
       throw new Failure("UNSUPPORTED", `${printable(path)}: an extended attribute whose name is not UTF-8`, {
         subject: path,
         hint: "remove it with setfattr -x",

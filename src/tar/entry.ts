@@ -43,12 +43,17 @@ export interface Extent {
   readonly size: number;
 }
 
+/** Pieces of content; `whole` are all of them when they are at hand already, which spares an await for each. */
+export interface Content extends AsyncIterable<Uint8Array> {
+  readonly whole?: Uint8Array | undefined;
+}
+
 /** An entry and its content, which is consumed (or skipped) before the next entry is asked for. */
 export interface TarMember extends TarEntry {
   /** `size` bytes, those of holes as zeros. */
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly body: Content;
   /** Of a file that was archived as sparse; `data` is what the extents hold, and is consumed instead of `body`. */
-  readonly sparse?: { readonly extents: readonly Extent[]; readonly data: AsyncIterable<Uint8Array> } | undefined;
+  readonly sparse?: { readonly extents: readonly Extent[]; readonly data: Content } | undefined;
   /** Where it stood in the archive it was read from. */
   readonly span?: Span | undefined;
 }
@@ -65,7 +70,8 @@ export const blockSize = 512;
 
 /** A path as a key: one character a byte, so that two paths have one key only when their bytes are equal. */
 export function pathKey(path: Uint8Array): string {
-  return Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1");
+  const bytes = Buffer.isBuffer(path) ? path : Buffer.from(path.buffer, path.byteOffset, path.length);
+  return bytes.toString("latin1");
 }
 
 /** A path for messages: harmless for a terminal, and bytes that are no UTF-8 shown as \\xNN (P15, P16). */

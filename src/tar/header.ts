@@ -27,12 +27,39 @@ export function isZeroBlock(block: Buffer): boolean {
   return block[0] === 0 && block.equals(zeroBlock);
 }
 
+/** A block whose bytes can be summed four at a time. */
+export interface SummedBlock {
+  readonly block: Buffer;
+  readonly words: Uint32Array;
+}
+
+export function summedBlock(): SummedBlock {
+  const bytes = new ArrayBuffer(blockSize);
+  return { block: Buffer.from(bytes), words: new Uint32Array(bytes) };
+}
+
+/** Sum of the bytes of one block. Two sums run in the halves of a word: 256 bytes of 255 each fit into one. */
+export function sumOfWords(words: Uint32Array): number {
+  let sums = 0;
+  for (let at = 0; at < blockSize / 4; at++) {
+    const word = words[at] ?? 0;
+    sums = (sums + (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff)) | 0;
+  }
+  return (sums & 0xffff) + (sums >>> 16);
+}
+
+/** What the checksum field itself counts for: it is summed as blanks. */
+export const checksumBlanks = 8 * 0x20;
+
+const summed = summedBlock();
+
 /** Sum of all bytes with the checksum field as blanks. */
 export function checksumOf(block: Buffer): number {
-  let sum = 8 * 0x20;
-  for (let at = 0; at < 148; at++) sum += block[at] ?? 0;
-  for (let at = 156; at < blockSize; at++) sum += block[at] ?? 0;
-  return sum;
+  summed.block.set(block);
+  // The eight bytes of the field.
+  summed.words[fields.checksum[0] / 4] = 0;
+  summed.words[fields.checksum[0] / 4 + 1] = 0;
+  return sumOfWords(summed.words) + checksumBlanks;
 }
 
 /** Whether the block is a header of one of the known forms with a right checksum (N27, N28). */
@@ -111,11 +138,23 @@ function base256(bytes: Buffer): bigint | undefined {
 /** Writes `value` in octal with a NUL at the end. @throws Failure INTERNAL when it does not fit: the caller uses PAX then */
 export function putOctal(block: Buffer, field: FieldName, value: number): void {
   const [offset, length] = fields[field];
+  if (!putOctalAt(block, offset, length, value)) {
+    throw new Failure("INTERNAL", `${value} does not fit the field ${field}`);
+  }
+}
+
+/** As putOctal; false when `value` does not fit. */
+export function putOctalAt(block: Buffer, offset: number, length: number, value: number): boolean {
   let rest = value;
-  for (let at = offset + length - 2; at >= offset; at--) {
+  let at = offset + length - 2;
+  for (; at >= offset && rest > 0x7fffffff; at--) {
     block[at] = 0x30 + (rest % 8);
     rest = Math.floor(rest / 8);
   }
-  if (rest !== 0) throw new Failure("INTERNAL", `${value} does not fit the field ${field}`);
+  for (; at >= offset; at--) {
+    block[at] = 0x30 | (rest & 7);
+    rest >>>= 3;
+  }
   block[offset + length - 1] = 0;
+  return rest === 0;
 }

@@ -23,34 +23,43 @@ export function normalisePath(name: Buffer, limits: PathLimits): Buffer {
   if (name.length === 0) throw new Failure("ARCHIVE_INVALID", "an entry has an empty name");
   if (name[0] === slash) throw refused(name, "an absolute name");
   if (name.includes(0)) throw refused(name, "a NUL byte in the name");
-  const components = componentsOf(name, limits);
-  if (components === undefined) return name;
+  if (isNormal(name, limits)) return name;
+  const components = componentsOf(name);
   return components.length === 0 ? root : joinPath(components);
 }
 
-/** The components that count; undefined when `name` is in normal form already, which spares a copy. */
-function componentsOf(name: Buffer, limits: PathLimits): Buffer[] | undefined {
-  const components: Buffer[] = [];
-  let isNormal = true;
-  for (let at = 0; at <= name.length; ) {
-    const found = name.indexOf(slash, at);
-    const end = found < 0 ? name.length : found;
-    const length = end - at;
-    if (length === 2 && name[at] === dot && name[at + 1] === dot) throw refused(name, "a .. in the name");
+/** Whether `name` is in normal form already; its parts are checked. Makes no buffer: it meets every entry of an archive. */
+function isNormal(name: Buffer, limits: PathLimits): boolean {
+  let depth = 0;
+  let normal = true;
+  for (let at = 0, start = 0; at <= name.length; at++) {
+    if (at < name.length && name[at] !== slash) continue;
+    const length = at - start;
+    if (length === 2 && name[start] === dot && name[start + 1] === dot) throw refused(name, "a .. in the name");
     if (length > limits.componentLength) {
       throw new Failure("LIMIT_EXCEEDED", `a part of a name has ${length} bytes, more than ${limits.componentLength}`);
     }
-    if (length === 0 || (length === 1 && name[at] === dot)) isNormal = false;
-    else components.push(name.subarray(at, end));
+    if (length === 0 || (length === 1 && name[start] === dot)) normal = false;
+    else depth++;
+    start = at + 1;
+  }
+  if (depth > limits.depth) {
+    throw new Failure("LIMIT_EXCEEDED", `a name has ${depth} levels, more than the ${limits.depth} allowed`);
+  }
+  return normal;
+}
+
+/** The components that count. */
+function componentsOf(name: Buffer): readonly Buffer[] {
+  const components: Buffer[] = [];
+  for (let at = 0; at <= name.length; ) {
+    const found = name.indexOf(slash, at);
+    const end = found < 0 ? name.length : found;
+    const isCounted = end > at && !(end === at + 1 && name[at] === dot);
+    if (isCounted) components.push(name.subarray(at, end));
     at = end + 1;
   }
-  if (components.length > limits.depth) {
-    throw new Failure(
-      "LIMIT_EXCEEDED",
-      `a name has ${components.length} levels, more than the ${limits.depth} allowed`,
-    );
-  }
-  return isNormal ? undefined : components;
+  return components;
 }
 
 export function joinPath(components: readonly Buffer[]): Buffer {

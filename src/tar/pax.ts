@@ -76,10 +76,11 @@ export function paxTime(value: Buffer): { readonly seconds: bigint; readonly nan
 }
 
 /** One record; its length counts its own digits. */
-export function encodePaxRecord(key: string, value: Buffer): Buffer {
-  const rest = Buffer.byteLength(key) + value.length + 3;
+export function encodePaxRecord(key: string, value: Buffer | string): Buffer {
+  const rest = Buffer.byteLength(key) + Buffer.byteLength(value) + 3;
   let length = rest + 1;
   while (String(length).length + rest !== length) length = String(length).length + rest;
+  if (typeof value === "string") return Buffer.from(`${length} ${key}=${value}\n`);
   const record = Buffer.allocUnsafe(length);
   value.copy(record, record.write(`${length} ${key}=`));
   record[length - 1] = 0x0a;

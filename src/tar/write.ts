@@ -3,6 +3,7 @@
  * A field that does not fit its ustar header goes into one PAX header before it; nothing is rounded or cut.
  */
 import { Failure } from "../base/failure.ts";
+import { Chunks } from "./chunks.ts";
 import {
   blockSize,
   type EntryType,
@@ -12,17 +13,18 @@ import {
   type TarMember,
   type Xattr,
 } from "./entry.ts";
-import { checksumOf, fields, putOctal } from "./header.ts";
+import { checksumBlanks, fields, putOctal, putOctalAt, type SummedBlock, summedBlock, sumOfWords } from "./header.ts";
 import { encodePaxRecord } from "./pax.ts";
 
-const typeFlags: Readonly<Record<EntryType, string>> = {
-  file: "0",
-  hardlink: "1",
-  symlink: "2",
-  character: "3",
-  block: "4",
-  directory: "5",
-  fifo: "6",
+/** The digit, as a byte. */
+const typeFlags: Readonly<Record<EntryType, number>> = {
+  file: 0x30,
+  hardlink: 0x31,
+  symlink: 0x32,
+  character: 0x33,
+  block: 0x34,
+  directory: 0x35,
+  fifo: 0x36,
 };
 
 const zeros = Buffer.alloc(blockSize);
@@ -30,8 +32,9 @@ const largestOctal7 = 0o7777777;
 const largestOctal11 = 0o77777777777;
 const blankHeader = makeBlankHeader();
 const blankPaxHeader = makeBlankPaxHeader();
-/** Chunks that are handed on: large enough that a pipe or a hash is not woken for every header. */
-const chunkSize = 256 * 1024;
+/** Headers are made in these and copied out: to make a buffer costs more than to fill it. */
+const ustarBlock = summedBlock();
+const paxBlock = summedBlock();
 
 /** Two zero blocks. */
 export const endOfArchive: Buffer = Buffer.alloc(2 * blockSize);
@@ -47,12 +50,18 @@ export function padding(size: number): Buffer {
  * @throws Failure UNSUPPORTED for an extended attribute whose name PAX cannot hold
  */
 export function encodeHeader(entry: TarEntry, extents?: readonly Extent[]): Buffer {
+  return Buffer.concat(headerPieces(entry, extents));
+}
+
+/** As encodeHeader; the pieces are good until the next call. */
+function headerPieces(entry: TarEntry, extents: readonly Extent[] | undefined): readonly Buffer[] {
   const stored = extents === undefined ? entry : { ...entry, size: sumOf(extents) };
-  const records = [...paxRecords(stored), ...(extents === undefined ? [] : sparseRecords(entry.size, extents))];
+  const records = paxRecords(stored);
+  if (extents !== undefined) records.push(...sparseRecords(entry.size, extents));
   const header = ustarHeader(stored);
-  if (records.length === 0) return header;
-  const body = Buffer.concat(records);
-  return Buffer.concat([paxHeader(body.length), body, padding(body.length), header]);
+  if (records.length === 0) return [header];
+  const size = records.reduce((sum, record) => sum + record.length, 0);
+  return [paxHeader(size), ...records, padding(size), header];
 }
 
 export interface WriteOptions {
@@ -68,37 +77,44 @@ export async function* writeTar(
   members: AsyncIterable<TarMember>,
   options: WriteOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  let pending: Uint8Array[] = [];
-  let length = 0;
-  const add = (piece: Uint8Array): void => {
-    pending.push(piece);
-    length += piece.length;
-  };
-  const taken = (): Uint8Array => {
-    const whole = pending.length === 1 && pending[0] !== undefined ? pending[0] : Buffer.concat(pending, length);
-    pending = [];
-    length = 0;
-    return whole;
-  };
+  const chunks = new Chunks();
   for await (const member of members) {
     const sparse = options.sparse === true ? member.sparse : undefined;
     const size = sparse === undefined ? member.size : sumOf(sparse.extents);
-    add(encodeHeader(member, sparse?.extents));
-    let written = 0;
-    for await (const piece of sparse?.data ?? member.body) {
-      written += piece.length;
-      if (written > size) break;
-      add(piece);
-      if (length >= chunkSize) yield taken();
-    }
+    for (const piece of headerPieces(member, sparse?.extents)) chunks.put(piece);
+    const body = sparse?.data ?? member.body;
+    const written =
+      body.whole === undefined ? yield* putPieces(chunks, body, size) : putWhole(chunks, body.whole, size);
     if (written !== size) {
       throw new Failure("INTERNAL", `${showPath(member.path)} is not of the ${size} bytes announced`);
     }
-    if (written % blockSize !== 0) add(padding(written));
-    if (length >= chunkSize) yield taken();
+    chunks.pad(written);
+    if (chunks.hasFull()) yield* chunks.takeFull();
   }
-  add(endOfArchive);
-  yield taken();
+  chunks.put(endOfArchive);
+  chunks.flush();
+  yield* chunks.takeFull();
+}
+
+function putWhole(chunks: Chunks, body: Uint8Array, size: number): number {
+  if (body.length === size) chunks.put(body);
+  return body.length;
+}
+
+/** @returns how many bytes there were; it stops when they are more than `size` */
+async function* putPieces(
+  chunks: Chunks,
+  body: AsyncIterable<Uint8Array>,
+  size: number,
+): AsyncGenerator<Uint8Array, number> {
+  let written = 0;
+  for await (const piece of body) {
+    written += piece.length;
+    if (written > size) break;
+    chunks.put(piece);
+    if (chunks.hasFull()) yield* chunks.takeFull();
+  }
+  return written;
 }
 
 function sumOf(extents: readonly Extent[]): number {
@@ -108,17 +124,14 @@ function sumOf(extents: readonly Extent[]): number {
 /** The size of the file and where its data lies, as GNU tar's form 0.1 says it. */
 function sparseRecords(size: number, extents: readonly Extent[]): readonly Buffer[] {
   const map = extents.map((extent) => `${extent.offset},${extent.size}`).join(",");
-  return [
-    encodePaxRecord("GNU.sparse.size", Buffer.from(String(size))),
-    encodePaxRecord("GNU.sparse.map", Buffer.from(map)),
-  ];
+  return [encodePaxRecord("GNU.sparse.size", String(size)), encodePaxRecord("GNU.sparse.map", map)];
 }
 
 /** What the ustar header cannot hold, in a fixed order. */
-function paxRecords(entry: TarEntry): readonly Buffer[] {
+function paxRecords(entry: TarEntry): Buffer[] {
   const records: Buffer[] = [];
   const add = (key: string, value: Buffer | string): void => {
-    records.push(encodePaxRecord(key, typeof value === "string" ? Buffer.from(value) : value));
+    records.push(encodePaxRecord(key, value));
   };
   if (entry.path.length > fields.name[1]) add("path", entry.path);
   if (entry.link.length > fields.link[1]) add("linkpath", entry.link);
@@ -161,10 +174,11 @@ function timeText({ mtime: { seconds, nanoseconds } }: TarEntry): string {
 
 /** Numbers that PAX overrides are 0 here, so that no reader can see another, plausible one; times hold the nearest second. */
 function ustarHeader(entry: TarEntry): Buffer {
-  const block = Buffer.from(blankHeader);
-  block.write(typeFlags[entry.type], fields.type[0], "latin1");
+  const { block } = ustarBlock;
+  block.set(blankHeader);
+  block[fields.type[0]] = typeFlags[entry.type];
   entry.path.copy(block, fields.name[0], 0, fields.name[1]);
-  entry.link.copy(block, fields.link[0], 0, fields.link[1]);
+  if (entry.link.length > 0) entry.link.copy(block, fields.link[0], 0, fields.link[1]);
   putOctal(block, "mode", entry.mode);
   putOctal(block, "uid", fitting(entry.uid, largestOctal7));
   putOctal(block, "gid", fitting(entry.gid, largestOctal7));
@@ -175,7 +189,7 @@ function ustarHeader(entry: TarEntry): Buffer {
     putOctal(block, "major", entry.device.major);
     putOctal(block, "minor", entry.device.minor);
   }
-  return sealed(block);
+  return sealed(ustarBlock);
 }
 
 function fitting(value: number, most: number): number {
@@ -183,9 +197,9 @@ function fitting(value: number, most: number): number {
 }
 
 function paxHeader(size: number): Buffer {
-  const block = Buffer.from(blankPaxHeader);
-  putOctal(block, "size", size);
-  return sealed(block);
+  paxBlock.block.set(blankPaxHeader);
+  putOctal(paxBlock.block, "size", size);
+  return sealed(paxBlock);
 }
 
 /** What all headers have in common: magic, and zero in every number. */
@@ -205,7 +219,8 @@ function makeBlankPaxHeader(): Buffer {
 }
 
 /** The checksum's form is older than the other fields': six digits, NUL, blank. */
-function sealed(block: Buffer): Buffer {
-  block.write(`${checksumOf(block).toString(8).padStart(6, "0")}\0 `, fields.checksum[0], "latin1");
+function sealed({ block, words }: SummedBlock): Buffer {
+  putOctalAt(block, fields.checksum[0], 7, sumOfWords(words) + checksumBlanks);
+  block[fields.checksum[0] + 7] = 0x20;
   return block;
 }

@@ -28,6 +28,17 @@ describe("ByteReader", () => {
     assert.equal(String(await reader.take(3)), "def");
   });
 
+  it("a body that is at hand is given whole, and once", async () => {
+    const reader = new ByteReader(chunks("abcdef"));
+    assert.equal(String(await reader.take(1)), "a");
+    const body = reader.body(3n, never);
+    assert.equal(String(body.whole), "bcd");
+    const parts: string[] = [];
+    for await (const part of body) parts.push(String(part));
+    for await (const part of body) parts.push(String(part));
+    assert.deepEqual([parts, String(await reader.take(2))], [["bcd"], "ef"]);
+  });
+
   it("a body that is cut off is what `onShort` says", async () => {
     const body = new ByteReader(chunks("ab")).body(3n, () => Promise.reject(new Error("short")));
     await assert.rejects(async () => {
