@@ -55,7 +55,11 @@ export function layoutChecker(): LayoutChecker {
 /** The member with its path, and that of a hard link's target, relative to rootfs. */
 export function belowRootfs(member: TarMember): TarMember {
   const link = member.type === "hardlink" ? member.link.subarray(rootfsPrefix.length) : member.link;
-  return { ...member, link, path: relative(member.path) };
+  const path = relative(member.path);
+  if (member.isSparse !== undefined) return { ...member, link, path };
+  // In full: a spread of every entry would cost as much as to read it.
+  const { type, mode, uid, gid, mtime, size, xattrs, device, dropped, body, span } = member;
+  return { path, type, mode, uid, gid, mtime, size, link, xattrs, device, dropped, body, span };
 }
 
 function relative(path: Buffer): Buffer {

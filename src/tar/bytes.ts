@@ -1,7 +1,10 @@
 /** Reads a chunked source by length: few awaits, no copy while what is asked for lies in one chunk. Knows nothing of tar. */
 import { Failure } from "../base/failure.ts";
+import type { Content } from "./entry.ts";
 
 export interface ByteReader {
+  /** Exactly `length` bytes if they are at hand: most are, and a promise for each would cost more than all the rest. */
+  takeNow(length: number): Buffer | undefined;
   /** Exactly `length` bytes; undefined when the source ended before the first. @throws Failure ARCHIVE_INVALID when it ends within */
   take(length: number): Promise<Buffer | undefined>;
   /** 1 to `length` bytes as they lie; undefined at the end. The view stays valid only as long as the source keeps its chunk. */
@@ -37,6 +40,8 @@ export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
     return piece;
   }
 
+  const takeNow = (length: number): Buffer | undefined => (chunk.length >= length ? cut(length) : undefined);
+
   async function take(length: number): Promise<Buffer | undefined> {
     if (chunk.length >= length) return cut(length);
     if (!(await fill())) return undefined;
@@ -59,6 +64,7 @@ export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
   }
 
   return {
+    takeNow,
     take,
     some: async (length) => (chunk.length > 0 || (await fill()) ? cut(length) : undefined),
     skip,
@@ -68,6 +74,25 @@ export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
       isDone = true;
     },
   };
+}
+
+export interface WholeBody extends Content {
+  /** It is the next entry's turn: nothing is given any more. */
+  drop(): void;
+}
+
+/** Content that is at hand, as a body that is empty when it is read again. */
+export function wholeBody(whole: Buffer): WholeBody {
+  let isGiven = false;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    if (isGiven || whole.length === 0) return;
+    isGiven = true;
+    yield whole;
+  }
+  const drop = (): void => {
+    isGiven = true;
+  };
+  return { whole, drop, [Symbol.asyncIterator]: pieces };
 }
 
 /** F01, F02: the source ended in the middle of something. */

@@ -64,7 +64,7 @@ export function checksumOf(block: Buffer): number {
 
 /** Whether the block is a header of one of the known forms with a right checksum (N27, N28). */
 export function isHeader(block: Buffer): boolean {
-  return magicOf(block) !== undefined && numberOf(block, "checksum") === BigInt(checksumOf(block));
+  return magicOf(block) !== undefined && Number(numberOf(block, "checksum") ?? -1n) === checksumOf(block);
 }
 
 type Magic = "ustar" | "gnu" | "old";

@@ -3,8 +3,8 @@
  * (security-and-reliability table: every row's verdict is a test). Touches no file; names stay bytes.
  */
 import { Failure } from "../base/failure.ts";
-import { type ByteReader, byteReader, truncated } from "./bytes.ts";
-import { blockSize, showPath, type TarEntry, type TarMember } from "./entry.ts";
+import { type ByteReader, byteReader, truncated, wholeBody } from "./bytes.ts";
+import { blockSize, type Content, type Span, showPath, type TarEntry, type TarMember } from "./entry.ts";
 import { isHeader, isZeroBlock, numberOf, typeOf } from "./header.ts";
 import { defaultTarLimits, type TarLimits } from "./limits.ts";
 import type { PaxRecords } from "./pax.ts";
@@ -44,15 +44,16 @@ export async function* readTar(
   const state: ReaderState = { reader, limits, entries: 0, fileBytes: 0, globals: new Map(), start: 0 };
   try {
     for (;;) {
-      const block = await nextHeader(state);
+      const found = nextHeader(state);
+      const block = found instanceof Promise ? await found : found;
       if (block === undefined) break;
       state.start = reader.consumed() - blockSize;
       const { entry, stored, map } = await readMember(state, block);
-      const content = bodyOf(reader, stored);
       const span = { start: state.start, end: reader.consumed() + stored + fillOf(stored) };
-      const member = map === undefined ? { ...entry, body: content.body } : sparseMember(entry, map, content.body);
-      yield { ...member, span };
-      await content.finish();
+      const { body, finish } = wholeBodyOf(reader, stored) ?? bodyOf(reader, stored);
+      yield map === undefined ? plainMember(entry, body, span) : { ...sparseMember(entry, map, body), span };
+      const finished = finish();
+      if (finished !== undefined) await finished;
     }
     await requireZeros(state);
   } finally {
@@ -60,9 +61,19 @@ export async function* readTar(
   }
 }
 
-/** The next header block; undefined at the end marker, which is two zero blocks (F03, F06). */
-async function nextHeader({ reader, limits, entries }: ReaderState): Promise<Buffer | undefined> {
-  const block = await reader.take(blockSize);
+/** The next header block; undefined at the end marker. A promise only where it is not at hand or is no header. */
+function nextHeader(state: ReaderState): Buffer | undefined | Promise<Buffer | undefined> {
+  const block = state.reader.takeNow(blockSize);
+  const isGood = block !== undefined && state.reader.consumed() <= state.limits.totalSize && isHeader(block);
+  return isGood ? block : otherBlock(state, block);
+}
+
+/** The end marker is two zero blocks (F03, F06). */
+async function otherBlock(
+  { reader, limits, entries }: ReaderState,
+  taken: Buffer | undefined,
+): Promise<Buffer | undefined> {
+  const block = taken ?? (await reader.take(blockSize));
   if (reader.consumed() > limits.totalSize) throw tooLarge(limits);
   if (block === undefined) throw reader.consumed() === 0 ? noArchive("it is empty") : noEnd();
   if (isZeroBlock(block)) {
@@ -81,13 +92,14 @@ async function readMember(state: ReaderState, first: Buffer): Promise<Found> {
   let meta: EntryMeta = {};
   let block = first;
   while ("xgLK".includes(typeOf(block))) {
-    const body = await readMeta(state, block);
+    const body = metaNow(state, block) ?? (await readMeta(state, block));
     if (isGlobal(block)) {
       state.globals = new Map([...state.globals, ...globalRecords(body)]);
       const isFirst = meta.pax === undefined && meta.longName === undefined && meta.longLink === undefined;
       state.start = isFirst ? state.reader.consumed() : undefined;
     } else meta = withMeta(meta, block, body);
-    const next = await nextHeader(state);
+    const found = nextHeader(state);
+    const next = found instanceof Promise ? await found : found;
     if (next === undefined) throw new Failure("ARCHIVE_INVALID", "an extended header belongs to no entry");
     block = next;
   }
@@ -117,26 +129,56 @@ async function withMap(
   return { entry: { ...entry, size: map.size }, stored: entry.size - map.mapSize, map };
 }
 
-function sparseMember(entry: TarEntry, map: SparseMap, data: AsyncIterable<Uint8Array>): TarMember {
+/** In full: a spread of every entry would cost as much as to read it. */
+function plainMember(entry: TarEntry, body: Content, span: Span): TarMember {
+  const { path, type, mode, uid, gid, mtime, size, link, xattrs, device, dropped } = entry;
+  return { path, type, mode, uid, gid, mtime, size, link, xattrs, device, dropped, body, span };
+}
+
+function sparseMember(entry: TarEntry, map: SparseMap, data: Content): TarMember {
   const body = withHoles(map, data);
   const member = { ...entry, isSparse: true, body };
   return map.extents.length > mostExtents ? member : { ...member, sparse: { extents: map.extents, data } };
 }
 
+/** The body of an extended header when all of it is at hand. */
+function metaNow({ reader, limits }: ReaderState, block: Buffer): Buffer | undefined {
+  const length = metaLength(block, limits);
+  return reader.takeNow(length + fillOf(length))?.subarray(0, length);
+}
+
 async function readMeta({ reader, limits }: ReaderState, block: Buffer): Promise<Buffer> {
-  const size = numberOf(block, "size");
-  if (size === undefined || size < 0n) throw new Failure("ARCHIVE_INVALID", "an extended header has no valid size");
-  if (size > BigInt(limits.metaRecord)) {
-    throw new Failure("LIMIT_EXCEEDED", `an extended header has ${size} bytes, more than ${limits.metaRecord}`);
-  }
-  const length = Number(size);
+  const length = metaLength(block, limits);
   const body = await reader.take(length);
   if (body === undefined) throw truncated();
   await reader.skip(fillOf(length));
   return body;
 }
 
-function bodyOf(reader: ByteReader, size: number) {
+function metaLength(block: Buffer, limits: TarLimits): number {
+  const size = numberOf(block, "size");
+  if (size === undefined || size < 0n) throw new Failure("ARCHIVE_INVALID", "an extended header has no valid size");
+  if (size > BigInt(limits.metaRecord)) {
+    throw new Failure("LIMIT_EXCEEDED", `an extended header has ${size} bytes, more than ${limits.metaRecord}`);
+  }
+  return Number(size);
+}
+
+interface MemberBody {
+  readonly body: Content;
+  /** Passes over what was not consumed. */
+  readonly finish: () => Promise<void> | undefined;
+}
+
+/** A body that is at hand with what fills it. */
+function wholeBodyOf(reader: ByteReader, size: number): MemberBody | undefined {
+  const bytes = reader.takeNow(size + fillOf(size));
+  if (bytes === undefined) return undefined;
+  const body = wholeBody(bytes.subarray(0, size));
+  return { body, finish: () => void body.drop() };
+}
+
+function bodyOf(reader: ByteReader, size: number): MemberBody {
   let remaining = size;
   async function* read(): AsyncGenerator<Uint8Array> {
     while (remaining > 0) {

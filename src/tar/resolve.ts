@@ -69,7 +69,7 @@ export function resolveEntry(block: Buffer, meta: EntryMeta, globals: PaxRecords
   const pax: PaxRecords = meta.pax ?? new Map();
   const rawName = pax.get("GNU.sparse.name") ?? pax.get("path") ?? meta.longName ?? nameOf(block);
   const path = normalisePath(rawName, limits);
-  const shown = showPath(path);
+  const shown = path;
   const type = entryType(block, shown);
   if (rawName.at(-1) === 0x2f && type !== "directory") throw invalid(shown, `a ${type} with a trailing slash`); // D17
   if (path.equals(rootPath) && type !== "directory") throw invalid(shown, `the root is a ${type}`);
@@ -90,42 +90,46 @@ export function resolveEntry(block: Buffer, meta: EntryMeta, globals: PaxRecords
 
 const rootPath = Buffer.from(".");
 
-function entryType(block: Buffer, shown: string): EntryType {
+function entryType(block: Buffer, shown: Buffer): EntryType {
   const flag = typeOf(block);
   const type = types.get(flag);
   if (type === undefined) throw invalid(shown, `an entry of the unknown type ${JSON.stringify(flag)}`); // D12…D16
   return type;
 }
 
-function paxOrField(pax: PaxRecords, block: Buffer, key: "uid" | "gid" | "size", shown: string, most: bigint): bigint {
+function paxOrField(pax: PaxRecords, block: Buffer, key: "uid" | "gid" | "size", shown: Buffer, most: bigint): bigint {
   const record = pax.get(key);
   if (record === undefined) return numberIn(block, key, shown, most, key === "size" ? 0n : undefined);
   return inRange(paxNumber(record), key, shown, most);
 }
 
-function numberIn(block: Buffer, field: FieldName, shown: string, most: bigint, blank?: bigint): bigint {
+function numberIn(block: Buffer, field: FieldName, shown: Buffer, most: bigint, blank?: bigint): bigint {
   return inRange(numberOf(block, field, blank), field, shown, most);
 }
 
 /** N01…N10: a number that is none, negative or too large is refused, and never becomes 0. */
-function inRange(value: bigint | undefined, what: string, shown: string, most: bigint): bigint {
+function inRange(value: bigint | undefined, what: string, shown: Buffer, most: bigint): bigint {
   if (value === undefined) throw invalid(shown, `the ${what} is no number`);
   if (value < 0n || value > most) throw invalid(shown, `the ${what} ${value} is out of range`);
   return value;
 }
 
-function sizeOf(pax: PaxRecords, block: Buffer, type: EntryType, shown: string, limits: TarLimits): number {
+function sizeOf(pax: PaxRecords, block: Buffer, type: EntryType, shown: Buffer, limits: TarLimits): number {
   const size = paxOrField(pax, block, "size", shown, 2n ** 63n - 1n);
   if (size > 0n && type !== "file") throw invalid(shown, `a ${type} with content`); // H09
   if (size > BigInt(limits.fileSize)) {
-    throw new Failure("LIMIT_EXCEEDED", `${shown} has ${size} bytes, more than the ${limits.fileSize} allowed`, {
-      subject: shown,
-    });
+    throw new Failure(
+      "LIMIT_EXCEEDED",
+      `${showPath(shown)} has ${size} bytes, more than the ${limits.fileSize} allowed`,
+      {
+        subject: showPath(shown),
+      },
+    );
   }
   return Number(size);
 }
 
-function timeOf(record: Buffer | undefined, block: Buffer, shown: string): Timestamp {
+function timeOf(record: Buffer | undefined, block: Buffer, shown: Buffer): Timestamp {
   const whole = record === undefined ? numberOf(block, "mtime", 0n) : undefined;
   const time = record === undefined ? whole !== undefined && { seconds: whole, nanoseconds: 0 } : paxTime(record);
   if (!time) throw invalid(shown, "the mtime is no number");
@@ -133,27 +137,29 @@ function timeOf(record: Buffer | undefined, block: Buffer, shown: string): Times
   return time;
 }
 
-function linkOf(raw: Buffer, type: EntryType, shown: string, limits: TarLimits): Buffer {
+function linkOf(raw: Buffer, type: EntryType, shown: Buffer, limits: TarLimits): Buffer {
   if (type === "hardlink") return normalisePath(raw, limits);
   if (type !== "symlink") return none;
   if (raw.length === 0) throw invalid(shown, "a symlink without a target");
   if (raw.length > limits.pathLength) {
     throw new Failure(
       "LIMIT_EXCEEDED",
-      `${shown}: the link target has ${raw.length} bytes, more than ${limits.pathLength}`,
+      `${showPath(shown)}: the link target has ${raw.length} bytes, more than ${limits.pathLength}`,
     ); // S14
   }
   return raw;
 }
 
-function xattrsOf(pax: PaxRecords, shown: string, limits: TarLimits): readonly Xattr[] {
+function xattrsOf(pax: PaxRecords, shown: Buffer, limits: TarLimits): readonly Xattr[] {
   const xattrs: Xattr[] = [];
   let total = 0;
   for (const [key, value] of pax) {
     if (!key.startsWith(xattrPrefix)) continue;
     total += key.length + value.length;
     if (value.length > limits.xattrValue || total > limits.xattrTotal || xattrs.length === mostXattrs) {
-      throw new Failure("LIMIT_EXCEEDED", `${shown}: the extended attributes are too large`, { subject: shown }); // X05
+      throw new Failure("LIMIT_EXCEEDED", `${showPath(shown)}: the extended attributes are too large`, {
+        subject: showPath(shown),
+      }); // X05
     }
     const name = key.slice(xattrPrefix.length);
     // The kernel's own limit on names; an empty one or one without a class cannot be set.
@@ -164,7 +170,7 @@ function xattrsOf(pax: PaxRecords, shown: string, limits: TarLimits): readonly X
 }
 
 /** Linux keeps 12 bits of major and 20 of minor; more would wrap to another device. */
-function deviceOf(block: Buffer, shown: string) {
+function deviceOf(block: Buffer, shown: Buffer) {
   return {
     major: Number(numberIn(block, "major", shown, 0xfffn, 0n)),
     minor: Number(numberIn(block, "minor", shown, 0xfffffn, 0n)),
@@ -177,6 +183,8 @@ function droppedOf(pax: PaxRecords): readonly string[] | undefined {
   return dropped.length === 0 ? undefined : dropped;
 }
 
-function invalid(what: string, why: string): Failure {
-  return new Failure("ARCHIVE_INVALID", `${what}: ${why}`, { subject: what });
+/** A path is made fit to be shown only here: most entries are valid. */
+function invalid(what: Buffer | string, why: string): Failure {
+  const shown = typeof what === "string" ? what : showPath(what);
+  return new Failure("ARCHIVE_INVALID", `${shown}: ${why}`, { subject: shown });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { byteReader } from "../../src/tar/bytes.ts";
+import { byteReader, wholeBody } from "../../src/tar/bytes.ts";
 import { fails } from "../helpers/failures.ts";
 import { chunks } from "../helpers/tar-bytes.ts";
 
@@ -56,5 +56,31 @@ describe("byteReader", () => {
     await reader.take(3);
     await reader.close();
     assert.ok(isClosed);
+  });
+});
+
+describe("wholeBody", () => {
+  it("is at hand, and empty when it is read again", async () => {
+    const body = wholeBody(Buffer.from("abc"));
+    const parts: string[] = [];
+    for await (const part of body) parts.push(String(part));
+    for await (const part of body) parts.push(String(part));
+    assert.deepEqual([String(body.whole), parts], ["abc", ["abc"]]);
+  });
+});
+
+describe("ByteReader.takeNow", () => {
+  it("takes what lies in the chunk at hand, and nothing of what is still to come", async () => {
+    async function* two(): AsyncGenerator<Buffer> {
+      yield Buffer.from("abcd");
+      yield Buffer.from("ef");
+    }
+    const reader = byteReader(two());
+    assert.equal(reader.takeNow(1), undefined);
+    assert.equal(String(await reader.take(1)), "a");
+    assert.equal(String(reader.takeNow(2)), "bc");
+    assert.equal(reader.takeNow(2), undefined);
+    assert.equal(String(await reader.take(2)), "de");
+    assert.equal(reader.consumed(), 5);
   });
 });
