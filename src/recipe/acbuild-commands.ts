@@ -178,7 +178,7 @@ function local(path: string): string {
 
 /** acbuild's target is the thing itself, also with a slash behind it. */
 function withoutSlash(path: string): string {
-  const plain = posix.normalize(path).replace(/\/+$/, "");
+  const plain = posix.normalize(path).replace(/(?<!\/)\/+$/, "");
   return plain === "" ? "/" : plain;
 }
 

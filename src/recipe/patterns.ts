@@ -106,7 +106,7 @@ export function compileIgnore(text: string): IgnoreRules {
     if (trimmed === "" || trimmed[0] === "#") return [];
     const isKept = trimmed[0] === "!";
     const pattern = isKept ? trimmed.slice(1) : trimmed;
-    const body = pattern.replace(/\/+$/, "");
+    const body = pattern.replace(/(?<!\/)\/+$/, "");
     if (body === "") return [];
     const matches = compileGlob(body.includes("/") ? body : `**/${body}`);
     return [{ isKept, onlyDirectories: body !== pattern, matches }];

@@ -97,7 +97,7 @@ export function titleOf(step: Step): string {
 
 function subjectOf(step: Step): string | undefined {
   if ("run" in step)
-    return typeof step.run === "string" ? step.run.trim().replace(/\s*\n\s*/g, "; ") : step.run.join(" ");
+    return typeof step.run === "string" ? step.run.trim().replace(/(?<!\s)\s*\n\s*/g, "; ") : step.run.join(" ");
   if ("copy" in step) return `${[step.copy.from].flat().join(" ")} → ${step.copy.to}`;
   if ("write" in step) return step.write.to;
   if ("mkdir" in step) return step.mkdir.path;

@@ -114,5 +114,5 @@ function shortNames(bytes: Uint8Array): readonly string[] {
 
 function pointedAt(text: string): readonly string[] {
   const names = [...text.matchAll(/\/usr\/share\/common-licenses\/([A-Za-z0-9][A-Za-z0-9.+-]*)/g)];
-  return names.map((match) => (match[1] ?? "").replace(/[.+-]+$/, "")).filter((name) => name !== "");
+  return names.map((match) => (match[1] ?? "").replace(/(?<![.+-])[.+-]+$/, "")).filter((name) => name !== "");
 }

@@ -58,8 +58,9 @@ export function webAddress(url: string | undefined): string | undefined {
 
 /** `Name <mail>` apart. */
 export function person(text: string): { readonly name: string; readonly email?: string | undefined } {
-  const [, name, email] = /^(.*?)\s*<([^<>\s]+@[^<>\s]+)>$/.exec(oneLine(text)) ?? [];
-  return name === undefined || name === "" ? { name: oneLine(text) } : { name, email };
+  const [, before = "", email] = /^([^<]*)<([^<>\s@]+@[^<>\s@]+)>$/.exec(oneLine(text)) ?? [];
+  const name = before.trim();
+  return name === "" ? { name: oneLine(text) } : { name, email };
 }
 
 /** The bytes of a document: two blanks of indentation, and no character that would repaint a terminal (T-R47). */

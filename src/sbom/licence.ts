@@ -86,7 +86,7 @@ export function licenceOf(words: string): Licence | undefined {
   if (text === "") return undefined;
   const expression = parseExpression(text);
   if (expression !== undefined) return { expression };
-  const name = text.replace(/[^A-Za-z0-9.]+/g, "-").replace(/^-+|-+$/g, "");
+  const name = text.replace(/[^A-Za-z0-9.]+/g, "-").replace(/^-+|(?<!-)-+$/g, "");
   // The digest keeps two texts apart whose letters are the same.
   return { expression: `LicenseRef-${[name.slice(0, 40), sha512(text).slice(0, 12)].filter(Boolean).join("-")}`, text };
 }

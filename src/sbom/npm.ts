@@ -78,7 +78,7 @@ function licenceText(value: unknown): string | undefined {
 
 /** `Name <mail> (url)`, or its parts. */
 function personText(value: unknown): string | undefined {
-  if (typeof value === "string") return value.replace(/\s*\([^)]*\)\s*$/, "");
+  if (typeof value === "string") return value.replace(/(?<!\s)\s*\([^()]*\)\s*$/, "");
   const { name, email } = fieldsOf(value) ?? {};
   if (typeof name !== "string") return undefined;
   return typeof email === "string" ? `${name} <${email}>` : name;
