@@ -1,8 +1,9 @@
 /** One request, answered from a site's files. GET and HEAD only; knows no TLS and no listening. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { type Conditions, isRangeValid, judge } from "./conditions.ts";
 import { openSiteFile, type SiteFile } from "./files.ts";
-import { hostOf, isNotModified, isRangeValid, pathOf, rangeOf, typeOf } from "./request.ts";
+import { hostOf, isDirectoryPath, pageRedirect, pathOf, rangeOf, typeOf } from "./request.ts";
 
 /** Where to look for a path of a host, first to last (host is the Host header's, and a stranger's). */
 export type Lookup = (host: string, path: readonly string[]) => readonly (readonly string[])[];
@@ -18,12 +19,15 @@ export async function answer(
   if (request.method !== "GET" && request.method !== "HEAD") {
     return refuse(response, 405, "only GET and HEAD are answered here", { Allow: "GET, HEAD" });
   }
-  const path = pathOf(request.url ?? "");
+  const target = request.url ?? "";
+  const path = pathOf(target);
   if (path === undefined) return refuse(response, 404, "not found");
   for (const names of lookup(hostOf(request.headers.host), path)) {
-    const file = await openSiteFile(directory, names);
+    const file = await openSiteFile(directory, names, { isDirectory: isDirectoryPath(target) });
     if (file === undefined) continue;
     try {
+      const page = file.names.length > names.length ? pageRedirect(target, path) : undefined;
+      if (page !== undefined) return refuse(response, 301, `the page is ${page}`, { Location: page });
       return await sendFile(file, request, response);
     } finally {
       await file.handle.close();
@@ -50,13 +54,15 @@ async function sendFile(file: SiteFile, request: IncomingMessage, response: Serv
   response.setHeader("Last-Modified", modifiedAt.toUTCString());
   response.setHeader("Accept-Ranges", "bytes");
   response.setHeader("Cache-Control", "no-cache");
-  const conditions = { ifNoneMatch: headers["if-none-match"], ifModifiedSince: headers["if-modified-since"] };
-  if (isNotModified(conditions, etag, modifiedAt)) {
+  const verdict = judge(conditionsOf(headers), file);
+  if (verdict === "failed") return refuse(response, 412, "it is another version");
+  if (verdict === "not-modified") {
     response.writeHead(304).end();
     return 304;
   }
-  const ifRange = [headers["if-range"]].flat()[0];
-  const range = isRangeValid(ifRange, etag, modifiedAt) ? rangeOf(headers.range, size) : undefined;
+  // Ranges are for GET alone (RFC 9110, 14.2).
+  const isRange = request.method === "GET" && isRangeValid([headers["if-range"]].flat()[0], file, new Date());
+  const range = isRange ? rangeOf(headers.range, size) : undefined;
   if (range === "unsatisfiable") return refuse(response, 416, "no such range", { "Content-Range": `bytes */${size}` });
   const { start, end } = range ?? { start: 0, end: size };
   const status = range === undefined ? 200 : 206;
@@ -73,4 +79,13 @@ async function sendFile(file: SiteFile, request: IncomingMessage, response: Serv
   // A client that leaves in the middle is no failure of ours; one that gets less than it was told notices.
   await pipeline(content, response).catch(() => response.destroy());
   return status;
+}
+
+function conditionsOf(headers: IncomingHttpHeaders): Conditions {
+  return {
+    ifMatch: headers["if-match"],
+    ifUnmodifiedSince: headers["if-unmodified-since"],
+    ifNoneMatch: headers["if-none-match"],
+    ifModifiedSince: headers["if-modified-since"],
+  };
 }

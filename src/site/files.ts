@@ -12,10 +12,20 @@ export interface SiteFile {
   readonly etag: string;
 }
 
+export interface OpenOptions {
+  /** Only a directory is meant: a file that is called so is none. */
+  readonly isDirectory?: boolean | undefined;
+}
+
 /** The regular file `names` below `directory`, or `index.html` of the directory of that name. Undefined when there is none. */
-export async function openSiteFile(directory: string, names: readonly string[]): Promise<SiteFile | undefined> {
+export async function openSiteFile(
+  directory: string,
+  names: readonly string[],
+  { isDirectory = false }: OpenOptions = {},
+): Promise<SiteFile | undefined> {
   const root = await realpath(directory);
-  return (await openBelow(root, names)) ?? (await openBelow(root, [...names, "index.html"]));
+  const file = isDirectory ? undefined : await openBelow(root, names);
+  return file ?? (await openBelow(root, [...names, "index.html"]));
 }
 
 async function openBelow(root: string, names: readonly string[]): Promise<SiteFile | undefined> {

@@ -46,6 +46,8 @@ interface State {
   readonly context: SecureContext;
 }
 
+/** Milliseconds without a byte in either direction. */
+const idleLimit = 120_000;
 const dayLength = 24 * 60 * 60 * 1000;
 
 /** @throws Failure NOT_FOUND, CONFIG_INVALID, IO_FAILED */
@@ -90,6 +92,8 @@ export async function serveSite(options: ServeSiteOptions): Promise<RunningSite>
         response.destroy();
       });
   });
+  // A client that neither reads nor asks keeps a socket and perhaps an open file.
+  server.setTimeout(idleLimit);
   const bound = await listen(server, address, port);
   return {
     url: `https://${isIP(address) === 6 ? `[${address}]` : address}:${bound}`,

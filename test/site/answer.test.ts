@@ -66,11 +66,24 @@ describe("answer", () => {
     assert.equal(headers["content-encoding"], undefined);
   });
 
-  it("sends the page of a directory, with and without a slash and whatever the query", async () => {
-    for (const path of ["/page", "/page/", "/page?ac-discovery=1"]) {
+  it("sends the page of a directory", async () => {
+    for (const path of ["/page/", "/page/?x=1", "/page?ac-discovery=1"]) {
       const { status, headers, body } = await ask(path);
       assert.deepEqual([status, headers["content-type"], String(body)], [200, "text/html; charset=utf-8", "<p>page"]);
     }
+  });
+
+  it("leads a browser to the slash at the end, on this host and no other; a file has none", async () => {
+    for (const [path, location] of [
+      ["/page", "/page/"],
+      ["/page?a=b", "/page/?a=b"],
+      ["/%70age", "/page/"],
+    ] as const) {
+      const { status, headers } = await ask(path);
+      assert.deepEqual([status, headers.location], [301, location]);
+    }
+    assert.equal((await ask("/image.aci/")).status, 404);
+    assert.equal((await ask("//page")).status, 404);
   });
 
   it("HEAD is GET without the body; an empty file is empty", async () => {
@@ -96,18 +109,29 @@ describe("answer", () => {
     assert.deepEqual([beyond.status, beyond.headers["content-range"]], [416, "bytes */700000"]);
     assert.equal((await ask("/image.aci", { headers: { Range: "bytes=0-1", "If-Range": '"other"' } })).status, 200);
     const head = await ask("/image.aci", { method: "HEAD", headers: { Range: "bytes=0-9" } });
-    assert.deepEqual([head.headers["content-length"], head.body.length], ["10", 0]);
+    assert.deepEqual([head.status, head.headers["content-length"], head.body.length], [200, "700000", 0]);
+    const several = await ask("/image.aci", { headers: { Range: "bytes=0-1,5-6" } });
+    assert.deepEqual([several.status, several.body.length], [200, 700_000]);
   });
 
   it("what the client has is not sent again", async () => {
-    const { headers } = await ask("/page");
-    const byTag = await ask("/page", { headers: { "If-None-Match": headers.etag ?? "" } });
+    const { headers } = await ask("/page/");
+    const byTag = await ask("/page/", { headers: { "If-None-Match": headers.etag ?? "" } });
     assert.deepEqual([byTag.status, byTag.body.length, byTag.headers.etag], [304, 0, headers.etag]);
     assert.equal(
-      (await ask("/page", { headers: { "If-Modified-Since": headers["last-modified"] ?? "" } })).status,
+      (await ask("/page/", { headers: { "If-Modified-Since": headers["last-modified"] ?? "" } })).status,
       304,
     );
-    assert.equal((await ask("/page", { headers: { "If-None-Match": '"other"' } })).status, 200);
+    assert.equal((await ask("/page/", { headers: { "If-None-Match": '"other"' } })).status, 200);
+  });
+
+  it("412 when the client means another version", async () => {
+    const { headers } = await ask("/page/");
+    assert.equal((await ask("/page/", { headers: { "If-Match": headers.etag ?? "" } })).status, 200);
+    const failed = await ask("/page/", { headers: { "If-Match": '"other"' } });
+    assert.deepEqual([failed.status, failed.headers.etag], [412, headers.etag]);
+    const old = { "If-Unmodified-Since": "Sun, 06 Nov 1994 08:49:37 GMT" };
+    assert.equal((await ask("/page/", { headers: old })).status, 412);
   });
 
   it("only GET and HEAD", async () => {
@@ -135,7 +159,7 @@ describe("answer", () => {
   });
 
   it("the places of a path are tried in turn", async () => {
-    assert.equal((await ask("/page", { headers: { Host: "twice" } })).status, 200);
+    assert.equal((await ask("/page/", { headers: { Host: "twice" } })).status, 200);
   });
 
   it("a client that leaves in the middle harms nobody", async () => {
@@ -144,7 +168,7 @@ describe("answer", () => {
       const socket = connect(port, "127.0.0.1", () => socket.write("GET /image.aci HTTP/1.1\r\nHost: x\r\n\r\n"));
       socket.once("data", () => socket.destroy()).once("close", () => resolve());
     });
-    assert.equal((await ask("/page")).status, 200);
+    assert.equal((await ask("/page/")).status, 200);
     assert.ok(statuses.length > before);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hostOf, isNotModified, isRangeValid, pathOf, rangeOf, typeOf } from "../../src/site/request.ts";
+import { hostOf, isDirectoryPath, pageRedirect, pathOf, rangeOf, typeOf } from "../../src/site/request.ts";
 
 describe("pathOf", () => {
   for (const [target, names] of [
@@ -42,6 +42,13 @@ describe("pathOf", () => {
   }
 });
 
+describe("isDirectoryPath", () => {
+  it("is said by the slash at the end of the path", () => {
+    const targets = ["/", "/a/", "/a/?x", "/a", "/a?x=/", "/a#/", ""];
+    assert.deepEqual(targets.map(isDirectoryPath), [true, true, true, false, false, false, false]);
+  });
+});
+
 describe("hostOf", () => {
   for (const [header, host] of [
     ["Example.COM", "example.com"],
@@ -71,34 +78,38 @@ describe("rangeOf (RFC 9110, 14)", () => {
     ["bytes=5-4", undefined],
     ["bytes=-", undefined],
     ["bytes=0-1,3-4", undefined],
+    ["bytes=3-4,", { start: 3, end: 5 }],
+    ["BYTES= 3-4 ", { start: 3, end: 5 }],
+    ["bytes=0-1, x", undefined],
+    [`bytes=${"9".repeat(400)}-`, "unsatisfiable"],
+    [`bytes=0-${"9".repeat(400)}`, { start: 0, end: 10 }],
+    ["bytes=+1-2", undefined],
+    ["bytes 0-1", undefined],
     ["lines=0-1", undefined],
     ["bytes=a-b", undefined],
   ] as const) {
     it(`${header} of 10 bytes`, () => assert.deepEqual(rangeOf(header, 10), expected));
   }
-  it("of nothing", () => assert.equal(rangeOf("bytes=0-", 0), "unsatisfiable"));
+  it("of nothing", () => {
+    assert.equal(rangeOf("bytes=0-", 0), "unsatisfiable");
+    assert.equal(rangeOf("bytes=-0", 0), "unsatisfiable");
+    assert.equal(rangeOf("bytes=-1", 0), undefined);
+  });
 });
 
-describe("conditions (RFC 9110, 13)", () => {
-  const at = new Date("2026-01-02T03:04:05.678Z");
-  it("the tag decides when there is one", () => {
-    assert.equal(isNotModified({ ifNoneMatch: '"x", W/"a"' }, '"a"', at), true);
-    assert.equal(isNotModified({ ifNoneMatch: "*" }, '"a"', at), true);
-    assert.equal(isNotModified({ ifNoneMatch: '"b"', ifModifiedSince: at.toUTCString() }, '"a"', at), false);
-  });
-  it("else the time, in whole seconds", () => {
-    assert.equal(isNotModified({ ifModifiedSince: at.toUTCString() }, '"a"', at), true);
-    assert.equal(isNotModified({ ifModifiedSince: "Fri, 02 Jan 2026 03:04:04 GMT" }, '"a"', at), false);
-    assert.equal(isNotModified({ ifModifiedSince: "yesterday" }, '"a"', at), false);
-    assert.equal(isNotModified({}, '"a"', at), false);
-  });
-  it("T-D08: a range of another version is not answered", () => {
-    assert.equal(isRangeValid(undefined, '"a"', at), true);
-    assert.equal(isRangeValid('"a"', '"a"', at), true);
-    assert.equal(isRangeValid('"b"', '"a"', at), false);
-    assert.equal(isRangeValid(at.toUTCString(), '"a"', at), true);
-    assert.equal(isRangeValid("Fri, 02 Jan 2026 03:04:04 GMT", '"a"', at), false);
-  });
+describe("pageRedirect (SITE-2)", () => {
+  for (const [target, expected] of [
+    ["/a", "/a/"],
+    ["/a?x=1#y", "/a/?x=1"],
+    ["/a%20b/c%3Fd", "/a%20b/c%3Fd/"],
+    ["/a/", undefined],
+    ["/", undefined],
+    ["/a?ac-discovery=1", undefined],
+    ["/a?x=1&ac-discovery=1", undefined],
+    ["/a?ac-discovery=10", "/a/?ac-discovery=10"],
+  ] as const) {
+    it(`${target} leads to ${expected}`, () => assert.equal(pageRedirect(target, pathOf(target) ?? []), expected));
+  }
 });
 
 describe("typeOf", () => {

@@ -163,7 +163,7 @@ describe("serveSite", () => {
         at("got"),
         "--no-fail",
       ).catch((error) => String(error.stdout));
-    assert.equal(await get("example.org", "/group/web"), "200");
+    assert.equal(await get("example.org", "/group/web/"), "200");
     assert.equal(await get("example.com", "/site.json"), "404");
     assert.equal(await get("example.com", "/images/site.json"), "200");
     assert.equal(await get("127.0.0.1", "/example.org/group/web/index.html"), "200");
@@ -181,16 +181,16 @@ describe("serveSite", () => {
   });
 
   it("what is published while it runs is served at once, a new host in the certificate", async () => {
-    await assert.rejects(curl("https://late.example/x"), /subject name|does not match/);
+    await assert.rejects(curl("https://late.example/x/"), /subject name|does not match/);
     await publish("late.example/x", "late");
-    assert.match(await curl("https://late.example/x"), /ac-discovery/);
+    assert.match(await curl("https://late.example/x/"), /ac-discovery/);
     assert.equal(await curl("https://example.com/images/late.example/x-1.0.0-linux-amd64.aci"), "late");
   });
 
   it("a catalogue that is damaged meanwhile takes nothing away", async () => {
     const catalogue = readFileSync(at("site/site.json"));
     writeFileSync(at("site/site.json"), "{");
-    assert.match(await curl("https://example.org/group/web"), /ac-discovery/);
+    assert.match(await curl("https://example.org/group/web/"), /ac-discovery/);
     writeFileSync(at("site/site.json"), catalogue);
   });
 
