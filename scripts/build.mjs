@@ -20,8 +20,8 @@ import { inWords } from "./setup.mjs";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = "node20.19";
 
-/** Loaded from node_modules as they are: openpgp is LGPL and must stay replaceable, koffi holds a native library. */
-const external = ["openpgp", "koffi"];
+/** Loaded from node_modules as they are: openpgp is LGPL and must stay replaceable, koffi and zstd-wasm hold what is no JavaScript. */
+const external = ["openpgp", "koffi", "@bokuweb/zstd-wasm"];
 
 /** commander loads node:child_process for subcommands that are programs of their own. We have none, and it costs 4 ms at every start. */
 const withoutChildProcess = {
@@ -79,10 +79,28 @@ async function bundleProgram() {
     else functions.get(pack).push(`"./${name}"(module,exports,require,__dirname,__filename){${code}}`);
   }
   for (const [pack, chunks] of functions) writeFileSync(join(staging, pack), `({${chunks.join(",\n")}})`);
+  await bundleWorker(staging);
   copyFileSync(join(root, "scripts/loader.cjs"), join(staging, "perigee.cjs"));
   writeFileSync(join(root, "build/bundle.json"), JSON.stringify(metafile));
   recordCodeCache(staging);
   return staging;
+}
+
+/** A thread has Node's own require and not the loader's, so its program is one file that shares no chunk. */
+async function bundleWorker(staging) {
+  await bundle({
+    entryPoints: [join(root, "src/compression/zstd-worker.ts")],
+    outfile: join(staging, "zstd-worker.cjs"),
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target,
+    external,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "none",
+    logLevel: "warning",
+  });
 }
 
 /** chunk → pack, for the chunks of each pack's entries and everything these import statically; the first pack that needs one has it. */

@@ -38,6 +38,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   koffi: ["shim"],
   yaml: ["recipe"],
+  "@bokuweb/zstd-wasm": ["compression"],
 };
 
 /** Source files without a test file of their own, and where they are tested or why they need none. */
@@ -53,6 +54,7 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/compression/lzma.ts": "test/compression/xz.test.ts, against xz",
   "src/compression/lzma2.ts": "test/compression/xz.test.ts, against xz",
   "src/compression/zstd-bits.ts": "test/compression/zstd.test.ts, against zstd",
+  "src/compression/zstd-worker.ts": "test/compression/zstd-encoder.test.ts",
   "src/compression/zstd-fse.ts": "test/compression/zstd.test.ts, against zstd",
   "src/compression/zstd-literals.ts": "test/compression/zstd.test.ts, against zstd",
   "src/compression/zstd-sequences.ts": "test/compression/zstd.test.ts, against zstd",
@@ -65,6 +67,8 @@ const mayBeLong: Readonly<Record<string, string>> = {};
 /** file → why it may start other programs. */
 const mayStartPrograms: Readonly<Record<string, string>> = {
   "src/trust/gpg.ts": "signs with keys that only the user's gpg-agent can use",
+  "src/compression/zstd-encoder.ts": "threads of its own program",
+  "src/compression/zstd-worker.ts": "is such a thread",
 };
 
 /** file → why a prefix that is no plain literal, or has a slash, is right there. */

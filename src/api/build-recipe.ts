@@ -1,7 +1,7 @@
 /** Builds an image from a recipe: reads it, fetches the images it begins with, and lets recipe/ carry it out. */
 import { dirname, resolve } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
-import type { ImageCompression } from "../image/compress.ts";
+import { compressionWords, type ImageCompression } from "../image/compress.ts";
 import { type BuiltRecipe, buildImageOf, buildTree, makeShell, type RecipeBuild } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
 import { openContext } from "../recipe/context.ts";
@@ -98,7 +98,7 @@ function wordsOf(options: BuildRecipeOptions, overwrites: boolean): readonly str
     "--pull-policy",
     // The same images as the first time, also when newer ones were published meanwhile.
     pullPolicy === "update" ? "new" : pullPolicy,
-    ...(compression === "none" ? ["--no-compression"] : []),
+    ...compressionWords(compression),
     ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
     ...(overwrites ? ["--overwrite"] : []),
   ];

@@ -1,7 +1,12 @@
 /** Builds an image, from a layout directory or from a manifest and a root file system. */
 import { Failure } from "../base/failure.ts";
 import { type BuiltImage, buildArchive } from "../image/build.ts";
-import { type CompressionParameters, compressionParameters, type ImageCompression } from "../image/compress.ts";
+import {
+  type CompressionParameters,
+  compressionParameters,
+  compressionWords,
+  type ImageCompression,
+} from "../image/compress.ts";
 import { readLayoutDirectory, readManifestFile } from "../image/layout-directory.ts";
 import type { ImageManifest } from "../schema/image-manifest.ts";
 import type { SbomKind } from "../schema/sbom-link.ts";
@@ -35,7 +40,7 @@ export interface BuildResult extends BuiltImage {
   readonly compression: CompressionParameters;
 }
 
-export type { CheckedBuild, StoredSbom };
+export type { CheckedBuild, ImageCompression, StoredSbom };
 
 /**
  * The image file, whole and durable. Same input, same bytes; SOURCE_DATE_EPOCH of the settings bounds the times.
@@ -62,7 +67,7 @@ export async function buildImage(settings: Settings, options: BuildImageOptions)
 /** The words that make another process build what these options say. */
 function flagsOf({ compression, ownerRoot, sbom }: BuildImageOptions): readonly string[] {
   return [
-    ...(compression === "none" ? ["--no-compression"] : []),
+    ...compressionWords(compression),
     ...(ownerRoot === true ? ["--owner-root"] : []),
     ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
   ];

@@ -4,6 +4,7 @@
  */
 import { promisify } from "node:util";
 import { constants, crc32, deflateRaw, type ZlibOptions } from "node:zlib";
+import { blocksOf, inOrder } from "../compression/blocks.ts";
 
 const blockBytes = 256 * 1024;
 const windowBytes = 32 * 1024;
@@ -39,22 +40,17 @@ const deflate: (block: Uint8Array, options: ZlibOptions) => Promise<Buffer> = pr
 /** One valid deterministic gzip stream; same bytes for any chunking of `source`. */
 export async function* gzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield header;
-  const queue: Promise<Buffer>[] = [];
   let crc = 0;
   let size = 0;
   let dictionary: Uint8Array | undefined;
-  for await (const block of blocksOf(source)) {
+  const deflated = (block: Uint8Array): Promise<Buffer> => {
     const compressed = compressBlock(block, dictionary);
-    // A failure is met when its turn comes; before that it must not count as unhandled.
-    compressed.catch(() => {});
-    queue.push(compressed);
     crc = crc32(block, crc);
     size += block.length;
     dictionary = block.subarray(-windowBytes);
-    const first = queue.length >= inFlight ? queue.shift() : undefined;
-    if (first !== undefined) yield await first;
-  }
-  for (const compressed of queue) yield await compressed;
+    return compressed;
+  };
+  yield* inOrder(blocksOf(source, blockBytes), deflated, inFlight);
   yield Buffer.concat([lastBlock, trailer(crc, size)]);
 }
 
@@ -68,24 +64,4 @@ function trailer(crc: number, size: number): Buffer {
   bytes.writeUInt32LE(crc, 0);
   bytes.writeUInt32LE(size % 2 ** 32, 4);
   return bytes;
-}
-
-/** Blocks of exactly `blockBytes`, the last one shorter, and none when the source is empty. */
-async function* blocksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let block = Buffer.allocUnsafe(blockBytes);
-  let filled = 0;
-  for await (const chunk of source) {
-    for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.subarray(at, at + blockBytes - filled);
-      block.set(piece, filled);
-      filled += piece.length;
-      at += piece.length;
-      if (filled === blockBytes) {
-        yield block;
-        block = Buffer.allocUnsafe(blockBytes);
-        filled = 0;
-      }
-    }
-  }
-  if (filled > 0) yield block.subarray(0, filled);
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { createReadStream, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import build from "../../src/cli/commands/build.ts";
 import { readArchive } from "../../src/image/archive.ts";
+import { sniffCompression } from "../../src/image/compression.ts";
 import { perigee } from "../helpers/command.ts";
 import { commandContext, type GivenLine } from "../helpers/command-context.ts";
 import { fails } from "../helpers/failures.ts";
@@ -80,6 +82,25 @@ describe("perigee build", () => {
       for await (const { uid, gid } of members) owners.add(uid).add(gid);
     });
     assert.deepEqual([compression, owners], ["none", new Set([0])]);
+  });
+  it("ACI-12: --compression zstd, also in a recipe and twice, is the same image in another wrapping", () => {
+    writeFileSync(at("zstd.yaml"), "name: example.com/zstd\n");
+    for (const source of [[at("layout")], ["--file", at("zstd.yaml")]]) {
+      const id = (kind: string, ...more: string[]): string => {
+        const line = ["build", "--overwrite", "--compression", kind, ...more, ...source, at("z.aci")];
+        const { status, stdout, stderr } = perigee(temporary.path, ...line);
+        assert.equal(status, 0, stderr);
+        return stdout;
+      };
+      assert.equal(id("zstd", "--check"), id("gzip"));
+      assert.equal(id("zstd"), id("none"));
+      id("zstd");
+      assert.equal(spawnSync("zstd", ["-tq", at("z.aci")]).status, 0);
+      assert.equal(spawnSync("tar", ["-tf", at("z.aci")], { encoding: "utf8" }).stdout.split("\n")[0], "manifest");
+      const patch = ["image", "patch-manifest", "--replace", "--name=example.com/other", "--compression=zstd"];
+      assert.equal(perigee(temporary.path, ...patch, at("z.aci")).status, 0);
+      assert.equal(sniffCompression(readFileSync(at("z.aci"))), "zstd");
+    }
   });
   it("one argument without its options is a mistake of usage", async () => {
     await assert.rejects(run({ args: [at("layout")] }), fails("USAGE", /./, { hint: /perigee build DIR OUT\.aci/ }));

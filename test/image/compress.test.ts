@@ -4,8 +4,8 @@ import { compress, compressionParameters } from "../../src/image/compress.ts";
 import { decompress, sniffCompression } from "../../src/image/compression.ts";
 import { chunks, collect } from "../helpers/tar-bytes.ts";
 
-describe("compress (ACI-10)", () => {
-  for (const kind of ["gzip", "none"] as const) {
+describe("compress (ACI-10, ACI-12)", () => {
+  for (const kind of ["gzip", "zstd", "none"] as const) {
     it(`${kind}: what is read is what was written, and the parameters say how`, async () => {
       const bytes = Buffer.from("some words ".repeat(10_000));
       const written = await collect(compress(chunks(bytes), kind));

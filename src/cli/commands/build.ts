@@ -4,6 +4,7 @@ import type { RecipeResult } from "../../api/build-recipe.ts";
 import { Failure, printable } from "../../base/failure.ts";
 import { type SbomKind, sbomKinds } from "../../schema/sbom-link.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { compressionOf, compressionOptions } from "../compression.ts";
 
 export default defineCommand({
   name: "build",
@@ -24,7 +25,7 @@ export default defineCommand({
     ["--manifest <file>", "the image manifest, instead of DIR/manifest"],
     ["--rootfs <dir>", "the root file system, instead of DIR/rootfs"],
     ["--overwrite", "replace the output if it is there"],
-    ["--no-compression", "write a plain tar instead of gzip; the image ID is the same"],
+    ...compressionOptions,
     ["--owner-root", "all files belong to root in the image"],
     [
       "--sbom [kind]",
@@ -39,6 +40,7 @@ export default defineCommand({
     "perigee build web/ web.aci",
     "perigee build --manifest web.json --rootfs /srv/web web.aci",
     "perigee build --check --sbom web/ web.aci",
+    "perigee build --compression zstd web/ web.aci",
     "SOURCE_DATE_EPOCH=0 perigee build --owner-root --overwrite web/ web.aci",
   ],
   run: async (context): Promise<BuildResult | RecipeResult> => {
@@ -55,7 +57,7 @@ export default defineCommand({
       rootfs: options.text("rootfs"),
       output,
       overwrite: options.flag("overwrite"),
-      compression: options.flag("compression") ? "gzip" : "none",
+      compression: compressionOf(options),
       ownerRoot: options.flag("owner-root"),
       sbom: sbomOf(options),
       check: options.flag("check"),
@@ -100,7 +102,7 @@ async function fromRecipe(
     output,
     // A script may say it itself.
     overwrite: options.flag("overwrite") ? true : undefined,
-    compression: options.flag("compression") ? "gzip" : "none",
+    compression: compressionOf(options),
     sbom: sbomOf(options),
     check: options.flag("check"),
   });

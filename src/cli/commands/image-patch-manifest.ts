@@ -2,6 +2,7 @@
 import { patchManifest } from "../../api/patch-manifest.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { compressionOf, compressionOptions } from "../compression.ts";
 
 export default defineCommand({
   name: "image patch-manifest",
@@ -27,7 +28,7 @@ export default defineCommand({
     ["--seccomp-set <list>", "names of system calls or @groups, a comma list"],
     ["--replace", "change the file itself instead of writing another"],
     ["--overwrite", "replace the output if it is there"],
-    ["--no-compression", "write a plain tar instead of gzip; the image ID is the same"],
+    ...compressionOptions,
   ],
   examples: [
     'perigee image patch-manifest --name example.com/web2 --exec "/bin/web --debug" web.aci web2.aci',
@@ -41,7 +42,7 @@ export default defineCommand({
       output,
       replace: options.flag("replace"),
       overwrite: options.flag("overwrite"),
-      compression: options.flag("compression") ? "gzip" : "none",
+      compression: compressionOf(options),
       manifest: options.text("manifest"),
       flags: {
         name: options.text("name"),
