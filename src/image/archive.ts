@@ -1,9 +1,9 @@
 /** Reads an image in one pass: decompress, image ID, layout, manifest. What is done with the files is the visitor's affair. */
-import { createHash } from "node:crypto";
 import { Failure } from "../base/failure.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
 import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
+import { hashingBeside } from "../shim/sha512.ts";
 import type { TarEntry, TarMember } from "../tar/entry.ts";
 import { readTar } from "../tar/read.ts";
 import { type Compression, openCompressed } from "./compression.ts";
@@ -58,17 +58,16 @@ export async function readArchive(
     fileBytes: 0,
     tarSize: 0,
   };
-  const hash = createHash("sha512");
   const { compression, tar, close } = await open(source, options);
-  async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of tar) {
-      hash.update(chunk);
+  const hashing = hashingBeside(tar);
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of hashing.chunks) {
       pass.tarSize += chunk.length;
       yield chunk;
     }
   }
   try {
-    await visitMembers(readTar(hashed(), options.limits), pass, visit);
+    await visitMembers(readTar(counted(), options.limits), pass, visit);
   } finally {
     await close();
   }
@@ -79,7 +78,7 @@ export async function readArchive(
   const manifest = parseDocument(ImageManifest, manifestBytes, "manifest");
   const { body: _, ...entry } = manifestEntry;
   return {
-    id: imageID(hash.digest("hex")),
+    id: imageID(hashing.digest()),
     manifest,
     manifestBytes,
     manifestEntry: entry,

@@ -1,11 +1,11 @@
 /** The file an image is written to: it appears under its name whole and synced, or not at all. Knows nothing of what is in it. */
-import { createHash } from "node:crypto";
 import { type FileHandle, lstat, realpath, rename, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ignoreMissing, ioFailure, syncDirectory, tempBeside } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
+import { hashingBeside } from "../shim/sha512.ts";
 import { compress, type ImageCompression } from "./compress.ts";
 
 export interface BuiltImage {
@@ -72,13 +72,12 @@ export async function writeImage(
   options: OutputOptions & { readonly compression: ImageCompression },
 ): Promise<BuiltImage> {
   const { signal, log, output } = options;
-  const hash = createHash("sha512");
+  const hashing = hashingBeside(tar);
   const task = `${options.task} ${printable(basename(output))}`;
   let read = 0;
   async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of tar) {
+    for await (const chunk of hashing.chunks) {
       requireGoing(signal);
-      hash.update(chunk);
       read += chunk.length;
       log.progress({ task, done: read });
       yield chunk;
@@ -86,7 +85,7 @@ export async function writeImage(
   }
   const size = await writeOutput(compress(hashed(), options.compression), options);
   log.progress({ task, done: read, finished: true });
-  return { id: imageID(hash.digest("hex")), path: output, size };
+  return { id: imageID(hashing.digest()), path: output, size };
 }
 
 /** Writes `bytes` to a temporary file beside the output, then gives it its name. @returns how many there were */

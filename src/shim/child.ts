@@ -1,5 +1,5 @@
 /** Runs a verb of perigee-shim to its end and turns its failure line into a Failure. Knows nothing of what the verbs do. */
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { shimPath } from "./binary.ts";
@@ -8,15 +8,23 @@ import { shimPath } from "./binary.ts";
 const longestReport = 64 * 1024;
 
 export interface Verb {
-  readonly child: ChildProcessWithoutNullStreams;
+  readonly child: ChildProcess;
   /** Resolves when the shim ended with 0. @throws Failure SHIM_FAILED, DISK_FULL, INTERRUPTED, IO_FAILED */
   readonly done: Promise<void>;
 }
 
+export interface VerbOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Descriptors for the shim; else it reads nothing, and its output is the child's stream. They stay the caller's to close. */
+  readonly stdin?: number | undefined;
+  readonly stdout?: number | undefined;
+}
+
 /** Starts `perigee-shim verb args…` in `directory`, with an empty environment. Ended when `signal` says so. */
-export function startVerb(verb: string, args: readonly string[], directory: string, signal?: AbortSignal): Verb {
+export function startVerb(verb: string, args: readonly string[], directory: string, options: VerbOptions = {}): Verb {
+  const { signal, stdin = "ignore", stdout = "pipe" } = options;
   if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
-  const child = spawn(shimPath(), [verb, ...args], { cwd: directory, env: {}, stdio: "pipe" });
+  const child = spawn(shimPath(), [verb, ...args], { cwd: directory, env: {}, stdio: [stdin, stdout, "pipe"] });
   requireStreams(child);
   const kill = (): void => void child.kill("SIGKILL");
   signal?.addEventListener("abort", kill, { once: true });
@@ -39,7 +47,7 @@ export function requireStreams(child: ChildProcess): void {
 /** All of standard output, as text; the verbs that answer with one line. */
 export async function answerOf({ child, done }: Verb): Promise<string> {
   const parts: Buffer[] = [];
-  child.stdout.on("data", (part: Buffer) => parts.push(part));
+  child.stdout?.on("data", (part: Buffer) => parts.push(part));
   await done;
   return Buffer.concat(parts).toString("latin1");
 }

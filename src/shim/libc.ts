@@ -7,10 +7,13 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { Failure } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
 import { moduleDirectory } from "./module-directory.ts";
 
 type Koffi = Pick<typeof import("koffi"), "load" | "errno">;
 type Call = (...args: readonly unknown[]) => unknown;
+/** Also in the thread pool: `call.async(...args, (error, result) => …)`. */
+type PooledCall = Call & { readonly async: (...args: readonly unknown[]) => void };
 
 interface Libc {
   readonly errno: () => number;
@@ -18,15 +21,29 @@ interface Libc {
   readonly execve: Call;
   readonly fcntl: Call;
   readonly lgetxattr: Call;
+  readonly pipe2: Call;
   /** OpenSSL's, which Node brings; undefined in a Node that hides it. */
   readonly sha512: Call | undefined;
+  readonly running: Running | undefined;
+}
+
+/** OpenSSL's functions for a digest in pieces. */
+interface Running {
+  readonly make: Call;
+  readonly kind: Call;
+  readonly begin: Call;
+  readonly update: PooledCall;
+  readonly finish: Call;
+  readonly free: Call;
 }
 
 const LOCK = { shared: 1, exclusive: 2, unlock: 8 } as const;
 const LOCK_NB = 4;
+const O_CLOEXEC = 0o2000000;
 const F_GETFD = 1;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
+const F_SETPIPE_SZ = 1031;
 
 let loaded: Libc | undefined;
 
@@ -40,7 +57,16 @@ function libc(): Libc {
       execve: library.func("int execve(const char *path, const char **argv, const char **envp)"),
       fcntl: library.func("int fcntl(int fd, int command, ...)"),
       lgetxattr: library.func("long lgetxattr(const void *path, const char *name, void *value, size_t size)"),
+      pipe2: library.func("int pipe2(int *ends, int flags)"),
       sha512: orUndefined(() => library.func("void *SHA512(const void *data, size_t length, void *digest)")),
+      running: orUndefined(() => ({
+        make: library.func("void *EVP_MD_CTX_new()"),
+        kind: library.func("const void *EVP_sha512()"),
+        begin: library.func("int EVP_DigestInit_ex(void *context, const void *kind, void *engine)"),
+        update: library.func("int EVP_DigestUpdate(void *context, const void *data, size_t length)"),
+        finish: library.func("int EVP_DigestFinal_ex(void *context, void *digest, void *length)"),
+        free: library.func("void EVP_MD_CTX_free(void *context)"),
+      })),
     };
   }
   return loaded;
@@ -73,7 +99,7 @@ function isKoffi(exports: Partial<Koffi>): exports is Koffi {
   return typeof exports.load === "function" && typeof exports.errno === "function";
 }
 
-function orUndefined(find: () => Call): Call | undefined {
+function orUndefined<T>(find: () => T): T | undefined {
   try {
     return find();
   } catch {
@@ -86,6 +112,36 @@ export function opensslSha512(bytes: Uint8Array): Buffer | undefined {
   const { sha512 } = libc();
   const digest = Buffer.alloc(64);
   return sha512?.(bytes, bytes.length, digest) ? digest : undefined;
+}
+
+export interface RunningSha512 {
+  /** In the thread pool; `bytes` stay as they are, and nothing else is asked of it, until the promise resolves. */
+  update(bytes: Uint8Array): Promise<void>;
+  /** The 64 bytes. */
+  finish(): Buffer;
+  /** Exactly once, and last. */
+  free(): void;
+}
+
+/** A SHA-512 in pieces; undefined when OpenSSL cannot be reached. */
+export function opensslRunningSha512(): RunningSha512 | undefined {
+  const { running } = libc();
+  const context = running?.make();
+  if (running === undefined || !context) return undefined;
+  running.begin(context, running.kind(), null);
+  return {
+    update: (bytes) =>
+      new Promise((resolve, reject) => {
+        const done = (error: unknown): void => (error ? reject(error) : resolve());
+        running.update.async(context, bytes, bytes.length, done);
+      }),
+    finish: () => {
+      const digest = Buffer.alloc(64);
+      running.finish(context, digest, null);
+      return digest;
+    },
+    free: () => void running.free(context),
+  };
 }
 
 /** `EBADF` for 9. */
@@ -130,6 +186,26 @@ export function clearCloexec(fd: number): void {
   if (typeof flags !== "number" || flags < 0 || fcntl(fd, F_SETFD, "int", flags & ~FD_CLOEXEC) !== 0) {
     throw new Failure("IO_FAILED", `cannot pass on descriptor ${fd}`, { cause: errnoName(errno()) });
   }
+}
+
+/** What a pipe holds. More is for root alone. */
+const pipeSize = 1024 * 1024;
+
+/**
+ * A pipe of the kernel's that holds a megabyte where that is allowed; both ends are closed on exec. What Node makes between
+ * processes are sockets, which cost twice the time for each byte.
+ * @throws Failure LIMIT_EXCEEDED, IO_FAILED
+ */
+export function openPipe(): { readonly readEnd: number; readonly writeEnd: number } {
+  const { errno, pipe2, fcntl } = libc();
+  const ends = new Int32Array(2);
+  if (pipe2(ends, O_CLOEXEC) !== 0) {
+    const code = errnoName(errno());
+    throw ioFailure(Object.assign(new Error(`${code}, pipe`), { code }), "cannot make a pipe", "");
+  }
+  const [readEnd = -1, writeEnd = -1] = ends;
+  fcntl(writeEnd, F_SETPIPE_SZ, "int", pipeSize); // a refusal costs time only
+  return { readEnd, writeEnd };
 }
 
 /** Whether the file at `path` itself, no link followed, has the extended attribute `name`. What cannot be looked at has none. */

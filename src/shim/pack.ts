@@ -1,8 +1,11 @@
 /** A tree of files → entries, in the order of their names, by perigee-shim. The record stream is described in spec/shim.md. */
 import { isUtf8 } from "node:buffer";
+import { closeSync } from "node:fs";
 import { Failure, printable } from "../base/failure.ts";
 import { type Body, ByteReader } from "./byte-reader.ts";
-import { startVerb } from "./child.ts";
+import { startVerb, type Verb } from "./child.ts";
+import { openPipe } from "./libc.ts";
+import { type PipeReader, readPipe } from "./pipe.ts";
 
 export interface PackEntry {
   /** Relative; `.` is the directory itself and comes first. */
@@ -44,9 +47,8 @@ export async function* pack(
   directory: string,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<PackEntry> {
-  const { child, done } = startVerb("pack", [], directory, options.signal);
-  child.stdin.end();
-  const reader = new ByteReader(child.stdout);
+  const { child, done, output } = startPack(directory, options.signal);
+  const reader = new ByteReader(output);
   const cutOff = async (): Promise<never> => {
     await done; // says why, as a rule
     throw new Failure("SHIM_FAILED", "perigee-shim pack ended in the middle of a record");
@@ -70,8 +72,21 @@ export async function* pack(
     }
   } finally {
     child.kill("SIGKILL");
-    child.stdout.destroy();
     await done.catch(() => {}); // no process is left behind; its failure was thrown above
+    await output.close();
+  }
+}
+
+function startPack(directory: string, signal: AbortSignal | undefined): Verb & { readonly output: PipeReader } {
+  const { readEnd, writeEnd } = openPipe();
+  const output = readPipe(readEnd);
+  try {
+    return { ...startVerb("pack", [], directory, { signal, stdout: writeEnd }), output };
+  } catch (error) {
+    closeSync(readEnd);
+    throw error;
+  } finally {
+    closeSync(writeEnd); // the shim has its own, and with its last the output ends
   }
 }
 

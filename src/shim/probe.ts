@@ -38,7 +38,6 @@ const names = [
 /** @throws Failure SHIM_FAILED, SHIM_MISSING */
 export async function probeKernel(directory: string): Promise<KernelFeatures> {
   const verb = startVerb("probe", [], directory);
-  verb.child.stdin.end();
   return parseFeatures(await answerOf(verb));
 }
 

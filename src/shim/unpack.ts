@@ -1,7 +1,9 @@
 /** Canonical tar → files, by perigee-shim, which is shut in with the directory. Knows neither archives from elsewhere nor the store. */
-import { pipeline } from "node:stream/promises";
+import { closeSync } from "node:fs";
 import { Failure } from "../base/failure.ts";
 import { answerOf, bytesToText, startVerb, type Verb } from "./child.ts";
+import { openPipe } from "./libc.ts";
+import { writePipe } from "./pipe.ts";
 
 export interface UnpackOptions {
   /** False: files belong to the caller; needed when that is not root. */
@@ -41,8 +43,8 @@ export async function unpack(
     ...(options.whiteouts === true ? ["--whiteouts"] : []),
     ...(options.sync === true ? ["--sync"] : []),
   ];
-  const verb = startVerb("unpack", flags, directory, options.signal);
-  const feeding = feed(tar, verb);
+  const { verb, input } = startUnpack(flags, directory, options.signal);
+  const feeding = feed(tar, verb, input);
   try {
     const answer = parseAnswer(await answerOf(verb));
     await feeding.done;
@@ -53,13 +55,25 @@ export async function unpack(
   }
 }
 
+function startUnpack(flags: readonly string[], directory: string, signal: AbortSignal | undefined) {
+  const { readEnd, writeEnd } = openPipe();
+  try {
+    return { verb: startVerb("unpack", flags, directory, { signal, stdin: readEnd }), input: writeEnd };
+  } catch (error) {
+    closeSync(writeEnd);
+    throw error;
+  } finally {
+    closeSync(readEnd); // the shim's alone, so that writing fails when it has ended
+  }
+}
+
 interface Feeding {
   readonly done: Promise<void>;
   /** What the source threw, if that is what ended it. */
   sourceError(): unknown;
 }
 
-function feed(tar: AsyncIterable<Uint8Array>, { child }: Verb): Feeding {
+function feed(tar: AsyncIterable<Uint8Array>, { child }: Verb, input: number): Feeding {
   let thrown: unknown;
   async function* watched(): AsyncGenerator<Uint8Array> {
     try {
@@ -71,7 +85,7 @@ function feed(tar: AsyncIterable<Uint8Array>, { child }: Verb): Feeding {
       throw error;
     }
   }
-  const done = pipeline(watched(), child.stdin);
+  const done = writePipe(input, watched());
   done.catch(() => {}); // a shim that stopped reading says itself why
   return { done, sourceError: () => thrown };
 }

@@ -52,7 +52,7 @@ describe("startVerb", () => {
 
   it("does not start when told so before", () => {
     assert.throws(
-      () => startVerb("remove", [], "/", AbortSignal.abort()),
+      () => startVerb("remove", [], "/", { signal: AbortSignal.abort() }),
       (error) => error instanceof Failure && error.code === "INTERRUPTED",
     );
   });
