@@ -2,11 +2,13 @@
  * The connections: where they go (--connect-to), whom they trust (--ca-file), how long they may take to be made.
  * Knows nothing of requests.
  */
+import * as dns from "node:dns";
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Socket } from "node:net";
+import { isIP, type LookupFunction, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
+import { isPrivateAddress } from "./address.ts";
 
 export interface Route {
   readonly address: string;
@@ -21,11 +23,20 @@ export interface AgentOptions {
   readonly insecureTls: boolean;
   /** For name look-up, TCP and TLS together. */
   readonly connectMs: number;
+  /** The resolver; the system's when absent. */
+  readonly lookup?: LookupFunction | undefined;
 }
 
-export interface Agents {
+export interface Pair {
   readonly http: http.Agent;
   readonly https: https.Agent;
+}
+
+export interface Agents extends Pair {
+  /** These connect to no private address unless a route leads there (T-D03). Their connections are their own: none is taken over. */
+  readonly guarded: Pair;
+  /** Whether a connection for the URL's host and port went to an address of the Internet. */
+  isPublic(url: URL): boolean;
   /** Whom TLS trusts, for connections made elsewhere. */
   readonly secureContext: tls.SecureContext;
 }
@@ -33,33 +44,81 @@ export interface Agents {
 type ConnectionOptions = https.RequestOptions & http.ClientRequestArgs;
 type Callback = (error: Error | null, stream: Duplex) => void;
 
-/** One agent for each scheme. Idle connections are kept for the next request but keep no process alive. */
+/** One agent for each scheme, and again with the guard. Idle connections are kept for the next request but keep no process alive. */
 export function createAgents(options: AgentOptions): Agents {
-  const plain = new http.Agent({ keepAlive: true });
   // Made once: reading the roots costs tens of milliseconds.
   const secureContext = tls.createSecureContext({
     minVersion: "TLSv1.2",
     ...(options.authorities.length > 0 && { ca: [...tls.rootCertificates, ...options.authorities] }),
   });
-  const secure = new https.Agent({
-    keepAlive: true,
-    // Said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment means nothing (T-D09).
-    rejectUnauthorized: !options.insecureTls,
-    secureContext,
-  });
-  direct(plain, "connect", options);
-  direct(secure, "secureConnect", options);
-  return { http: plain, https: secure, secureContext };
+  const reached = new Set<string>();
+  const pair = (isGuarded: boolean): Pair => {
+    const plain = new http.Agent({ keepAlive: true });
+    const secure = new https.Agent({
+      keepAlive: true,
+      // Said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment means nothing (T-D09).
+      rejectUnauthorized: !options.insecureTls,
+      secureContext,
+    });
+    direct(plain, { ...options, ready: "connect", isGuarded, reached });
+    direct(secure, { ...options, ready: "secureConnect", isGuarded, reached });
+    return { http: plain, https: secure };
+  };
+  const isPublic = ({ protocol, hostname, port }: URL) =>
+    reached.has(placeOf(hostname.replace(/^\[|\]$/g, ""), port === "" ? (protocol === "https:" ? 443 : 80) : port));
+  return { ...pair(false), guarded: pair(true), isPublic, secureContext };
 }
 
-/** Makes the connections of `agent` take the route and keep the deadline; `ready` is the event that ends the latter. */
-function direct(agent: http.Agent, ready: "connect" | "secureConnect", options: AgentOptions): void {
+const placeOf = (host: string, port: number | string): string => `${host} ${port}`;
+
+interface Direction extends AgentOptions {
+  /** The event that ends the deadline. */
+  readonly ready: "connect" | "secureConnect";
+  readonly isGuarded: boolean;
+  /** Places that were found at a public address. */
+  readonly reached: Set<string>;
+}
+
+/** Makes the connections of `agent` take the route, keep the deadline, and not be led where the guard forbids. */
+function direct(agent: http.Agent, direction: Direction): void {
+  const { ready, route, connectMs, isGuarded, reached, lookup = dns.lookup } = direction;
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = (request: ConnectionOptions, callback?: Callback) => {
-    const stream = connect(withRoute(request, options.route), callback);
-    if (stream) limitConnecting(stream, ready, options.connectMs);
+    const routed = withRoute(request, route);
+    const host = request.host ?? "";
+    const isFree = !isGuarded || routed !== request;
+    if (!isFree && isPrivateAddress(host)) {
+      process.nextTick(() => callback?.(privateAddress(host, host), undefined as never));
+      return undefined;
+    }
+    const stream = connect({ ...routed, lookup: isFree ? lookup : guarded(lookup) }, callback);
+    if (!stream) return stream;
+    limitConnecting(stream, ready, connectMs);
+    stream.once(ready, () => {
+      const { remoteAddress = "" } = stream as Socket;
+      if (isIP(remoteAddress) !== 0 && !isPrivateAddress(remoteAddress)) reached.add(placeOf(host, request.port ?? 0));
+    });
     return stream;
   };
+}
+
+/**
+ * `lookup`, that fails when one of the addresses is private. The connection is made to what this very call returned, so that a name
+ * cannot mean one address when it is looked at and another when it is connected to (rebinding).
+ */
+function guarded(lookup: LookupFunction): LookupFunction {
+  return (host, options, done) =>
+    lookup(host, options, (error, found, family) => {
+      const addresses = typeof found === "string" ? [found] : (found ?? []).map(({ address }) => address);
+      const bad = addresses.find(isPrivateAddress);
+      if (error === null && bad !== undefined) done(privateAddress(host, bad), [], undefined);
+      else done(error, found, family);
+    });
+}
+
+function privateAddress(host: string, address: string): NodeJS.ErrnoException {
+  const what = host === address ? address : `${host} is ${address}, which`;
+  return Object.assign(new Error(`${what} is an address of a private network`), { code: "ERR_PRIVATE_ADDRESS" });
 }
 
 function withRoute(request: ConnectionOptions, routeOf: AgentOptions["route"]): ConnectionOptions {

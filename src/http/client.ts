@@ -1,11 +1,13 @@
 /** The one HTTP client. GET and HEAD only; https unless told; redirects, limits, deadlines, --ca-file, --connect-to. */
 import { X509Certificate } from "node:crypto";
 import type { Agent } from "node:http";
+import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import type * as nodeFetch from "node-fetch";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
+import { isPrivateAddress } from "./address.ts";
 import { type Agents, createAgents } from "./agent.ts";
 import { authorise, type Credentials, type CredentialsByHost, credentialsFor } from "./authorisation.ts";
 import { readBody, wholeBody } from "./body.ts";
@@ -43,6 +45,8 @@ export interface HttpOptions {
   /** `perigee/VERSION`. */
   readonly userAgent?: string | undefined;
   readonly deadlines?: Deadlines | undefined;
+  /** The resolver; the system's when absent. */
+  readonly lookup?: LookupFunction | undefined;
   readonly log: Log;
 }
 
@@ -120,6 +124,7 @@ async function open(options: HttpOptions): Promise<Connections> {
     authorities: await readAuthorities(options),
     insecureTls: options.insecureTls,
     connectMs: deadlines.connect,
+    lookup: options.lookup,
   });
   const { default: fetch } = await import("node-fetch");
   return { fetch, agents, options, deadlines, asked: new Set(), tunnels: new Map() };
@@ -164,17 +169,18 @@ async function follow(connections: Connections, start: string, request: HttpRequ
   const policy = { insecureHttp: request.insecureHttp ?? options.insecureHttp };
   const visited = new Set<string>();
   let url = requestUrl(start, policy);
-  let credentials = credentialsFor(options.credentials ?? new Map(), url);
+  let trail: Trail = { credentials: credentialsFor(options.credentials ?? new Map(), url), isGuarded: false };
   for (;;) {
     visited.add(url.href);
-    const response = await send(connections, url, request, credentials);
+    const response = await send(connections, url, request, trail);
     options.log.debug(`${request.method ?? "GET"} ${url.href} → ${response.status}`);
     if (!redirectStatuses.has(response.status)) return { ...response, asked: start };
     response.discard();
     const from = url.origin;
     url = redirectTarget(url, response.header("location"), policy);
     // Once elsewhere they stay away, also on the way back: nobody leads us to a place of ours with our credentials (T-D04).
-    if (url.origin !== from) credentials = undefined;
+    const credentials = url.origin === from ? trail.credentials : undefined;
+    trail = { credentials, isGuarded: trail.isGuarded || isPublic(connections, new URL(response.url)) };
     if (visited.has(url.href)) {
       throw new Failure("HTTP_FAILED", `${start} redirects in a circle, back to ${url.href}`, { subject: start });
     }
@@ -184,21 +190,28 @@ async function follow(connections: Connections, start: string, request: HttpRequ
   }
 }
 
-async function send(
-  connections: Connections,
-  url: URL,
-  request: HttpRequest,
-  credentials: Credentials | undefined,
-): Promise<HttpResponse> {
+/** What a request inherits from the redirects that led to it. */
+interface Trail {
+  readonly credentials: Credentials | undefined;
+  /** A server of the Internet led here: it must not lead into a private network (T-D03). */
+  readonly isGuarded: boolean;
+}
+
+/** Behind a proxy nobody knows; it has to be taken for a public one, if its name is not the address of another. */
+function isPublic({ agents, options }: Connections, url: URL): boolean {
+  return proxyOf(options, url) === undefined ? agents.isPublic(url) : !isPrivateAddress(bare(url.hostname));
+}
+
+async function send(connections: Connections, url: URL, request: HttpRequest, trail: Trail): Promise<HttpResponse> {
   const mayBeStale = connections.asked.has(url.origin);
   connections.asked.add(url.origin);
   try {
-    return await exchange(connections, url, request, credentials);
+    return await exchange(connections, url, request, trail);
   } catch (error) {
     // A kept connection that the server closed just now is no failure of the server: once more, on a new one.
     const broken = error instanceof Failure && ["ECONNRESET", "EPIPE"].includes(errnoOf(error.cause) ?? "");
     if (!mayBeStale || !broken) throw error;
-    return exchange(connections, url, request, credentials);
+    return exchange(connections, url, request, trail);
   }
 }
 
@@ -206,12 +219,12 @@ async function exchange(
   connections: Connections,
   url: URL,
   request: HttpRequest,
-  credentials: Credentials | undefined,
+  { credentials, isGuarded }: Trail,
 ): Promise<HttpResponse> {
   const { deadlines, options } = connections;
   const { method = "GET", headers = {} } = request;
   if (request.signal?.aborted) throw interrupted(url.href);
-  const agent = await agentFor(connections, url);
+  const agent = await agentFor(connections, url, isGuarded);
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), deadlines.connect + deadlines.idle);
   try {
@@ -239,10 +252,20 @@ async function exchange(
   }
 }
 
-async function agentFor({ agents, options, deadlines, tunnels }: Connections, url: URL): Promise<Agent> {
-  const isRouted = options.connectTo.some((entry) => entry.host === bare(url.hostname));
-  const proxy = options.proxies === undefined || isRouted ? undefined : proxyFor(options.proxies, url);
-  if (proxy === undefined) return url.protocol === "https:" ? agents.https : agents.http;
+function proxyOf({ connectTo, proxies }: HttpOptions, url: URL): URL | undefined {
+  const isRouted = connectTo.some((entry) => entry.host === bare(url.hostname));
+  return proxies === undefined || isRouted ? undefined : proxyFor(proxies, url);
+}
+
+async function agentFor(connections: Connections, url: URL, isGuarded: boolean): Promise<Agent> {
+  const { agents, options, deadlines, tunnels } = connections;
+  const proxy = proxyOf(options, url);
+  const pair = isGuarded ? agents.guarded : agents;
+  if (proxy === undefined) return url.protocol === "https:" ? pair.https : pair.http;
+  // What a name means is known to the proxy alone, which has to guard its own networks.
+  if (isGuarded && isPrivateAddress(bare(url.hostname))) {
+    throw requestFailure(Object.assign(new Error(url.hostname), { code: "ERR_PRIVATE_ADDRESS" }), url.href);
+  }
   const { secureContext } = agents;
   const { insecureTls } = options;
   const tunnel =

@@ -28,6 +28,13 @@ const explanations: ReadonlyMap<string, Explanation> = new Map([
     "ERR_PROXY",
     network("the proxy did not connect", "check HTTPS_PROXY and NO_PROXY, and whether the proxy asks for a password"),
   ],
+  [
+    "ERR_PRIVATE_ADDRESS",
+    network(
+      "a server of the Internet redirects there, into a private network",
+      "if that is right, name the place: --connect-to HOST:ADDR:PORT",
+    ),
+  ],
   ["HPE_HEADER_OVERFLOW", network("its headers are longer than 16 KiB", "ask who runs the server")],
   ["ETIMEDOUT", { code: "TIMED_OUT", words: "the connection could not be made in time", hint: tryLater }],
   ["CERT_HAS_EXPIRED", tls("its certificate has expired", renew)],
