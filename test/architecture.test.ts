@@ -46,7 +46,6 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/api/run-options.ts": "only types",
   "src/index.ts": "only re-exports",
   "src/sbom/package.ts": "only types and one limit",
-  "src/base/log.ts": "an interface, and functions that do nothing",
   "src/fetch/member.ts": "closure.test.ts, answers.test.ts, mirrors.test.ts and rollback.test.ts beside it",
   "src/cli/commands/index.ts": "test/cli/commands.test.ts",
   "src/compression/damage.ts": "wording; the tests of each format",

@@ -8,6 +8,8 @@ export interface Progress {
   /** Total if known. */
   readonly total?: number | undefined;
   readonly finished?: boolean | undefined;
+  /** With `finished`: it ended without success, which is told elsewhere. */
+  readonly isBroken?: boolean | undefined;
 }
 
 export interface Log {
@@ -24,3 +26,22 @@ export const silentLog: Log = {
   warn: () => {},
   progress: () => {},
 };
+
+/** Tells how far a job is; the total if it is known. */
+export type Tell = (done: number, total?: number) => void;
+
+/** Runs `job`, whose progress is over however it ends: what failed must not be shown as under way for ever. */
+export async function withProgress<T>(log: Log, task: string, job: (tell: Tell) => Promise<T>): Promise<T> {
+  let last: Progress = { task, done: 0 };
+  let isBroken = true;
+  try {
+    const result = await job((done, total) => {
+      last = { task, done, total };
+      log.progress(last);
+    });
+    isBroken = false;
+    return result;
+  } finally {
+    log.progress({ ...last, finished: true, isBroken });
+  }
+}

@@ -24,6 +24,7 @@ export const globalSpecs: readonly OptionSpec[] = [
   ["--ca-file <pem>*", "trust these TLS authorities too"],
   ["--connect-to <host:addr:port>*", "connect to ADDR:PORT for HOST; the TLS name stays HOST"],
   ["--format <table|json>", "how results are printed", "table"],
+  ["--quiet", "neither progress nor remarks on standard error: only warnings and failures"],
   ["--debug", "say more on standard error, with the whole chain of causes"],
   ["-h, --help", "show help"],
 ];
@@ -35,6 +36,7 @@ export type Format = "table" | "json";
 export interface Globals {
   readonly settings: GlobalOptions;
   readonly format: Format;
+  readonly isQuiet: boolean;
   readonly isHelpWanted: boolean;
 }
 
@@ -126,6 +128,7 @@ export function readGlobals(given: GivenOptions): Globals {
       connectTo: values.list("connect-to"),
     },
     format,
+    isQuiet: values.flag("quiet"),
     isHelpWanted: values.flag("help"),
   };
 }

@@ -39,7 +39,8 @@ async function main(invocation: Invocation): Promise<number> {
     kind = command.kind;
     const parsed = await parseLine(command, words);
     const globals = readGlobals(mergeGiven(line.given, parsed.globals));
-    output = outputFor(invocation, { format: globals.format, debug: globals.settings.debug === true });
+    const { format, isQuiet } = globals;
+    output = outputFor(invocation, { format, isQuiet, debug: globals.settings.debug === true });
     if (globals.isHelpWanted) {
       output.lines((await import("./help.ts")).commandHelp(command));
       return 0;

@@ -10,6 +10,8 @@ import { createProgress, type ProgressMode, quietPeriod } from "./progress.ts";
 export interface Presentation {
   readonly format: "table" | "json";
   readonly debug: boolean;
+  /** Neither progress nor remarks: warnings and failures only. */
+  readonly isQuiet?: boolean | undefined;
 }
 
 export interface OutputOptions extends Presentation {
@@ -36,7 +38,7 @@ const standardOutput = 1;
 const standardError = 2;
 
 export function createOutput(options: OutputOptions): Output {
-  const { format, debug, environment, onReaderGone } = options;
+  const { format, debug, isQuiet = false, environment, onReaderGone } = options;
   let isReaderGone = false;
   const write = (text: string): void => {
     if (isReaderGone || text === "") return;
@@ -44,7 +46,7 @@ export function createOutput(options: OutputOptions): Output {
     isReaderGone = true;
     onReaderGone();
   };
-  const errors = createErrorStream(format, environment);
+  const errors = createErrorStream(format === "table" && !isQuiet, environment);
   const filterLine = isTerminal(standardOutput) ? harmless : (line: string) => line;
   const say = (level: "debug" | "info" | "warn", message: string): void => {
     if (format === "json") errors.write(`${jsonText({ log: { level, message } })}\n`);
@@ -57,7 +59,9 @@ export function createOutput(options: OutputOptions): Output {
       debug: (message) => {
         if (debug) say("debug", message);
       },
-      info: (message) => say("info", message),
+      info: (message) => {
+        if (!isQuiet) say("info", message);
+      },
       warn: (message) => say("warn", message),
       progress: (progress) => errors.progress(progress),
     },
@@ -81,13 +85,13 @@ export function createOutput(options: OutputOptions): Output {
 }
 
 interface ErrorStream {
-  /** Writes, with an overwritten progress line taken away first. */
+  /** Writes, with overwritten progress lines taken away first. */
   write(text: string): void;
   coloured(text: string, colour: string): string;
   readonly progress: Log["progress"];
 }
 
-function createErrorStream(format: Presentation["format"], environment: ReadonlyMap<string, string>): ErrorStream {
+function createErrorStream(hasProgress: boolean, environment: ReadonlyMap<string, string>): ErrorStream {
   // Asked once and late: most commands write nothing here, and asking costs.
   let known: { readonly isTerminal: boolean; readonly isDumb: boolean } | undefined;
   const ask = () => {
@@ -96,7 +100,7 @@ function createErrorStream(format: Presentation["format"], environment: Readonly
   };
   const mode = (): ProgressMode => {
     const { isTerminal, isDumb } = ask();
-    return format === "json" ? "none" : isTerminal && !isDumb ? "overwrite" : "lines";
+    return !hasProgress ? "none" : isTerminal && !isDumb ? "overwrite" : "lines";
   };
   let view: ReturnType<typeof createProgress> | undefined;
   let isTicking = false;

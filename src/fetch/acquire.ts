@@ -5,6 +5,7 @@
 import { constants, copyFile, type FileHandle, open, stat } from "node:fs/promises";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
+import { withProgress } from "../base/log.ts";
 import type { HttpResponse } from "../http/client.ts";
 import type { Staging } from "../store/blobs.ts";
 import { getDocument } from "./answers.ts";
@@ -93,15 +94,16 @@ async function copyArchive(
   await copyInto(place, staging);
   const digest = digestWith(witness);
   const { size: total } = await staging.archive.stat();
-  const task = `reading ${place.path}`;
-  let size = 0;
-  for await (const chunk of stagedBytes(staging.archive)) {
-    if (signal?.aborted) throw new Failure("INTERRUPTED", `interrupted while reading ${place.path}`);
-    digest.update(chunk);
-    size += chunk.length;
-    log.progress({ task, done: size, total });
-  }
-  log.progress({ task, done: size, total: size, finished: true });
+  const size = await withProgress(log, `reading ${place.path}`, async (tell) => {
+    let done = 0;
+    for await (const chunk of stagedBytes(staging.archive)) {
+      if (signal?.aborted) throw new Failure("INTERRUPTED", `interrupted while reading ${place.path}`);
+      digest.update(chunk);
+      done += chunk.length;
+      tell(done, total);
+    }
+    return done;
+  });
   return { sha512: digest.sha512(), size };
 }
 

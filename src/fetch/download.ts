@@ -7,7 +7,7 @@ import type { FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
-import type { Log } from "../base/log.ts";
+import { type Log, type Tell, withProgress } from "../base/log.ts";
 import type { HttpClient, HttpResponse } from "../http/client.ts";
 import type { Staging } from "../store/blobs.ts";
 import type { Answers } from "./answers.ts";
@@ -47,11 +47,12 @@ export interface Downloaded extends Acquired {
   readonly response: HttpResponse;
 }
 
-interface Progress {
+interface Received {
   /** Bytes in the archive that digest and witness have seen. */
   seen: number;
   validator: string | undefined;
   total: number | undefined;
+  readonly tell: Tell;
 }
 
 /**
@@ -65,13 +66,27 @@ export async function download(
   witness: Witness | undefined,
   conditions: Readonly<Record<string, string>> = {},
 ): Promise<Downloaded | { readonly unchanged: HttpResponse }> {
-  const digest = digestWith(witness);
-  const progress: Progress = { seen: 0, validator: undefined, total: undefined };
   const first = await begin(url, staging, options, conditions);
   if (first.status === 304) {
     first.discard();
     return { unchanged: first };
   }
+  return await withProgress(options.log, `fetching ${url}`, (tell) =>
+    downloadRest(first, staging, options, witness, tell),
+  );
+}
+
+/** All that `first` begins, over as many answers as it takes. */
+async function downloadRest(
+  first: HttpResponse,
+  staging: Staging,
+  options: AcquireOptions,
+  witness: Witness | undefined,
+  tell: Tell,
+): Promise<Downloaded> {
+  const url = first.asked;
+  const digest = digestWith(witness);
+  const progress: Received = { seen: 0, validator: undefined, total: undefined, tell };
   let response = first;
   for (let tries = 0; ; tries += 1) {
     const before = progress.seen;
@@ -88,7 +103,6 @@ export async function download(
   }
   // Whole: what is found wrong with it from now on is no reason to go on with it.
   await staging.noteDownload(url, undefined);
-  options.log.progress({ task: `fetching ${url}`, done: progress.seen, total: progress.seen, finished: true });
   return { sha512: digest.sha512(), size: progress.seen, response: first };
 }
 
@@ -148,9 +162,9 @@ function isRestOf(response: HttpResponse, { size, validator }: Part): boolean {
 async function receive(
   response: HttpResponse,
   staging: Staging,
-  { log, signal }: AcquireOptions,
+  { signal }: AcquireOptions,
   digest: Digest,
-  progress: Progress,
+  progress: Received,
 ): Promise<void> {
   const { archive, archivePath, partial } = staging;
   const isRest = response.status === 206;
@@ -175,7 +189,7 @@ async function receive(
     digest.update(chunk);
     await written;
     progress.seen += chunk.length;
-    log.progress({ task: `fetching ${response.asked}`, done: progress.seen, total: progress.total });
+    progress.tell(progress.seen, progress.total);
     if (signal?.aborted) throw new Failure("INTERRUPTED", `interrupted while fetching ${response.url}`);
   }
   if (progress.total !== undefined && progress.seen !== progress.total) {

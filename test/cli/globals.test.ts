@@ -44,8 +44,9 @@ describe("takeScattered (CLI-1, CLI-3)", () => {
 
 describe("readGlobals", () => {
   it("leaves unset what was not given, so that configuration can set it", () => {
-    const { settings, format } = readGlobals(new Map());
+    const { settings, format, isQuiet } = readGlobals(new Map());
     assert.equal(format, "table");
+    assert.equal(isQuiet, false);
     assert.deepEqual(
       [settings.dir, settings.systemConfig, settings.insecureOptions, settings.caFile, settings.debug],
       [undefined, undefined, undefined, [], false],
@@ -64,6 +65,10 @@ describe("readGlobals", () => {
     );
     const { settings } = readGlobals(merged);
     assert.deepEqual([settings.dir, settings.caFile], ["/b", ["/1", "/2"]]);
+  });
+  it("--quiet is a flag of every command", () => {
+    assert.deepEqual(takeScattered(["a", "--quiet"], own, false).rest, ["a"]);
+    assert.equal(readGlobals(new Map([["quiet", ["true"]]])).isQuiet, true);
   });
   it("knows two formats", () => {
     assert.throws(() => readGlobals(new Map([["format", ["xml"]]])), { code: "USAGE", message: /no format xml/ });

@@ -45,6 +45,13 @@ describe("createOutput", () => {
       [{ log: { level: "warn", message: "w" } }, { error: { code: "X" } }],
     );
   });
+  it("CLI-8: --quiet leaves out progress and remarks, not warnings and failures", () => {
+    const script = `output.log.info("i"); output.log.progress({ task: "t", done: 1 });
+      output.log.warn("w"); output.failure("error[X]", ["error[X]: x"], {});
+      setTimeout(() => output.lines(["r"]), 2500);`;
+    assert.match(run(script, "{}").stderr, /^i\nwarning: w\nerror\[X\]: x\nt …\n$/);
+    assert.equal(run(script, "{ isQuiet: true }").stderr, "warning: w\nerror[X]: x\n");
+  });
   it("CLI-8: writes no escape sequence where there is no terminal", () => {
     const { stdout, stderr } = run(
       'output.lines(["a"]); output.failure("error[X]", ["error[X]: x"], {}); output.log.warn("w");',
