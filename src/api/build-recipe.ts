@@ -21,6 +21,7 @@ import { hostFile } from "./decide.ts";
 import { fetchImages } from "./fetch.ts";
 import { requireVouched } from "./pod-images.ts";
 import type { Settings } from "./settings.ts";
+import { warnIfStale } from "./stale-signature.ts";
 
 export interface RecipeOptions {
   /** YAML, or JSON with a name that ends in `.json`. */
@@ -61,6 +62,7 @@ export async function buildFromRecipe(settings: Settings, options: BuildRecipeOp
     const { buildRecipeWithSbom } = await import("./recipe-sbom.ts");
     return await buildRecipeWithSbom(settings, build, sbom);
   });
+  await warnIfStale(image.path, settings.log, signal);
   if (options.check !== true) return image;
   const { checkBuild } = await import("./check-build.ts");
   const words = wordsOf(options, written !== undefined);

@@ -14,6 +14,7 @@ import { pack } from "../shim/pack.ts";
 import type { ImageParts, StoredSbom } from "./build-sbom.ts";
 import type { CheckedBuild } from "./check-build.ts";
 import type { Settings } from "./settings.ts";
+import { warnIfStale } from "./stale-signature.ts";
 
 export interface BuildImageOptions {
   /** Holds `manifest` and `rootfs/`; instead of the next two. */
@@ -49,6 +50,7 @@ export type { CheckedBuild, ImageCompression, StoredSbom };
 export async function buildImage(settings: Settings, options: BuildImageOptions): Promise<BuildResult> {
   const parts = await readParts(options);
   const image = await buildParts(settings, parts, options);
+  await warnIfStale(image.path, settings.log, options.signal);
   const compression = compressionParameters(options.compression ?? "gzip");
   if (options.check !== true) return { ...image, compression };
   const { checkBuild, copyParts } = await import("./check-build.ts");

@@ -1,5 +1,4 @@
 /** Copies an image with a changed manifest, as actool's patch-manifest does. */
-import { existsSync } from "node:fs";
 import { Failure, printable } from "../base/failure.ts";
 import type { ImageCompression } from "../image/compress.ts";
 import { readManifestFile } from "../image/layout-directory.ts";
@@ -9,6 +8,7 @@ import { requireImageName } from "../image/output.ts";
 import { type PatchedArchive, patchArchive } from "../image/patch.ts";
 import { findImageSource } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
+import { warnIfStale } from "./stale-signature.ts";
 
 export interface PatchManifestOptions {
   /** A stored image or the path of an .aci. */
@@ -54,10 +54,7 @@ export async function patchManifest(settings: Settings, options: PatchManifestOp
     signal,
     log: settings.log,
   });
-  const signature = `${output}.asc`;
-  const isStale = existsSync(signature);
-  if (isStale) settings.log.warn(`${printable(signature)} signs other bytes: perigee sign ${printable(output)}`);
-  return { ...patched, staleSignature: isStale ? signature : null };
+  return { ...patched, staleSignature: (await warnIfStale(output, settings.log, signal)) ?? null };
 }
 
 function requireOneWay({ manifest, flags = {}, replace, overwrite }: PatchManifestOptions): void {

@@ -1,6 +1,8 @@
 /** Signs an image file: IMAGE.aci → IMAGE.aci.asc. What the bytes are is not asked: a signature is over bytes. */
-import { Failure } from "../base/failure.ts";
+import { realpath } from "node:fs/promises";
+import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
+import { FileLock } from "../shim/flock.ts";
 import { openFile, readChunks, requireWritable, writeOutput } from "../trust/files.ts";
 import { findGpgKey, type GpgKey, type GpgSigning, startGpg } from "../trust/gpg.ts";
 import { findSecretKey } from "../trust/key-directory.ts";
@@ -57,7 +59,10 @@ export async function signImage(settings: Settings, options: SignOptions): Promi
   const target = { mode: 0o644, overwrite: overwrite || append };
   const handle = await openFile(image);
   let gpg: GpgSigning | undefined;
+  let lock: FileLock | undefined;
   try {
+    // From reading what is there to writing it with more, so that of two who add at the same time neither loses the other's.
+    if (append) lock = await lockImage(image, settings, signal);
     await requireWritable(output, target);
     const gpgKeys = await gpgKeysOf(settings, options);
     const isDefault = options.keys === undefined && gpgKeys.length === 0;
@@ -70,8 +75,14 @@ export async function signImage(settings: Settings, options: SignOptions): Promi
     return { image, signature: output, fingerprints, kept, signedAt: now };
   } finally {
     gpg?.abandon();
+    lock?.release();
     await handle.close();
   }
+}
+
+async function lockImage(image: string, { log }: Settings, signal: AbortSignal | undefined): Promise<FileLock> {
+  const onWait = (): void => log.info(`waiting for somebody else who signs ${printable(image)}`);
+  return await FileLock.acquire(await realpath(image), "exclusive", { signal, onWait });
 }
 
 /** Each once, in the order given. */

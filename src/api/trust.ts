@@ -8,9 +8,10 @@ import { discover, discoveryFailure } from "../fetch/discover.ts";
 import { ACIdentifier } from "../schema/names.ts";
 import { keyFileLimit } from "../trust/key-file.ts";
 import { formatFingerprint, type KeyInfo, readKeyFile } from "../trust/keys.ts";
-import { storeTrustedKey } from "../trust/keystore.ts";
+import { copiesOf, storeTrustedKey } from "../trust/keystore.ts";
+import { withRevocations } from "../trust/revocations.ts";
 import { readKeyBytes } from "./keys.ts";
-import { keystoreOf } from "./keystore.ts";
+import { keystoreDirectories, keystoreOf } from "./keystore.ts";
 import type { Settings } from "./settings.ts";
 
 /** For which images a key counts. */
@@ -138,18 +139,45 @@ export interface TrustedResult {
 }
 
 /**
- * Stores an accepted key: in the machine's configuration for root, else in the user's.
- * @throws Failure KEY_INVALID when its signatures would never count: revoked, expired, too weak
+ * Stores an accepted key: in the machine's configuration for root, else in the user's. The bytes are those that were shown, but for revocations
+ * of subkeys that a stored copy holds and they lack: those are kept, since they only take trust away (TRUST-26).
+ * @throws Failure KEY_INVALID when its signatures would never count: revoked, also by a copy that is stored, expired, too weak
  */
 export async function trustKey(settings: Settings, scope: TrustScope, candidate: KeyCandidate): Promise<TrustedResult> {
-  const { info, location, armored } = candidate;
+  const { info, location } = candidate;
   requireUsable(candidate);
+  const armored = await keepRevocations(settings, candidate);
   const { localConfig, userConfig } = settings.directories;
   const key = await storeTrustedKey(settings.caller.isRoot ? localConfig : userConfig, scope, armored);
   if (scope !== "root" && (await keystoreOf(settings).vouches(scope.prefix, key.fingerprint, key.digest)) === "no") {
     settings.log.warn(`${key.path} has no effect: a file of the same name in ${userConfig} masks it`);
   }
   return { fingerprint: key.fingerprint, identities: info.identities, scope: key.scope, path: key.path, location };
+}
+
+/** @throws Failure KEY_INVALID when a stored copy says that the key is revoked */
+async function keepRevocations(settings: Settings, { info, armored }: KeyCandidate): Promise<Buffer> {
+  const { fingerprint } = info;
+  const copies = copiesOf(keystoreDirectories(settings), fingerprint);
+  const bytes = copies.map((copy) => copy.armored);
+  const merged = await withRevocations(armored, bytes);
+  if (merged === armored) return armored;
+  const [known] = await readKeyFile(merged);
+  if (known?.info.state !== "revoked") {
+    settings.log.warn(
+      `${formatFingerprint(fingerprint)}: this copy is older than the one that is stored, whose revocation of a subkey is kept`,
+    );
+    return merged;
+  }
+  throw new Failure(
+    "KEY_INVALID",
+    `the key ${formatFingerprint(fingerprint)} is revoked; this is an older copy of it`,
+    {
+      subject: fingerprint,
+      cause: `its owner revoked it, as a copy shows that is stored: ${copies.map(({ path }) => path).join(", ")}`,
+      hint: "ask the owner for the key that is used now",
+    },
+  );
 }
 
 /**

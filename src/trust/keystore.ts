@@ -84,6 +84,21 @@ export function effectiveFile(directories: readonly string[], place: Place, fing
   return undefined;
 }
 
+/** Every file of the key, in whatever place, also those that count for nothing (TRUST-26). */
+export function copiesOf(
+  directories: readonly string[],
+  fingerprint: string,
+): readonly Pick<TrustedKey, "path" | "armored">[] {
+  requireFingerprint(fingerprint);
+  return allPlaces(directories).flatMap((place) =>
+    directories.flatMap((base) => {
+      const armored = readTrusted(base, place.path, fingerprint);
+      const path = join(base, ...place.path, fingerprint);
+      return armored === undefined || armored.length === 0 ? [] : [{ path, armored }];
+    }),
+  );
+}
+
 /** @throws Failure KEY_INVALID unless the file holds exactly the key that its name says (T-S26) */
 export function trustedKey(path: string, scope: string, fingerprint: string, armored: Buffer): TrustedKey {
   let actual: string;

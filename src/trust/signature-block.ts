@@ -1,10 +1,17 @@
 /** One file of several signatures (TRUST-23): which of an earlier file stay, that all are of the bytes, and that a reader will take the file. */
-import type { Hash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { Failure } from "../base/failure.ts";
 import { armor } from "./armor.ts";
 import { formatFingerprint } from "./keys.ts";
+import { loadOpenpgp } from "./openpgp.ts";
 import { digestName } from "./policy.ts";
-import { digestWith, type SignatureOutline, signatureFileLimit, signaturePacketLimit } from "./signature.ts";
+import {
+  digestWith,
+  outlineSignatures,
+  type SignatureOutline,
+  signatureFileLimit,
+  signaturePacketLimit,
+} from "./signature.ts";
 
 /** node:crypto names of the digests that `signatures` are checked with. */
 export function digestsOf(signatures: readonly SignatureOutline[]): readonly string[] {
@@ -35,6 +42,23 @@ export function keptSignatures(
     });
   }
   return kept;
+}
+
+/**
+ * Whether every signature of a file that could count is of these bytes, as far as the beginning of its digest tells. Whose they are is not asked.
+ * @throws Failure SIGNATURE_INVALID when it holds none
+ */
+export async function isSignatureOf(file: Uint8Array, source: AsyncIterable<Uint8Array>): Promise<boolean> {
+  const signatures = outlineSignatures(await loadOpenpgp(), file);
+  const hashes = new Map(digestsOf(signatures).map((name) => [name, createHash(name)]));
+  for await (const chunk of source) for (const hash of hashes.values()) hash.update(chunk);
+  try {
+    keptSignatures(signatures, new Set(), hashes);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "SIGNATURE_BAD") return false;
+    throw error;
+  }
 }
 
 /** `count` signature packets, armoured. @throws Failure LIMIT_EXCEEDED when no verification would read them (T-S24) */

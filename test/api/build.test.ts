@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -10,6 +10,7 @@ import { makeLayout } from "../helpers/image-tree.ts";
 import { testSettings } from "../helpers/settings.ts";
 import "../helpers/shim.ts";
 import { makeTemporary } from "../helpers/temporary.ts";
+import { craft, makeKey } from "../helpers/trust.ts";
 
 let temporary: Awaited<ReturnType<typeof makeTemporary>>;
 const at = (name: string) => join(temporary.path, name);
@@ -29,6 +30,19 @@ describe("buildImage", () => {
     const apart = await buildImage(testSettings(), { ...parts(), output: at("apart.aci") });
     assert.equal(whole.id, apart.id);
     assert.equal((await readArchive(createReadStream(at("whole.aci")))).id, whole.id);
+  });
+  it("TRUST-15: warns of a signature beside the output that is not of it any more, not when the bytes are the same", async () => {
+    const warnings: string[] = [];
+    const base = testSettings();
+    const settings = { ...base, log: { ...base.log, warn: (message: string) => void warnings.push(message) } };
+    const options = { ...parts(), output: at("signed.aci"), overwrite: true };
+    await buildImage(settings, options);
+    writeFileSync(at("signed.aci.asc"), await craft(await makeKey(), readFileSync(at("signed.aci"))));
+    await buildImage(settings, options);
+    assert.deepEqual(warnings, []);
+    await buildImage({ ...settings, sourceDateEpoch: 7 }, options);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings.join(), /signed\.aci\.asc signs other bytes/);
   });
   it("takes SOURCE_DATE_EPOCH from the settings", async () => {
     const settings = { ...testSettings(), sourceDateEpoch: 5 };

@@ -3,10 +3,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import * as openpgp from "openpgp";
 import { createKey, exportKey } from "../../src/api/keys.ts";
 import { signImage } from "../../src/api/sign.ts";
 import { verifyImage } from "../../src/api/verify.ts";
 import { storeTrustedKey } from "../../src/trust/keystore.ts";
+import { outlineSignatures } from "../../src/trust/signature.ts";
 import { failure, now, settingsIn, temporary, verify } from "../helpers/trust.ts";
 
 const who = { name: "Example Builds", email: "builds@example.com", now };
@@ -83,6 +85,20 @@ describe("signImage", () => {
       signImage(settings, { ...both, keys: [{ fingerprint: key.fingerprint }] }),
       failure("USAGE", /exclude/),
     );
+  });
+
+  it("TRUST-23: of several who add at the same time nobody loses a signature", async () => {
+    const { settings, image, key } = await prepared();
+    const others = await Promise.all(
+      Array.from({ length: 4 }, () => createKey(settings, { ...who, passphrase: undefined })),
+    );
+    const fingerprints = [key, ...others].map(({ fingerprint }) => fingerprint);
+    const signed = await Promise.all(
+      fingerprints.map((fingerprint) => signImage(settings, { image, keys: [{ fingerprint }], now, append: true })),
+    );
+    assert.deepEqual(signed.map(({ kept }) => kept).sort(), [0, 1, 2, 3, 4]);
+    const issuers = outlineSignatures(openpgp, readFileSync(`${image}.asc`)).map(({ issuer }) => issuer);
+    assert.deepEqual(issuers.sort(), [...fingerprints].sort());
   });
 
   it("TRUST-24: through gpg: no own key is needed; gpg does not outlive a failure", { timeout: 60_000 }, async () => {

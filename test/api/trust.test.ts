@@ -8,6 +8,9 @@ import { findKeys, parsePrefix, storeRevocation, trustKey } from "../../src/api/
 import { silentLog } from "../../src/base/log.ts";
 import { createHttpClient } from "../../src/http/client.ts";
 import { armor } from "../../src/trust/armor.ts";
+import { parsePublicKey } from "../../src/trust/keys.ts";
+import { storeTrustedKey } from "../../src/trust/keystore.ts";
+import { isRevoked } from "../../src/trust/signing-key.ts";
 import { type Authority, createAuthority, type ScriptedServer, startServer } from "../helpers/https-server.ts";
 import { failure, type MadeKey, made, makeKey, settingsIn, temporary, warnings } from "../helpers/trust.ts";
 
@@ -160,6 +163,51 @@ describe("trusting keys", () => {
     const [stored] = await storeRevocation(settings, revoked);
     assert.deepEqual([stored?.path, stored?.scope, stored?.isRevoked], [file, "example.com/web", true]);
     assert.deepEqual(readFileSync(file), revoked.armored);
+  });
+
+  it("TRUST-26: an older copy of a key that is stored as revoked is refused, for whatever names; nothing is replaced", async () => {
+    const settings = fresh();
+    const { privateKey } = await openpgp.revokeKey({ key: key.key, format: "object" });
+    const { path: file } = await storeTrustedKey(settings.directories.systemConfig, prefix, made(privateKey).armored);
+    const before = readFileSync(file);
+    writeFileSync(path("old.asc"), key.armored);
+    const [old] = await findKeys(settings, prefix, [path("old.asc")]);
+    assert.ok(old !== undefined);
+    const refused = failure("KEY_INVALID", /older copy[\s\S]*trustedkeys/);
+    await assert.rejects(trustKey(settings, prefix, old), refused);
+    // Neither for others, nor where the revoked copy is hidden.
+    await assert.rejects(trustKey(settings, { prefix: "example.com/other" }, old), refused);
+    const mask = join(settings.directories.userConfig, "trustedkeys", "prefix.d", "example.com", "web");
+    mkdirSync(mask, { recursive: true });
+    writeFileSync(join(mask, key.fingerprint), "");
+    await assert.rejects(trustKey(settings, "root", old), refused);
+    assert.deepEqual(readFileSync(file), before);
+    assert.deepEqual(readdirSync(join(settings.directories.userConfig, "trustedkeys")), ["prefix.d"]);
+    // Another key is not concerned.
+    writeFileSync(path("other.asc"), other.armored);
+    const [another] = await findKeys(settings, prefix, [path("other.asc")]);
+    assert.ok(another !== undefined);
+    await trustKey(settings, prefix, another);
+  });
+
+  it("TRUST-26: a subkey that the stored copy revokes stays revoked", async () => {
+    const { log, heard } = warnings();
+    const settings = fresh({ log });
+    const parts = await makeKey({ subkeys: [{ sign: true }] });
+    const newer = await openpgp.readKey({ armoredKey: parts.armored.toString() });
+    const [subkey] = newer.subkeys;
+    assert.ok(subkey !== undefined && parts.key.keyPacket instanceof openpgp.SecretKeyPacket);
+    newer.subkeys = [await subkey.revoke(parts.key.keyPacket)];
+    const armored = Buffer.from(armor("PUBLIC KEY BLOCK", newer.write()));
+    await storeTrustedKey(settings.directories.userConfig, prefix, armored);
+    writeFileSync(path("parts.asc"), parts.armored);
+    const [old] = await findKeys(settings, prefix, [path("parts.asc")]);
+    assert.ok(old !== undefined);
+    const { path: file } = await trustKey(settings, prefix, old);
+    const stored = await parsePublicKey(openpgp, readFileSync(file));
+    assert.equal(await isRevoked(openpgp, stored, subkey.getFingerprint()), true);
+    assert.equal(await isRevoked(openpgp, stored), false);
+    assert.match(heard.join(), /revocation of a subkey is kept/);
   });
 
   it("T-S27: says when a mask takes the effect away", async () => {
