@@ -46,6 +46,7 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/api/run-options.ts": "only types",
   "src/index.ts": "only re-exports",
   "src/sbom/package.ts": "only types and one limit",
+  "src/fetch/pending.ts": "import.test.ts and closure.test.ts beside it",
   "src/fetch/member.ts": "closure.test.ts, answers.test.ts, mirrors.test.ts and rollback.test.ts beside it",
   "src/cli/commands/index.ts": "test/cli/commands.test.ts",
   "src/compression/damage.ts": "wording; the tests of each format",

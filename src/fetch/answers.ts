@@ -21,6 +21,8 @@ export interface Answers {
   /** Something was used that no server confirmed just now: a fresh answer, a part of a download, an archive that has rotted. */
   noteShortcut(): void;
   hasShortcut(): boolean;
+  /** The second attempt: nothing is taken from before, nor from others who fetch the same. */
+  readonly isAnew: boolean;
   /** Archives of the store whose bytes are not what they were, by SHA-512. */
   readonly rotten: Set<string>;
 }
@@ -41,14 +43,16 @@ export function openAnswers(store: Store, now: () => Date, previous?: Answers): 
       const etag = response.header("etag");
       const lastModified = response.header("last-modified");
       const maxAge = maxAgeOf(control, response.header("age"));
-      if ((etag === undefined && lastModified === undefined && maxAge === 0) || (what.body?.length ?? 0) > largestKept)
-        return;
+      // Which image it is is worth knowing without them too: for those who wait while it is fetched (DOWNLOAD-4).
+      const isOfUse = what.image !== undefined || etag !== undefined || lastModified !== undefined || maxAge > 0;
+      if (!isOfUse || (what.body?.length ?? 0) > largestKept) return;
       await keepAnswer(store, { url, etag, lastModified, at: now().toISOString(), maxAge, ...what });
     },
     noteShortcut: () => {
       isShort = true;
     },
     hasShortcut: () => isShort,
+    isAnew: previous !== undefined,
     rotten: new Set(previous?.rotten),
   };
 }

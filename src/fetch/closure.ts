@@ -41,8 +41,9 @@ export async function fetchClosure(
   pullPolicy: PullPolicy,
 ): Promise<readonly ImageRecord[]> {
   const unique = new Map(requests.map((request) => [JSON.stringify(request), request]));
+  const isAlone = unique.size === 1;
   const resolve = (request: FetchRequest, signal: AbortSignal) =>
-    resolveRequest({ ...context, signal }, request, pullPolicy);
+    resolveRequest({ ...context, signal, isAlone }, request, pullPolicy);
   const started = startAll([...unique.values()], resolve, context.signal);
   try {
     const records = new Map<string, ImageRecord>();

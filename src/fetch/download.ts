@@ -101,8 +101,8 @@ async function downloadRest(
       response = await rest(url, options, { size: progress.seen, validator: progress.validator ?? "" });
     }
   }
-  // Whole: what is found wrong with it from now on is no reason to go on with it.
-  await staging.noteDownload(url, undefined);
+  // What is found wrong with it from now on is no reason to go on with it.
+  await staging.noteWhole(url);
   return { sha512: digest.sha512(), size: progress.seen, response: first };
 }
 
@@ -258,12 +258,16 @@ async function writeAll({ archive, archivePath }: Staging, chunk: Uint8Array, po
   }
 }
 
+export function where(place: Place): string {
+  return place.kind === "file" ? place.path : place.url;
+}
+
 /** @throws Failure always */
 export function notThere(place: Place, name?: string): Failure {
-  const where = place.kind === "file" ? place.path : place.url;
-  const what = name === undefined ? `there is no image at ${where}` : `there is no such image: ${name} (${where})`;
+  const there = where(place);
+  const what = name === undefined ? `there is no image at ${there}` : `there is no such image: ${name} (${there})`;
   return new Failure("NOT_FOUND", what, {
-    subject: where,
+    subject: there,
     hint: place.kind === "file" ? "check the path" : "check the name, version and labels",
   });
 }

@@ -12,13 +12,15 @@ import { beginImport, type Staging } from "../store/blobs.ts";
 import { type ImageRecord, readArchiveBlob, touchImage } from "../store/images.ts";
 import { blobPath, type Store } from "../store/layout.ts";
 import type { Keystore } from "../trust/keystore.ts";
-import type { SignatureCheck, Signer } from "../trust/verify.ts";
+import type { SignatureCheck } from "../trust/verify.ts";
 import { acquireArchive, acquireSignature, isThere, stagedBytes } from "./acquire.ts";
 import { conditions, revalidated } from "./answers.ts";
-import { type Acquired, type AcquireOptions, type Downloaded, notThere } from "./download.ts";
+import { type Acquired, type AcquireOptions, type Downloaded, notThere, where } from "./download.ts";
 import type { Location, Place } from "./locate.ts";
 import { requireMatch } from "./match.ts";
-import { isSettled, knownArchive, storedManifest } from "./stored.ts";
+import { type PendingImage, pendingImage } from "./pending.ts";
+import { isSettled, storedManifest } from "./stored.ts";
+import { chooseWay } from "./way.ts";
 
 type Labels = readonly { readonly name: string; readonly value: string }[];
 
@@ -34,21 +36,16 @@ export interface ImportOptions extends AcquireOptions {
   /** --allow-expired-key. */
   readonly allowExpiredKey?: boolean | undefined;
   readonly log: Log;
+  /** As of chooseWay. */
+  readonly holdsNothing?: boolean | undefined;
+  /** As of chooseWay. */
+  readonly since?: Date | undefined;
 }
 
 export interface WantedImage {
   readonly location: Location;
   /** What was asked for by name; a file or URL may hold any image. */
   readonly named?: { readonly name: string; readonly labels: Labels; readonly hostLabels: Labels } | undefined;
-}
-
-/** A verified, unpacked image that is not in the store yet. */
-export interface PendingImage {
-  readonly record: Omit<ImageRecord, "importedAt">;
-  readonly manifest: ArchiveSummary["manifest"];
-  commit(): Promise<ImageRecord>;
-  /** Removes it; nothing after `commit`. */
-  abandon(): Promise<void>;
 }
 
 /**
@@ -58,24 +55,69 @@ export interface PendingImage {
 export async function importImage(wanted: WantedImage, options: ImportOptions): Promise<PendingImage> {
   const { image } = wanted.location;
   const signature = options.insecureImage ? undefined : await signatureFirst(wanted, options);
-  const known = knownArchive(options.store, image, options.answers);
-  if (known?.isFresh) {
+  const way = await chooseWay(image, options);
+  if (way.kind === "stored") {
     options.answers?.noteShortcut();
-    return await takeStored(wanted, options, signature, known.record);
+    return await takeStored(wanted, options, signature, way.known.record);
   }
-  const staging = await beginImport(options.store, undefined, image.kind === "url" ? image.url : undefined);
+  if (way.kind === "shared") return await takeShared(way.place, wanted, options, signature);
+  const { known, release } = way;
+  let staging: Staging | undefined;
   try {
+    staging = await beginImport(options.store, undefined, image.kind === "url" ? image.url : undefined);
     const taken = await acquire(image, wanted, options, signature, staging, known && conditions(known.answer));
-    if (!("unchanged" in taken)) return await finishImport(wanted, options, staging, taken);
+    if (!("unchanged" in taken)) {
+      await release();
+      return await finishImport(wanted, options, staging, taken);
+    }
     if (known === undefined) throw new Failure("INTERNAL", "a server was not asked whether anything changed");
     await options.answers?.keep(known.answer.url, revalidated(taken.unchanged, known.answer), {
       image: known.answer.image,
     });
+    await release();
     const stored = await takeStored(wanted, options, signature, known.record);
     await staging.abandon();
     return stored;
   } catch (error) {
-    await staging.abandon(error instanceof Failure && canGoOn.has(error.code));
+    await staging?.abandon(error instanceof Failure && canGoOn.has(error.code));
+    throw error;
+  } finally {
+    await release();
+  }
+}
+
+/** What another process has just downloaded, as if it had come from the server. */
+async function takeShared(
+  place: Place,
+  wanted: WantedImage,
+  options: ImportOptions,
+  signature: Early | undefined,
+): Promise<PendingImage> {
+  options.answers?.noteShortcut();
+  try {
+    return await importCopy(place, wanted, options, signature);
+  } catch (error) {
+    const isGone = error instanceof Failure && error.code === "NOT_FOUND" && error.subject === where(place);
+    if (!isGone) throw error;
+    // Its owner was faster: he has stored it, or given it up.
+    return await importImage(wanted, options);
+  }
+}
+
+/** Imports a file that stands for what a server has; nothing of it is believed. */
+async function importCopy(
+  place: Place,
+  wanted: WantedImage,
+  options: ImportOptions,
+  signature: Early | undefined,
+): Promise<PendingImage> {
+  const staging = await beginImport(options.store);
+  try {
+    const taken = await acquire(place, wanted, options, signature, staging, undefined);
+    if ("unchanged" in taken) throw new Failure("INTERNAL", "a file cannot answer that it did not change");
+    return await finishImport(wanted, options, staging, taken);
+  } catch (error) {
+    await staging.abandon();
     throw error;
   }
 }
@@ -93,7 +135,7 @@ async function finishImport(
   for (const { warning } of signers) if (warning !== undefined) options.log.warn(warning);
   staging.beginSync();
   const summary = await unpack(wanted, options, staging);
-  return pendingImage(wanted, staging, acquired, summary, signers, bytes, options);
+  return pendingImage(wanted, staging, { acquired, summary, signers, signature: bytes }, options.answers);
 }
 
 /**
@@ -126,17 +168,8 @@ async function takeStored(
     };
     return { record, manifest, commit, abandon: async () => {} };
   }
-  const staging = await beginImport(store);
-  try {
-    const again = signature && { bytes: signature.bytes, check: await begin(signature.bytes, wanted, options) };
-    const blob: Place = { kind: "file", path: blobPath(store, record.archive.sha512) };
-    const taken = await acquire(blob, wanted, options, again, staging, undefined);
-    if ("unchanged" in taken) throw new Failure("INTERNAL", "a file cannot answer that it did not change");
-    return await finishImport(wanted, options, staging, taken);
-  } catch (error) {
-    await staging.abandon();
-    throw error;
-  }
+  const again = signature && { bytes: signature.bytes, check: await begin(signature.bytes, wanted, options) };
+  return await importCopy({ kind: "file", path: blobPath(store, record.archive.sha512) }, wanted, options, again);
 }
 
 /** D01, X01: somebody has to be told; a hostile image must not fill the screen. */
@@ -237,53 +270,6 @@ async function unpack(wanted: WantedImage, options: ImportOptions, staging: Stag
     options.log.warn(`${summary.manifest.name}: left out of the tree: ${few(summary.skipped)}`);
   }
   return summary;
-}
-
-function pendingImage(
-  { location, named }: WantedImage,
-  staging: Staging,
-  archive: Acquired | Downloaded,
-  summary: ArchiveSummary,
-  signers: readonly Signer[],
-  signature: Buffer | undefined,
-  { answers }: ImportOptions,
-): PendingImage {
-  const { manifest } = summary;
-  const record = {
-    id: summary.id,
-    name: manifest.name,
-    labels: manifest.labels,
-    archive: { sha512: archive.sha512, size: archive.size },
-    tarSize: summary.tarSize,
-    signers: signers.map(({ fingerprint, keyDigest, signedAt }) => ({
-      fingerprint,
-      keyDigest,
-      signedAt: signedAt.toISOString(),
-    })),
-    source: where(location.image),
-    latest: named?.labels.every((label) => label.name !== "version") ?? false,
-    hasDependencies: manifest.dependencies.length > 0,
-  };
-  let isCommitted = false;
-  return {
-    record,
-    manifest,
-    commit: async () => {
-      const replaceBlob = answers?.rotten.has(archive.sha512);
-      const stored = await staging.commit(record, { manifest: summary.manifestBytes, signature, replaceBlob });
-      isCommitted = true;
-      const image = { id: record.id, sha512: archive.sha512 };
-      if ("response" in archive) await answers?.keep(archive.response.asked, archive.response, { image });
-      return stored;
-    },
-    abandon: async () => {
-      if (!isCommitted) await staging.abandon();
-    },
-  };
-}
-
-function where(place: Place): string {
-  return place.kind === "file" ? place.path : place.url;
 }
 
 function missing({ location, named }: WantedImage): Failure {

@@ -13,9 +13,10 @@ import { type ImageRecord, readManifest } from "../store/images.ts";
 import type { Store } from "../store/layout.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import { type Answers, openAnswers } from "./answers.ts";
-import { importImage, type PendingImage } from "./import.ts";
+import { importImage } from "./import.ts";
 import { locate } from "./locate.ts";
 import { firstOf } from "./mirrors.ts";
+import type { PendingImage } from "./pending.ts";
 import type { Reference } from "./reference.ts";
 import { noteSigned, requireNotOlder } from "./rollback.ts";
 
@@ -36,6 +37,8 @@ export interface FetchContext {
   readonly keepOwners: boolean;
   readonly log: Log;
   readonly signal?: AbortSignal | undefined;
+  /** Only one image was asked for, so while it is fetched no other is held that is not stored yet (DOWNLOAD-2). */
+  readonly isAlone?: boolean | undefined;
 }
 
 type Sought = Exclude<Reference, { readonly kind: "id" }>;
@@ -83,7 +86,15 @@ interface ImportOnce {
 async function importOnce(context: FetchContext, reference: Sought, once: ImportOnce): Promise<Member> {
   const { insecure, store, log, allowRollback } = context;
   const { signature, answers, depth } = once;
-  const options = { ...context, insecureHttp: insecure.http, insecureImage: insecure.image, answers };
+  const holdsNothing = context.isAlone === true && depth === 0;
+  const options = {
+    ...context,
+    insecureHttp: insecure.http,
+    insecureImage: insecure.image,
+    answers,
+    holdsNothing,
+    since: context.now(),
+  };
   const named = reference.kind === "name" ? { ...reference, hostLabels: hostLabels(reference.labels) } : undefined;
   // T-D12: who names a version or an ID gets it, however old it is.
   const isFloating = named?.labels.every((label) => label.name !== "version") === true && !once.isPinned;

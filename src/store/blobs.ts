@@ -10,7 +10,7 @@ import { ioFailure, syncDirectory } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
 import { blobPath, blobsOf, indexOf, lockOf, manifestPath, recordPath, type Store, signaturePath } from "./layout.ts";
 import { readRecordSync, renderFacts } from "./lookup.ts";
-import { isPartOf, noteDownload, type Partial, partialIn } from "./partial.ts";
+import { isPartOf, noteDownload, noteWhole, type Partial, partialIn } from "./partial.ts";
 import { encodeSelfChecking, type ImageRecord, mergeRecords, type StoredRecord } from "./records.ts";
 import { adoptStaging, makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
 import { publishTree } from "./trees.ts";
@@ -35,6 +35,8 @@ export interface Staging {
   readonly partial: Partial | undefined;
   /** Notes what is being downloaded, so that it can be gone on with; undefined: it cannot. */
   noteDownload(url: string, validator: string | undefined): Promise<void>;
+  /** Notes that all of it came: whoever wants the same may copy `archive` from now on (DOWNLOAD-1). */
+  noteWhole(url: string): Promise<void>;
   /** Removes everything; never throws. With `keepPart`, what was noted as a download stays for the next. */
   abandon(keepPart?: boolean): Promise<void>;
 }
@@ -44,6 +46,8 @@ export interface ImportParts {
   readonly signature?: Buffer | undefined;
   /** The stored archive of these bytes has rotted: this one takes its place. */
   readonly replaceBlob?: boolean | undefined;
+  /** Called when the image is stored, before those who wait for that go on. */
+  readonly whenStored?: (() => Promise<void>) | undefined;
 }
 
 /** Called after every change to the disk, with what was done: where a test ends the process. */
@@ -79,11 +83,19 @@ export async function beginImport(store: Store, onStep: OnStep = () => {}, url?:
     rootfs: staging.rootfs,
     partial: adopted === undefined ? undefined : partialIn(staging.path),
     noteDownload: (from, validator) => noteDownload(staging.path, from, validator),
+    noteWhole: async (from) => {
+      await noteDownload(staging.path, from, undefined);
+      await noteWhole(staging.path, from);
+    },
     beginSync: () => void sync().catch(() => {}), // met by commit: the kernel tells of a failure only once
     commit: async (record, parts) => {
       const importing: Import = { store, staging, archive, archivePath, sync, onStep };
       const stored = await commit(importing, record, parts);
-      await end();
+      try {
+        await parts.whenStored?.();
+      } finally {
+        await end();
+      }
       return stored;
     },
     abandon: end,

@@ -4,6 +4,7 @@ import { Failure, printable } from "../base/failure.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { oldAnswers } from "./answers.ts";
+import { sweepTurns } from "./downloads.ts";
 import { treeIdOfSync } from "./layers.ts";
 import { blobsOf, indexOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
 import { listIdsSync, listNames, listRecordsSync, readManifestSync, readRecordSync, shelvesOf } from "./lookup.ts";
@@ -64,6 +65,7 @@ export async function sweepStore(
   await sweepDirectory(store, manifestsOf(store), new Set(ids));
   await sweepDirectory(store, indexOf(store), new Set(ids.map((id) => `${id}.json`)));
   await throwAway(store, await oldAnswers(store, Date.now()));
+  await sweepTurns(store);
   const staging = await sweepStaging(store);
   await emptyTrash(store);
   return { trees, staging, blobs };

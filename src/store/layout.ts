@@ -28,9 +28,11 @@ export interface Store {
 /** The layout this program reads and writes. Another one is refused, never guessed at. */
 export const layoutVersion = "1";
 
-const directories = ["blobs", "blobs/sha512", "manifests", "index", "trees", "staging", "trash"];
+const directories = ["blobs", "blobs/sha512", "manifests", "index", "trees", "staging", "turns", "trash"];
 
 export const stagingOf = (store: Store): string => join(store.root, "staging");
+/** Locks of those who download, by URL (downloads.ts). Stores of before have none until it is needed. */
+export const turnsOf = (store: Store): string => join(store.root, "turns");
 export const trashOf = (store: Store): string => join(store.root, "trash");
 export const treesOf = (store: Store): string => join(store.root, "trees");
 export const indexOf = (store: Store): string => join(store.root, "index");

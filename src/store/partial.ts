@@ -37,6 +37,18 @@ export async function noteDownload(staging: string, url: string, validator: stri
   await writeFile(noteOf(staging), encodeSelfChecking({ url, validator, boot: bootId() }), { flag: "wx", mode: 0o600 });
 }
 
+/** Notes that all of what is at `url` is there now. */
+export async function noteWhole(staging: string, url: string): Promise<void> {
+  await writeFile(join(staging, "downloaded"), encodeSelfChecking({ url }), { flag: "wx", mode: 0o600 });
+}
+
+/** Whether the directory holds all of what is at `url`. */
+export function isWholeOf(staging: string, url: string): boolean {
+  const file = readStateFile(join(staging, "downloaded"));
+  const value = "problem" in file ? undefined : decodeSelfChecking(file.bytes);
+  return isObject(value) && value["url"] === url;
+}
+
 function readNote(staging: string): { readonly url: string; readonly validator: string } | undefined {
   const file = readStateFile(noteOf(staging));
   const value = "problem" in file ? undefined : decodeSelfChecking(file.bytes);
