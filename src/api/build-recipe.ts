@@ -1,10 +1,12 @@
 /** Builds an image from a recipe: reads it, fetches the images it begins with, and lets recipe/ carry it out. */
+import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import { compressionWords, type ImageCompression } from "../image/compress.ts";
 import { type BuiltRecipe, buildImageOf, buildTree, makeShell, type RecipeBuild } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
 import { openContext } from "../recipe/context.ts";
+import { removeDeadStepPods } from "../recipe/dead-pods.ts";
 import { baseOf, type PlannedStep, planRecipe, type RecipePlan } from "../recipe/plan.ts";
 import { type LocatedRecipe, readRecipe } from "../recipe/read.ts";
 import type { Layer } from "../recipe/stack.ts";
@@ -145,6 +147,7 @@ async function withBuild<T>(
   const cache = openCache(directories.data);
   const held = await holdCache(cache, { signal, log });
   try {
+    if (caller.isRoot) await removeDeadStepPods(directories.data, log);
     return await use({
       shop: {
         cache,
@@ -152,7 +155,8 @@ async function withBuild<T>(
         data: directories.data,
         imageName: plan.name,
         recipeFile: options.file,
-        count: plan.count,
+        shellCommand: shellCommandOf(settings, options),
+        count: plan.titles.length,
         epoch: sourceDateEpoch ?? 0,
         isRoot: caller.isRoot,
         useCache: options.useCache ?? true,
@@ -173,6 +177,19 @@ async function withBuild<T>(
   }
 }
 
+/** What the caller said, with a shell at a step in place of an image. */
+function shellCommandOf({ dir, insecure }: Settings, { file, language, context }: RecipeOptions): string {
+  const words = [
+    ["perigee", "build"],
+    [language === "acbuild" ? "--script" : "-f", file],
+    context === undefined ? [] : ["--context", context],
+    dir === undefined ? [] : ["--dir", dir],
+    insecure.size === 0 ? [] : [`--insecure-options=${[...insecure].join(",")}`],
+    ["--shell-at"],
+  ];
+  return printable(words.flat().join(" "));
+}
+
 type Pull = Pick<RecipeOptions, "pullPolicy" | "signal">;
 
 /** The image that is flattened into the result. */
@@ -185,6 +202,7 @@ async function fetchBase(settings: Settings, { recipe }: LocatedRecipe, context:
     });
   }
   const reference = "file" in base ? resolve(context, base.file) : base.image;
+  requireNoDirectory(typeof recipe.base === "string" ? recipe.base : reference, context);
   const { record, layer } = await fetchTree(
     settings,
     /^\.{1,2}\//.test(reference) ? resolve(context, reference) : reference,
@@ -193,6 +211,16 @@ async function fetchBase(settings: Settings, { recipe }: LocatedRecipe, context:
   const store = await openStore(settings.directories.data);
   const manifest = parseDocument(ImageManifest, await readManifest(store, record.id), `the manifest of ${record.name}`);
   return { layer, manifest };
+}
+
+/** RECIPE-4: a directory would be asked for its signature, and be refused for the lack of one. */
+function requireNoDirectory(base: string, context: string): void {
+  const isPath = /^\.{0,2}\//.test(base);
+  if (!isPath || statSync(resolve(context, base), { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  throw new Failure("RECIPE_INVALID", `RECIPE-4: the base ${printable(base)} is a directory, not an image`, {
+    subject: base,
+    hint: `base: {directory: ${printable(base)}}`,
+  });
 }
 
 async function fetchTree(

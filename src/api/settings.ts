@@ -42,6 +42,8 @@ export interface Settings {
     readonly localConfig: string;
     readonly userConfig: string;
   };
+  /** The data directory as --dir named it, for hints that repeat the line; absent when it did not. */
+  readonly dir?: string | undefined;
   readonly insecure: ReadonlySet<InsecureOption>;
   readonly trustKeysFromHttps: boolean;
   readonly debug: boolean;
@@ -101,6 +103,7 @@ export async function loadSettings(options: GlobalOptions = {}): Promise<Setting
   };
   return {
     directories: { data: await resolveLinks(data), ...configDirectories },
+    dir: options.dir,
     insecure,
     trustKeysFromHttps: options.trustKeysFromHttps === true,
     debug: options.debug === true,

@@ -1,12 +1,12 @@
 /** From argv to an exit status: find the command, read the line, load settings, run, print. The only place that ends the process. */
 import { loadSettings, readEnvironment } from "../api/settings.ts";
 import { Failure } from "../base/failure.ts";
+import { closest } from "../base/suggest.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { commands, commandsBelow, findCommand } from "./commands/index.ts";
 import { type Globals, guessPresentation, mergeGiven, readGlobals, type SplitLine, takeLeading } from "./globals.ts";
 import { createOutput, type Output, type Presentation } from "./output.ts";
 import { parseLine } from "./parse.ts";
-import { closest } from "./suggest.ts";
 
 /** What one run of the program needs from outside. */
 interface Invocation {

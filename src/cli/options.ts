@@ -1,7 +1,7 @@
 /** Option tables as data: what a declaration means, how one option is read from a line, what was given. Knows no command. */
 import { Failure } from "../base/failure.ts";
+import { closest } from "../base/suggest.ts";
 import type { OptionSpec, OptionValues } from "./command.ts";
-import { closest } from "./suggest.ts";
 
 export interface OptionDeclaration {
   /** Long name without dashes; `legend` for `--no-legend`. */

@@ -16,6 +16,7 @@ export interface PrepareRequest {
   readonly cgroups: PodCgroups;
   /** Claims a range of ids for the pod; undefined without a user namespace. */
   readonly claim: (() => number) | undefined;
+  readonly isStep?: true | undefined;
 }
 
 export interface PreparedPod {
@@ -30,7 +31,7 @@ export interface PreparedPod {
  * @throws Failure LIMIT_EXCEEDED, DISK_FULL, IO_FAILED
  */
 export function preparePod(pod: Pod, request: PrepareRequest): PreparedPod {
-  const { apps, network, hostname, manifest, cgroups, claim } = request;
+  const { apps, network, hostname, manifest, cgroups, claim, isStep } = request;
   const { uuid, directory } = pod;
   try {
     const record: PodRecord = {
@@ -41,6 +42,7 @@ export function preparePod(pod: Pod, request: PrepareRequest): PreparedPod {
       hostname,
       idBase: claim?.(),
       cgroups: cgroups.remove,
+      isStep,
     };
     writePodRecord(directory, record);
     writeFileSync(join(directory, "manifest"), `${JSON.stringify(manifest)}\n`, { mode: 0o600 });

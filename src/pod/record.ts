@@ -24,6 +24,8 @@ export interface PodRecord {
   readonly idBase?: number | undefined;
   /** Every cgroup directory made for the pod, children first. */
   readonly cgroups: readonly string[];
+  /** For a command of a recipe: nobody but its builder waits for it, and the next builder removes what is left (RECIPE-53). */
+  readonly isStep?: true | undefined;
 }
 
 /**

@@ -17,6 +17,7 @@ import type { PlannedStep, RecipePlan } from "./plan.ts";
 import { makeStepPod, type StepPod } from "./pod-of-step.ts";
 import type { Layer, Stack } from "./stack.ts";
 import { viewOf } from "./stack.ts";
+import { requireShell } from "./step-failure.ts";
 import { commandOf, directoryLayer, emptyLayer, stepLayer, type Workshop } from "./steps.ts";
 
 export interface RecipeBuild {
@@ -51,8 +52,9 @@ export interface BuiltTree extends Pick<BuiltRecipe, "steps"> {
 export async function buildTree(build: RecipeBuild): Promise<BuiltTree> {
   await requireOutput({ output: build.output, overwrite: build.overwrite });
   const steps: BuiltTree["steps"][number][] = [];
-  const layers = await layersOf(build, build.plan.layers, (planned, isCached) =>
-    steps.push({ number: planned.number, step: planned.title, cached: isCached }),
+  const { layers: planned, titles } = build.plan;
+  const layers = await layersOf(build, planned, titles.length, ({ number, title }, isCached) =>
+    steps.push({ number, step: title, cached: isCached }),
   );
   return { layers, steps };
 }
@@ -78,20 +80,28 @@ export async function buildImageOf(
   return { ...archive, steps: tree.steps, compression: compressionParameters(build.compression) };
 }
 
-/** The layers of the result itself, lowest first, after the given steps. */
+/** The layers of the result itself, lowest first, after the given steps; those of the manifest up to `last` are told in between. */
 async function layersOf(
   build: RecipeBuild,
   planned: readonly PlannedStep[],
+  last: number,
   onStep: (planned: PlannedStep, isCached: boolean) => void,
 ): Promise<Stack> {
-  const { shop } = build;
+  const { shop, plan } = build;
   const own: Layer[] = [await baseLayer(build)];
+  let told = 0;
+  const tellUntil = (end: number): void => {
+    for (; told < end; told += 1) shop.log.info(`[${told + 1}/${shop.count}] ${plan.titles[told]}`);
+  };
   for (const step of planned) {
     requireGoing(shop.signal);
+    tellUntil(step.number - 1);
     const { layer, isCached } = await stepLayer(shop, step, viewOf([...below(build, step), ...own]));
     own.push(layer);
+    told = step.number;
     onStep(step, isCached);
   }
+  tellUntil(last);
   return own;
 }
 
@@ -223,23 +233,25 @@ function chunksOf(handle: FileHandle): AsyncIterable<Uint8Array> {
 
 /**
  * A pod with a shell in the state before step `number`, with that step's user, environment, directory and network; one past the last is the state
- * after all. @throws Failure USAGE for a number that is no step; as buildRecipe
+ * after all. @throws Failure USAGE for a number that is no step, EXEC_NOT_FOUND without a shell; as buildTree
  */
 export async function makeShell(build: RecipeBuild, number: number, terminal: string | undefined): Promise<StepPod> {
   const { shop, plan } = build;
-  if (!Number.isInteger(number) || number < 1 || number > plan.count + 1) {
-    throw new Failure("USAGE", `--shell-at ${printable(String(number))}: a step from 1 to ${plan.count + 1}`, {
+  if (!Number.isInteger(number) || number < 1 || number > shop.count + 1) {
+    throw new Failure("USAGE", `--shell-at ${printable(String(number))}: a step from 1 to ${shop.count + 1}`, {
       subject: String(number),
+      hint: `${shop.shellCommand} ${shop.count + 1}`,
     });
   }
   const before = plan.layers.filter((step) => step.number < number);
   const at = plan.layers.find((step) => step.number >= number) ?? before.at(-1);
-  const own = await layersOf(build, before, () => {});
+  const own = await layersOf(build, before, number - 1, () => {});
   const staging = await beginLayer(shop.cache);
   try {
     const nothing = { step: { remove: "/" }, environment: [], dependencies: [] } as const;
     const { step, environment, dependencies } = at?.number === number ? at : { ...nothing, ...at, step: nothing.step };
     const view = viewOf([...below(build, { dependencies }), ...own]);
+    requireShell(view, number);
     const request = commandOf(shop, { step, environment }, view, staging.path);
     return await makeStepPod({ ...request, command: ["/bin/sh"], terminal });
   } finally {

@@ -31,7 +31,7 @@ const ContextPath = word
 /** Values by name; `null` takes the entry of that name away. */
 const changes = <K extends z.core.$ZodRecordKey>(key: K, value: z.ZodType<string>) => z.record(key, value.nullable());
 
-/** Takes the entry of that name away. */
+/** Takes the entry of that name away. Stands last in its union: what looks like neither is told as the other. */
 const removal = <N extends z.ZodType>(name: N) => z.strictObject({ name, remove: z.literal(true) });
 
 /** RECIPE-1: these are read more strictly than in a manifest, where fields of later versions must pass. */
@@ -93,13 +93,13 @@ export const stepSchemas = {
   environment: z.strictObject({ environment: changes(EnvironmentName, text) }),
   label: z.strictObject({ label: changes(ACIdentifier, z.string()) }),
   annotation: z.strictObject({ annotation: changes(ACIdentifier, z.string()) }),
-  port: z.strictObject({ port: z.union([removal(ACName), StrictPort]) }),
-  mountPoint: z.strictObject({ mountPoint: z.union([removal(ACName), StrictMountPoint]) }),
-  isolator: z.strictObject({ isolator: z.union([removal(ACIdentifier), StrictIsolator]) }),
+  port: z.strictObject({ port: z.union([StrictPort, removal(ACName)]) }),
+  mountPoint: z.strictObject({ mountPoint: z.union([StrictMountPoint, removal(ACName)]) }),
+  isolator: z.strictObject({ isolator: z.union([StrictIsolator, removal(ACIdentifier)]) }),
   dependency: z.strictObject({
-    dependency: z.union([z.strictObject({ imageName: ACIdentifier, remove: z.literal(true) }), StrictDependency]),
+    dependency: z.union([StrictDependency, z.strictObject({ imageName: ACIdentifier, remove: z.literal(true) })]),
   }),
-  eventHandler: z.strictObject({ eventHandler: z.union([removal(EventHandler.shape.name), StrictEventHandler]) }),
+  eventHandler: z.strictObject({ eventHandler: z.union([StrictEventHandler, removal(EventHandler.shape.name)]) }),
   name: z.strictObject({ name: ACIdentifier }),
   exec: z.strictObject({ exec: z.array(text) }),
   user: z.strictObject({ user: word }),
@@ -123,17 +123,20 @@ const Step: z.ZodType<Step> = z.union(
  * RECIPE-4: `empty`, a reference as `fetch` takes it (NAME[:VERSION], an ID, a URL, ./FILE.aci), or one of these objects. An image is flattened
  * into the result; a dependency stays one, and the result holds the difference alone; a directory becomes `/`.
  */
-export const Base = z.union([
-  word,
-  z.strictObject({ image: word }),
-  z.strictObject({ file: word.describe("an archive, relative to the context directory") }),
-  z.strictObject({ directory: word.describe("a root file system, relative to the context directory") }),
-  z.strictObject({
-    dependency: ACIdentifier,
-    labels: z.record(ACIdentifier, z.string()).optional(),
-    imageID: ImageIDPrefix.optional(),
-  }),
-]);
+export const Base = z.union(
+  [
+    word,
+    z.strictObject({ image: word }),
+    z.strictObject({ file: word.describe("an archive, relative to the context directory") }),
+    z.strictObject({ directory: word.describe("a root file system, relative to the context directory") }),
+    z.strictObject({
+      dependency: ACIdentifier,
+      labels: z.record(ACIdentifier, z.string()).optional(),
+      imageID: ImageIDPrefix.optional(),
+    }),
+  ],
+  { error: "RECIPE-4: a base is a reference, or an object with one of image, file, directory, dependency" },
+);
 export type Base = z.output<typeof Base>;
 
 export const Recipe = z.strictObject({

@@ -24,8 +24,8 @@ export interface PlannedStep {
 
 export interface RecipePlan {
   readonly layers: readonly PlannedStep[];
-  /** Of all steps. */
-  readonly count: number;
+  /** Of all steps, in order. */
+  readonly titles: readonly string[];
   readonly manifest: Buffer;
   readonly name: string;
   readonly labels: Draft["labels"];
@@ -73,7 +73,7 @@ export function planRecipe(
   draft = fieldsAsSteps(recipe).reduce(applyStep, draft);
   const manifest = finishManifest(draft, printable(located.file));
   const { name, labels, dependencies } = draft;
-  return { layers, count: recipe.steps.length, manifest, name, labels, dependencies };
+  return { layers, titles: recipe.steps.map(titleOf), manifest, name, labels, dependencies };
 }
 
 function dependencyStep(base: Extract<Base, { dependency: unknown }>): Step {

@@ -149,6 +149,7 @@ async function prepare(
       manifest,
       cgroups,
       claim: () => claimRange(data, pod.uuid),
+      isStep: true,
     });
   } finally {
     lock.release();

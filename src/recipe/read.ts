@@ -2,7 +2,8 @@
 import { basename, extname } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
-import { ruleOf } from "../schema/rule-words.ts";
+import { closest } from "../base/suggest.ts";
+import { meant, ruleOf } from "../schema/rule-words.ts";
 import { type JsonPosition, type LocatedJson, parseLocatedJson } from "../schema/strict-json.ts";
 import { type Issue, issuesOf, refusal } from "../schema/validate.ts";
 import { Recipe, type Step, type StepName, stepNames, stepSchemas } from "./document.ts";
@@ -40,13 +41,10 @@ export function parseRecipeValue(located: LocatedJson, file: string): LocatedRec
   const steps = stepsOf(value);
   const others = issues.filter(({ path }) => !(path[0] === "steps" && path.length > 1));
   const own = steps.flatMap((step, index) => stepIssues(step, index));
-  throw refusal(
-    "RECIPE_INVALID",
-    file,
-    own.length + others.length > 0 ? [...others, ...own] : issues,
-    locate,
-    `${printable(file)}:`,
-  );
+  throw refusal("RECIPE_INVALID", file, own.length + others.length > 0 ? [...others, ...own] : issues, locate, {
+    prefix: `${printable(file)}:`,
+    hint: hintFor(steps),
+  });
 }
 
 /** What a step is called. */
@@ -66,6 +64,17 @@ function stepsOf(value: unknown): readonly unknown[] {
   return Array.isArray(steps) ? steps : [];
 }
 
+/** `run` has options beside it that are steps of their own, too. */
+function nameOf(step: object): StepName | undefined {
+  return "run" in step ? "run" : stepNames.find((candidate) => candidate in step);
+}
+
+function hintFor(steps: readonly unknown[]): string {
+  const isUnknown = (step: unknown): boolean => typeof step === "object" && step !== null && nameOf(step) === undefined;
+  const names = steps.some(isUnknown) ? `steps are ${stepNames.join(", ")}; ` : "";
+  return `${names}docs/recipes.md has the reference`;
+}
+
 /** Against the schema of the step that is meant; "matches none of 22 forms" would help nobody. */
 function stepIssues(step: unknown, index: number): readonly Issue[] {
   const path = ["steps", index];
@@ -73,13 +82,12 @@ function stepIssues(step: unknown, index: number): readonly Issue[] {
     return [{ path, message: "RECIPE-2: a step is a map with one key, such as run: …" }];
   }
   const keys = Object.keys(step);
-  // `run` has options beside it that are steps of their own, too.
-  const name = "run" in step ? "run" : stepNames.find((candidate) => candidate in step);
+  const name = nameOf(step);
   if (name === undefined) {
     return [
       {
         path: [...path, ...keys.slice(0, 1)],
-        message: `RECIPE-2: unknown step ${JSON.stringify(keys[0] ?? "")}; steps are ${stepNames.join(", ")}`,
+        message: `RECIPE-2: unknown step ${JSON.stringify(keys[0] ?? "")}${meant(closest(keys[0] ?? "", stepNames))}`,
       },
     ];
   }

@@ -17,6 +17,7 @@ import { isWhiteoutEntry } from "./merge.ts";
 import type { PlannedStep } from "./plan.ts";
 import type { CommandRequest } from "./pod-of-step.ts";
 import { type Layer, type StackView, viewOf } from "./stack.ts";
+import { inStep, stepFailed } from "./step-failure.ts";
 
 export interface Workshop {
   readonly cache: Cache;
@@ -24,8 +25,10 @@ export interface Workshop {
   /** The data directory, for pods. */
   readonly data: string;
   readonly imageName: string;
-  /** As it was named, for hints. */
+  /** As it was named, for messages. */
   readonly recipeFile: string;
+  /** `perigee build -f r.yaml --shell-at`: the words before the number of a step, for hints. */
+  readonly shellCommand: string;
   /** Of all steps. */
   readonly count: number;
   /** Seconds: what times become. */
@@ -113,7 +116,7 @@ async function* plainMembers(entries: AsyncIterable<PackEntry>, epoch: number): 
 
 /** @throws Failure STEP_FAILED for a command that failed; whatever else happens is told with the step's place before it */
 export async function stepLayer(shop: Workshop, planned: PlannedStep, view: StackView): Promise<MadeLayer> {
-  const { number, title, place } = planned;
+  const { number, title } = planned;
   const mark = `[${number}/${shop.count}]`;
   try {
     const step = prepare(shop, planned.step);
@@ -126,18 +129,12 @@ export async function stepLayer(shop: Workshop, planned: PlannedStep, view: Stac
     if (made.isCached) shop.log.info(`${mark} ${title} (cached)`);
     return made;
   } catch (error) {
-    throw inStep(error, `step ${number} (${place})`);
+    throw inStep(error, planned);
   }
 }
 
 function prepare({ context, epoch }: Workshop, step: Step): PreparedFiles | undefined {
   return isFileStep(step) ? prepareFiles(context, step, epoch) : undefined;
-}
-
-function inStep(error: unknown, place: string): unknown {
-  if (!(error instanceof Failure) || error.code === "INTERRUPTED" || error.code === "STEP_FAILED") return error;
-  const { code, message, subject, hint, cause } = error;
-  return new Failure(code, `${place}: ${message}`, { subject, hint, cause });
 }
 
 function runInputs({ step, environment }: PlannedStep): unknown {
@@ -188,20 +185,5 @@ async function runStep(shop: Workshop, planned: PlannedStep, view: StackView, st
     const { idBase, mountTargets } = pod;
     const members = captureMembers({ upper: pod.upper(), view, idBase, startedAt, epoch, mountTargets, signal });
     return await unpackLayer(members, staging.rootfs, shop);
-  });
-}
-
-function stepFailed(
-  { count, recipeFile }: Workshop,
-  { number, place, title }: PlannedStep,
-  { status, lastLines }: { readonly status: number; readonly lastLines: readonly string[] },
-  logFile: string,
-): Failure {
-  const ending = status > 128 ? `${status} (signal ${status - 128})` : String(status);
-  const said = lastLines.length === 0 ? ["it said nothing"] : lastLines.map(printable);
-  return new Failure("STEP_FAILED", `step ${number} of ${count} (${place}) ended with status ${ending}: ${title}`, {
-    subject: place,
-    cause: [...said, `the whole log: ${logFile}`].join("\n"),
-    hint: `perigee build -f ${printable(recipeFile)} --shell-at ${number}`,
   });
 }

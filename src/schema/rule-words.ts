@@ -1,5 +1,6 @@
 /** What a schema found wrong, in our words: `expected a string, got a number`. A rule that has a sentence of its own keeps it. */
 import type * as z from "zod";
+import { closest } from "../base/suggest.ts";
 
 const kinds: Readonly<Record<string, string>> = {
   string: "a string",
@@ -19,7 +20,7 @@ export function ruleOf(issue: z.core.$ZodRawIssue): string | undefined {
     case "invalid_type":
       return issue.input === undefined
         ? "this field is needed"
-        : `expected ${kindOf(issue.expected)}, got ${gotten(issue)}`;
+        : `expected ${kindOf(issue.expected)}, got ${gotten(issue)}${quotesOf(issue)}`;
     case "invalid_value":
       return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
     case "too_small":
@@ -27,10 +28,26 @@ export function ruleOf(issue: z.core.$ZodRawIssue): string | undefined {
     case "too_big":
       return `expected ${issue.inclusive === false ? "less than" : "at most"} ${amount(issue.maximum, issue.origin)}`;
     case "unrecognized_keys":
-      return `unknown ${issue.keys.length === 1 ? "field" : "fields"} ${issue.keys.join(", ")}`;
+      return unknownFields(issue);
     default:
       return undefined;
   }
+}
+
+/** A sentence for each field, a line each, in the order of `keys`: validate.ts says each where its field stands. */
+function unknownFields({ keys, inst }: { readonly keys: readonly string[]; readonly inst?: unknown }): string {
+  const shape: unknown = Reflect.get(Object(inst), "shape");
+  const known = Object.keys(Object(shape));
+  return keys.map((key) => `unknown field ${key.replace(/\n/g, " ")}${meant(closest(key, known))}`).join("\n");
+}
+
+/** What stands behind a sentence about a word that is not known. */
+export const meant = (word: string | undefined): string => (word === undefined ? "" : `; did you mean ${word}?`);
+
+/** YAML makes 1 of the version 1.0: what is text to us has to be text to its reader (RECIPE-8). */
+function quotesOf({ expected, input }: { readonly expected: string; readonly input?: unknown }): string {
+  const isBare = typeof input === "number" || typeof input === "boolean";
+  return expected === "string" && isBare ? "; put it in quotes" : "";
 }
 
 const kindOf = (name: string): string => kinds[name] ?? name;

@@ -38,12 +38,16 @@ export function refusal(
   subject: string,
   issues: readonly Issue[],
   locate: (path: readonly PropertyKey[]) => JsonPosition,
-  prefix = "",
+  { prefix = "", hint }: { readonly prefix?: string; readonly hint?: string } = {},
 ): Failure {
   const lines = issues.slice(0, shownIssues).map((issue) => `${prefix}${line(issue, locate(issue.path))}`);
   if (issues.length > shownIssues) lines.push(`and ${issues.length - shownIssues} more`);
   const count = issues.length === 1 ? "one rule" : `${issues.length} rules`;
-  return new Failure(code, `${excerpt(subject)} breaks ${count} of its schema`, { subject, cause: lines.join("\n") });
+  return new Failure(code, `${excerpt(subject)} breaks ${count} of its schema`, {
+    subject,
+    cause: lines.join("\n"),
+    hint,
+  });
 }
 
 function line({ path, message }: Issue, { line, column }: JsonPosition): string {
@@ -53,8 +57,10 @@ function line({ path, message }: Issue, { line, column }: JsonPosition): string 
 
 /** Messages of our own begin with their rule, those of the schema library get that of their field. */
 function withRule({ path, message }: Issue, kind: "image" | "pod"): Issue {
-  return { path, message: /^[A-Z]+-\d+: /.test(message) ? message : `${ruleOfField(kind, path)}: ${message}` };
+  return { path, message: hasRule(message) ? message : `${ruleOfField(kind, path)}: ${message}` };
 }
+
+const hasRule = (message: string): boolean => /^[A-Z]+-\d+: /.test(message);
 
 /** `app.ports[0].name` */
 function fieldPath(path: readonly PropertyKey[]): string {
@@ -63,17 +69,35 @@ function fieldPath(path: readonly PropertyKey[]): string {
     .join("");
 }
 
-/** The issue itself, or those of the branch of a union that came furthest: "invalid input" helps nobody. */
+/** The issue itself, one for each unknown field, or those of the branch of a union that came furthest: "invalid input" helps nobody. */
 function leaves(issue: z.core.$ZodIssue, root: unknown): readonly Issue[] {
   if (issue.code === "invalid_union") {
-    const branches = issue.errors.filter((branch) => branch.length > 0);
-    const best = branches.find((branch) => branch.every((inner) => inner.code !== "invalid_type")) ?? branches[0];
-    if (best !== undefined) {
-      return best.flatMap((inner) => leaves({ ...inner, path: [...issue.path, ...inner.path] }, root));
-    }
+    const best = nearest(issue.errors);
+    const isNone = best === undefined || (hasRule(issue.message) && unknownKeys(best) > 0);
+    if (!isNone) return best.flatMap((inner) => leaves({ ...inner, path: [...issue.path, ...inner.path] }, root));
+  }
+  if (issue.code === "unrecognized_keys") {
+    const sentences = issue.message.split("\n");
+    return issue.keys.map((key, index) => ({ path: [...issue.path, key], message: sentences[index] ?? issue.message }));
   }
   const isMissing = issue.code === "invalid_type" && valueAt(root, issue.path) === undefined;
   return [{ path: issue.path, message: isMissing ? "this field is needed" : issue.message }];
+}
+
+type Branch = readonly z.core.$ZodIssue[];
+
+/** The form that was meant: one of the kind of value given, that knows the most of its fields, and fits them; else the first. */
+function nearest(branches: readonly Branch[]): Branch | undefined {
+  const isOther = (branch: Branch): boolean => branch.some(({ code, path }) => code === "invalid_type" && !path.length);
+  const isMistyped = (branch: Branch): boolean =>
+    branch.some(({ code }) => code === "invalid_type" || code === "invalid_value");
+  const distance = (branch: Branch): number =>
+    Number(isOther(branch)) * 1_000_000 + unknownKeys(branch) * 10 + Number(isMistyped(branch));
+  return branches.filter((branch) => branch.length > 0).sort((one, other) => distance(one) - distance(other))[0];
+}
+
+function unknownKeys(branch: Branch): number {
+  return branch.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 0), 0);
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

@@ -99,6 +99,13 @@ describe("the base (RECIPE-4, RECIPE-21)", () => {
   it("one that is not there", async () => {
     await assert.rejects(world.build({ base: { file: "absent.aci" } }), fails("NOT_FOUND"));
   });
+  it("a directory that is named like an image: what to write instead", async () => {
+    world.files("rootfs", { "etc/passwd": "" });
+    for (const base of ["../rootfs", "./", world.path("rootfs")]) {
+      const hint = new RegExp(`^base: \\{directory: ${base.replaceAll(".", "\\.")}\\}$`);
+      await assert.rejects(world.build({ base }), fails("RECIPE_INVALID", /is a directory/, { hint }));
+    }
+  });
 });
 
 describe("buildFromRecipe", () => {
@@ -121,6 +128,14 @@ describe("buildFromRecipe", () => {
     } finally {
       process.chdir(before);
     }
+  });
+  it("every step is told with its number, those of the manifest too", async () => {
+    const steps = [{ label: { a: "b" } }, { mkdir: { path: "/a" } }, { user: "1" }, { environment: { A: "b" } }];
+    await world.build({ steps });
+    assert.deepEqual(
+      world.heard.map((line) => line.split(":")[0]),
+      ["[1/4] label", "[2/4] mkdir", "[3/4] user", "[4/4] environment"],
+    );
   });
   it("what is wrong with the manifest is said before any step", async () => {
     const wrong = world.build({ labels: { arch: "amd64" }, steps: [{ mkdir: { path: "/a" } }] });

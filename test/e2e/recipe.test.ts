@@ -61,16 +61,16 @@ labels: { version: 1.0.0 }
 steps:${shell}
   - environment: { GREETING: good day }
   - run: |
-      mkdir -p /srv/www /tmp/work
+      mkdir -p /srv/www /tmp/scratch
       echo "$GREETING" > /srv/www/greeting
-      echo temporary > /tmp/work/file
+      echo temporary > /tmp/scratch/file
       mkdir -p /etc
       echo 'www:x:500:500::/srv:/bin/sh' > /etc/passwd
       echo 'www:x:500:' > /etc/group
   - copy: { from: "files/*.html", to: /srv/www/, owner: www:www, mode: "0640" }
-  - run: rm -r /tmp/work /bin/vi; mv /srv/www/greeting /srv/www/index
+  - run: rm -r /tmp/scratch /bin/vi; mv /srv/www/greeting /srv/www/index
     workingDirectory: /srv
-exec: [/bin/sh, -c, "cat /srv/www/index; ls -n /srv/www/page.html; id -u; ls -d /tmp/work /bin/vi /etc/hostname.made; ls /etc"]
+exec: [/bin/sh, -c, "cat /srv/www/index; ls -n /srv/www/page.html; id -u; ls -d /tmp/scratch /bin/vi /etc/hostname.made; ls /etc"]
 user: www
 group: www
 workingDirectory: /srv/www
@@ -83,7 +83,7 @@ describe("a recipe", () => {
     assert.deepEqual(cachedOf(first), [false, false, false, false, false]);
     const { stdout, stderr } = work.run([work.path("site.aci")]);
     assert.match(stdout, /^good day\n-rw-r----- +1 500 +500 +13 Jan +1 +1970 .*page\.html\n500\n/);
-    for (const gone of ["/tmp/work", "/bin/vi"]) assert.match(stderr, new RegExp(`${gone}: No such file`));
+    for (const gone of ["/tmp/scratch", "/bin/vi"]) assert.match(stderr, new RegExp(`${gone}: No such file`));
   });
   it("RECIPE-34: nothing of the pod itself is in the image", () => {
     const { stdout } = work.command(["tar", "-tzf", work.path("site.aci")]);
@@ -182,7 +182,7 @@ exec: [/bin/find, /x]\n`,
     assert.match(stderr, /error\[STEP_FAILED\]: step 4 of 4 \(.*fails\.yaml:6\) ended with status 7/);
     assert.match(
       stderr,
-      /starting\n +no such thing\n +the whole log: (\S+)\n +try: perigee build -f \S+fails\.yaml --shell-at 4/,
+      /starting\n +no such thing\n +the whole log: (\S+)\n +try: perigee build -f \S+fails\.yaml --dir \S+ --shell-at 4/,
     );
     const log = /the whole log: (\S+)/.exec(stderr)?.[1] ?? "";
     assert.equal(work.command(["cat", log]).stdout, "starting\nno such thing\n");
@@ -191,7 +191,49 @@ exec: [/bin/find, /x]\n`,
     assert.deepEqual(readdirSync(join(work.data, "build/store/staging")), []);
     const inside = work.perigee(["build", "-f", file, "--shell-at", "4"], { input: "cat /made; exit 9\n" });
     assert.deepEqual([inside.status, inside.stdout], [9, "made\n"]);
-    work.must(["gc", "--grace-period=0s"]);
+    build(recipe("next", "name: example.com/next\n"), "next.aci");
+    assert.deepEqual(work.pods(), [], "RECIPE-53: the next build removes what the shell left");
+  });
+  it("RECIPE-30: a line without a shell, a program that is not there, and one that cannot start: what to do", () => {
+    const steps = (run: string) =>
+      recipe(
+        "without",
+        `name: example.com/without\nsteps:\n  - copy: { from: busybox, to: /bin/ }\n  - copy: { from: script, to: /, mode: "0755" }\n  - copy: { from: script, to: /plain, mode: "0644" }\n  - run: ${run}\n`,
+      );
+    writeFileSync(work.path("context/script"), "#!/bin/nowhere\n");
+    const failure = (...words: readonly string[]) => {
+      const { status, stderr } = work.perigee(["build", "--overwrite", ...words]);
+      assert.deepEqual(work.pods(), []);
+      return `${status} ${stderr}`;
+    };
+    const line = failure("-f", steps("echo hi"), work.path("without.aci"));
+    assert.match(
+      line,
+      /^3 [\s\S]*step 4 \(\S+:6\): the line cannot be run: there is no \/bin\/sh in the image at that step/,
+    );
+    assert.match(line, /try: write the command as a list, run: \[/);
+    const absent = failure("-f", steps("[/bin/nothing]"), work.path("without.aci"));
+    assert.match(
+      absent,
+      /\/bin\/nothing is not in the image that the steps before have made\n.*\n +try: name a program/,
+    );
+    const script = failure("-f", steps("[/script]"), work.path("without.aci"));
+    assert.match(script, /\/script cannot be executed\n.*interpreter[^\n]*\n +try: .*copy the interpreter/);
+    const plain = failure("-f", steps("[/plain]"), work.path("without.aci"));
+    assert.match(plain, /\/plain cannot be executed\n.*EACCES.*\n +try: give it a mode/);
+    const { status, stderr } = work.perigee(["build", "-f", steps("echo hi"), "--shell-at", "4"]);
+    assert.equal(status, 3);
+    assert.match(stderr, /--shell-at 4 opens no shell: there is no \/bin\/sh/);
+    for (const text of [line, absent, script, plain, stderr]) assert.doesNotMatch(text, /--exec/);
+    assert.deepEqual(work.pods(), []);
+  });
+  it("RECIPE-30: --shell-at says what it would pass over", () => {
+    const file = recipe("shell", `name: example.com/shell\nsteps:${shell}\n`);
+    for (const more of [[work.path("shell.aci")], ["--check"], ["--sbom"], ["--overwrite"]]) {
+      const { status, stderr } = work.perigee(["build", "-f", file, "--shell-at", "2", ...more]);
+      assert.deepEqual([status, /builds nothing/.test(stderr)], [2, true], stderr);
+    }
+    assert.deepEqual(work.pods(), []);
   });
 });
 
@@ -207,8 +249,9 @@ describe("a builder that is killed", () => {
     await running.ended;
     await untilEnded(pod);
     assert.ok(!existsSync(work.path("killed.aci")));
+    build(recipe("next", "name: example.com/next\n"), "next.aci");
+    assert.deepEqual(work.pods(), [], "RECIPE-53: its pod is removed by the next build");
     work.must(["gc", "--grace-period=0s"]);
-    assert.deepEqual(work.pods(), []);
     assert.deepEqual(
       [readdirSync(join(work.data, "build/store/staging")), readdirSync(join(work.data, "build/store/trash"))],
       [[], []],

@@ -24,10 +24,10 @@ const plan = (input: Partial<RecipeInput>, insecure: readonly string[] = []) =>
 
 describe("planRecipe", () => {
   it("steps that make files know their number, their line and the environment so far", () => {
-    const { layers, count } = plan({
+    const { layers, titles } = plan({
       steps: [{ environment: { A: "1" } }, { run: "make" }, { environment: { A: "2" } }, { mkdir: { path: "/srv" } }],
     });
-    assert.equal(count, 4);
+    assert.deepEqual(titles, ['environment: {"A":"1"}', "run: make", 'environment: {"A":"2"}', "mkdir: /srv"]);
     assert.deepEqual(
       layers.map(({ number, place, environment }) => [number, place, environment]),
       [

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { stepNames } from "../../src/recipe/document.ts";
 import { parseRecipeValue, placeOfStep, readRecipe, stepName } from "../../src/recipe/read.ts";
 import { parseLocatedYaml } from "../../src/recipe/yaml.ts";
+import { parseLocatedJson } from "../../src/schema/strict-json.ts";
 import { fails } from "../helpers/failures.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
@@ -31,10 +33,54 @@ describe("readRecipe", () => {
 });
 
 describe("what is said of a wrong recipe", () => {
-  it("RECIPE-2: an unknown step by its name, with the known ones", () => {
+  it("RECIPE-2: an unknown step by its name, with the nearest one, and with all of them uncut", () => {
+    assert.throws(
+      () => parse("name: example.com/a\nsteps:\n  - cpoy: {}\n"),
+      fails("RECIPE_INVALID", /r\.yaml breaks/, {
+        cause: /^r\.yaml:3:5 steps\[0\]\.cpoy: RECIPE-2: unknown step "cpoy"; did you mean copy\?$/,
+        hint: new RegExp(`steps are ${stepNames.join(", ")};`),
+      }),
+    );
+  });
+  it("RECIPE-1: an unknown field where it stands, in JSON too, with the nearest one", () => {
     refused(
-      "name: example.com/a\nsteps:\n  - cpoy: {}\n",
-      /^r\.yaml:3:5 steps\[0\]\.cpoy: RECIPE-2: unknown step "cpoy"; steps are copy, run/,
+      "name: example.com/a\nstps:\n  - run: ls\n",
+      /^r\.yaml:2:1 stps: unknown field stps; did you mean steps\?$/,
+    );
+    refused("name: example.com/a\nexex: [a]\nstps: []\n", /^r\.yaml:2:1 exex: .*exec\?\nr\.yaml:3:1 stps: .*steps\?$/);
+    const json = Buffer.from('{"name": "example.com/a",\n "stps": []}');
+    assert.throws(
+      () => parseRecipeValue(parseLocatedJson(json, "r.json"), "r.json"),
+      fails("RECIPE_INVALID", /r\.json breaks one rule/, { cause: /^r\.json:2:10 stps: / }),
+    );
+  });
+  it("RECIPE-2: of an entry the field that is wrong, and not that it could be taken away", () => {
+    const step = (text: string) => `name: example.com/a\nsteps:\n  - ${text}\n`;
+    refused(
+      step('port: {name: http, protocol: tcp, port: "80"}'),
+      /^\S+ steps\[0\]\.port\.port: expected a number, got a string$/,
+    );
+    refused(step("port: {name: http, protocol: tcp}"), /^\S+ steps\[0\]\.port\.port: this field is needed$/);
+    refused(step("port: {name: http, remove: false}"), /^\S+ steps\[0\]\.port\.remove: expected true$/);
+    refused(
+      step("eventHandler: {name: pre-start, exec: ls}"),
+      /^\S+ steps\[0\]\.eventHandler\.exec: expected a list, got a string$/,
+    );
+  });
+  it("RECIPE-4: a base of no known form, and the field of one that is", () => {
+    refused(
+      "name: example.com/a\nbase: {dir: x}\n",
+      /^r\.yaml:2:1 base: RECIPE-4: a base is a reference, or an object/,
+    );
+    refused(
+      "name: example.com/a\nbase: {dependency: example.com/b, labels: {version: 12}}\n",
+      /^r\.yaml:2:\d+ base\.labels\.version: expected a string/,
+    );
+  });
+  it("RECIPE-8: a version that YAML made a number of", () => {
+    refused(
+      "name: example.com/a\nlabels: {version: 1.0}\n",
+      /^r\.yaml:2:10 labels\.version: expected a string, got a number; put it in quotes$/,
     );
   });
   it("RECIPE-2: two keys, and a step that is no map", () => {

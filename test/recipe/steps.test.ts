@@ -24,6 +24,7 @@ const shop = (changes: Partial<Workshop> = {}): Workshop => ({
   data: world.data,
   imageName: "example.com/made",
   recipeFile: "r.yaml",
+  shellCommand: "perigee build -f r.yaml --shell-at",
   count: 3,
   epoch: 0,
   isRoot,

@@ -50,6 +50,7 @@ export default defineCommand({
       throw new Failure("USAGE", "build takes --file or --script, not both");
     if (recipe !== undefined) return await fromRecipe(context, recipe);
     if (script !== undefined) return await fromRecipe(context, script, "acbuild");
+    refuseGiven(options, ["context", "shell-at"], "is for recipes: it needs --file or --script");
     const [directory, output] = argumentsOf(args, options.text("manifest") ?? options.text("rootfs"));
     return await buildImage(settings, {
       directory,
@@ -65,7 +66,13 @@ export default defineCommand({
     });
   },
   text: ({ id }) => [id],
-  notes: ["5: with --check, two builds differ; no image is left then"],
+  notes: [
+    "1: an input breaks a rule, or a command of a recipe failed",
+    "3: a file, an image or a program is not there",
+    "5: with --check, two builds differ; no image is left then",
+    "6: the output is there already",
+    "with --shell-at: the shell's own, as with run",
+  ],
 });
 
 async function fromRecipe(
@@ -95,8 +102,15 @@ async function fromRecipe(
   };
   const { buildFromRecipe, enterRecipe } = await import("../../api/build-recipe.ts");
   const step = options.text("shell-at");
-  if (step !== undefined)
-    return await enterRecipe(settings, { ...request, step: number(step), report: format === "json" ? "json" : "text" });
+  if (step !== undefined) {
+    const report = format === "json" ? "json" : "text";
+    refuseGiven(options, ["check", "sbom", "overwrite"], "is not for --shell-at, which builds nothing");
+    if (output === undefined) return await enterRecipe(settings, { ...request, step: number(step), report });
+    throw new Failure("USAGE", `--shell-at builds nothing: ${printable(output)} would not be written`, {
+      subject: output,
+      hint: `leave ${printable(output)} out`,
+    });
+  }
   return await buildFromRecipe(settings, {
     ...request,
     output,
@@ -106,6 +120,12 @@ async function fromRecipe(
     sbom: sbomOf(options),
     check: options.flag("check"),
   });
+}
+
+/** What would be passed over in silence. @throws Failure USAGE */
+function refuseGiven(options: CommandContext["options"], names: readonly string[], why: string): void {
+  const given = names.find((name) => options.flag(name) || options.text(name) !== undefined);
+  if (given !== undefined) throw new Failure("USAGE", `--${given} ${why}`, { subject: `--${given}` });
 }
 
 function choice(text = "new"): "new" | "never" | "update" {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { closest, editDistance } from "../../src/cli/suggest.ts";
+import { closest, editDistance } from "../../src/base/suggest.ts";
 
 describe("editDistance", () => {
   for (const [from, to, expected] of [
