@@ -170,6 +170,7 @@ async function withBuild<T>(
       output: options.output ?? outputOf(plan),
       overwrite: options.overwrite ?? false,
       compression: options.compression ?? "gzip",
+      limits: await settings.limits(),
       sourceDateEpoch,
     });
   } finally {

@@ -45,7 +45,7 @@ export type { CheckedBuild, ImageCompression, StoredSbom };
 
 /**
  * The image file, whole and durable. Same input, same bytes; SOURCE_DATE_EPOCH of the settings bounds the times.
- * @throws Failure USAGE, NOT_FOUND, ALREADY_EXISTS, MANIFEST_INVALID, JSON_INVALID, IMAGE_INVALID, UNSUPPORTED, DISK_FULL, SHIM_FAILED, INTERRUPTED
+ * @throws Failure USAGE, NOT_FOUND, ALREADY_EXISTS, MANIFEST_INVALID, JSON_INVALID, IMAGE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED, DISK_FULL, SHIM_FAILED, INTERRUPTED
  */
 export async function buildImage(settings: Settings, options: BuildImageOptions): Promise<BuildResult> {
   const parts = await readParts(options);
@@ -81,6 +81,7 @@ async function buildParts(
   options: BuildImageOptions,
 ): Promise<BuiltImage & { readonly sbom?: StoredSbom }> {
   const { output, overwrite = false, compression = "gzip", ownerRoot = false, sbom, signal } = options;
+  const limits = await settings.limits();
   const build = (manifest: Buffer): Promise<BuiltImage> =>
     buildArchive({
       manifest,
@@ -91,6 +92,7 @@ async function buildParts(
       compression,
       ownerRoot,
       sourceDateEpoch: settings.sourceDateEpoch,
+      limits,
       signal,
       log: settings.log,
     });

@@ -10,6 +10,7 @@ import { type PackEntry, pack } from "../shim/pack.ts";
 import { writeTar } from "../tar/write.ts";
 import type { ImageCompression } from "./compress.ts";
 import { notThere } from "./layout-directory.ts";
+import type { ImageLimits } from "./limits.ts";
 import { imageMembers } from "./members.ts";
 import { type BuiltImage, realParent, requireFree, requireImageName, writeImage } from "./output.ts";
 
@@ -29,6 +30,8 @@ export interface BuildOptions {
   readonly ownerRoot: boolean;
   /** Seconds; later times are clamped to it (architecture.md 16). */
   readonly sourceDateEpoch?: number | undefined;
+  /** Of its readers (ACI-12); the defaults when absent. */
+  readonly limits?: ImageLimits | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly log: Log;
 }
@@ -51,10 +54,10 @@ export function checkManifest(manifest: Buffer, name: string): ImageManifest {
 /**
  * Every property of the files that an image can hold is kept (ACI-4). The archive appears under its name whole and synced, or
  * not at all; a failure or an abort leaves nothing behind.
- * @throws Failure USAGE, MANIFEST_INVALID, JSON_INVALID, NOT_FOUND, ALREADY_EXISTS, IMAGE_INVALID, UNSUPPORTED, SHIM_FAILED, DISK_FULL, INTERRUPTED
+ * @throws Failure USAGE, MANIFEST_INVALID, JSON_INVALID, NOT_FOUND, ALREADY_EXISTS, IMAGE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED, SHIM_FAILED, DISK_FULL, INTERRUPTED
  */
 export async function buildArchive(options: BuildOptions): Promise<BuiltImage> {
-  const { manifest, output, overwrite, compression, rootfs, signal, log } = options;
+  const { manifest, output, overwrite, compression, rootfs, limits, signal, log } = options;
   requireImageName(output);
   checkManifest(manifest, options.manifestName ?? "manifest");
   if (typeof rootfs === "string") await requireDirectory(rootfs);
@@ -62,7 +65,7 @@ export async function buildArchive(options: BuildOptions): Promise<BuiltImage> {
   if (typeof rootfs === "string") await requireOutside(output, rootfs);
   const entries = typeof rootfs === "string" ? pack(rootfs, { signal }) : rootfs;
   const tar = writeTar(imageMembers(entries, options));
-  return await writeImage(tar, { output, overwrite, compression, task: "building", signal, log });
+  return await writeImage(tar, { output, overwrite, compression, task: "building", limits, signal, log });
 }
 
 async function requireDirectory(path: string): Promise<void> {

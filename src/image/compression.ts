@@ -25,7 +25,8 @@ export const defaultDecompressionLimits: DecompressionLimits = {
   zstdWindow: 128 * mebi,
 };
 
-const ratioCountsFrom = 64 * mebi;
+/** Bytes that come out before the ratio counts. */
+export const ratioCountsFrom = 64 * mebi;
 /** Output chunks: each is a trip to the thread pool and back, so not small; in flight are a few of them. */
 const chunkSize = 256 * 1024;
 

@@ -2,16 +2,23 @@
 import type { Log } from "../base/log.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import type { TarMember, Timestamp, Xattr } from "../tar/entry.ts";
-import { defaultTarLimits } from "../tar/limits.ts";
 import { normalisePath } from "../tar/path.ts";
+import { boundsChecker } from "./bounds.ts";
 import { layoutChecker } from "./layout.ts";
+import { defaultImageLimits, type ImageLimits } from "./limits.ts";
 import { isImageXattr } from "./xattrs.ts";
 
 export interface MemberOptions {
   readonly manifest: Buffer;
   readonly ownerRoot: boolean;
   readonly sourceDateEpoch?: number | undefined;
+  /** Of its readers (ACI-12). */
+  readonly limits?: ImageLimits | undefined;
   readonly log: Log;
+}
+
+interface BoundedOptions extends MemberOptions {
+  readonly limits: ImageLimits;
 }
 
 const manifestPath = Buffer.from("manifest");
@@ -28,13 +35,18 @@ export async function* imageMembers(
   options: MemberOptions,
 ): AsyncGenerator<TarMember> {
   const layout = layoutChecker();
+  const limits = options.limits ?? defaultImageLimits;
+  const bounded = { ...options, limits };
+  const check = boundsChecker(limits);
   const leftOut = new Map<string, number>();
   const first = manifestMember(options);
   layout.place(first);
+  check(first);
   yield first;
   for await (const entry of entries) {
-    const member = rootfsMember(entry, options, leftOut);
+    const member = rootfsMember(entry, bounded, leftOut);
     layout.place(member);
+    check(member);
     yield member;
   }
   layout.finish();
@@ -56,16 +68,16 @@ function manifestMember({ manifest, sourceDateEpoch = 0 }: MemberOptions): TarMe
   };
 }
 
-function rootfsMember(entry: PackEntry, options: MemberOptions, leftOut: Map<string, number>): TarMember {
+function rootfsMember(entry: PackEntry, options: BoundedOptions, leftOut: Map<string, number>): TarMember {
   return {
-    path: inRootfs(entry.path),
+    path: inRootfs(entry.path, options.limits),
     type: entry.type,
     mode: entry.mode,
     uid: options.ownerRoot ? 0 : entry.uid,
     gid: options.ownerRoot ? 0 : entry.gid,
     mtime: clamped(entry.mtime, options.sourceDateEpoch),
     size: Number(entry.size),
-    link: entry.type === "hardlink" ? inRootfs(entry.link) : entry.link,
+    link: entry.type === "hardlink" ? inRootfs(entry.link, options.limits) : entry.link,
     xattrs: entry.xattrs.length === 0 ? entry.xattrs : entry.xattrs.filter((xattr) => isKept(xattr, leftOut)),
     device: entry.device,
     body: entry.body,
@@ -78,12 +90,12 @@ function isKept({ name }: Xattr, leftOut: Map<string, number>): boolean {
   return isImage;
 }
 
-function inRootfs(path: Buffer): Buffer {
+function inRootfs(path: Buffer, limits: ImageLimits): Buffer {
   if (path.length === 1 && path[0] === 0x2e) return rootfsPath;
   const joined = Buffer.allocUnsafe(rootfsPrefix.length + path.length);
   joined.set(rootfsPrefix);
   joined.set(path, rootfsPrefix.length);
-  return normalisePath(joined, defaultTarLimits);
+  return normalisePath(joined, limits);
 }
 
 /** SOURCE_DATE_EPOCH is the latest time an image may show: what was touched by the build itself gets it. */

@@ -6,7 +6,9 @@ import { ignoreMissing, ioFailure, syncDirectory, tempBeside } from "../base/fil
 import type { Log } from "../base/log.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
 import { hashingBeside } from "../shim/sha512.ts";
+import { requireTotal, withinRatio } from "./bounds.ts";
 import { compress, type ImageCompression } from "./compress.ts";
+import { defaultImageLimits, type ImageLimits } from "./limits.ts";
 
 export interface BuiltImage {
   readonly id: ImageID;
@@ -22,6 +24,8 @@ export interface OutputOptions {
   readonly task: string;
   /** Of the file, as far as the umask allows; 0644 when absent. */
   readonly mode?: number | undefined;
+  /** Of its readers (ACI-12); the defaults when absent. */
+  readonly limits?: ImageLimits | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly log: Log;
 }
@@ -66,12 +70,12 @@ export async function realParent(output: string): Promise<string> {
   });
 }
 
-/** Writes an uncompressed tar as an image file. @throws Failure ALREADY_EXISTS, DISK_FULL, INTERRUPTED; whatever `tar` throws */
+/** Writes an uncompressed tar as an image file. @throws Failure ALREADY_EXISTS, LIMIT_EXCEEDED, DISK_FULL, INTERRUPTED; whatever `tar` throws */
 export async function writeImage(
   tar: AsyncIterable<Uint8Array>,
   options: OutputOptions & { readonly compression: ImageCompression },
 ): Promise<BuiltImage> {
-  const { signal, log, output } = options;
+  const { signal, log, output, limits = defaultImageLimits } = options;
   const hashing = hashingBeside(tar);
   const task = `${options.task} ${printable(basename(output))}`;
   let read = 0;
@@ -79,11 +83,14 @@ export async function writeImage(
     for await (const chunk of hashing.chunks) {
       requireGoing(signal);
       read += chunk.length;
+      requireTotal(read, limits.totalSize);
       log.progress({ task, done: read });
       yield chunk;
     }
   }
-  const size = await writeOutput(compress(hashed(), options.compression), options);
+  const compressed = compress(hashed(), options.compression);
+  const isBounded = options.compression === "gzip";
+  const size = await writeOutput(isBounded ? withinRatio(compressed, () => read, limits.ratio) : compressed, options);
   log.progress({ task, done: read, finished: true });
   return { id: imageID(hashing.digest()), path: output, size };
 }

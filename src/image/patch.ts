@@ -9,7 +9,7 @@ import { ioFailure } from "../base/files.ts";
 import { type ImageID, imageID } from "../schema/image-id.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { encodeHeader, padding } from "../tar/write.ts";
-import { type ArchiveOptions, readArchive } from "./archive.ts";
+import { readArchive } from "./archive.ts";
 import { checkManifest } from "./build.ts";
 import type { ImageCompression } from "./compress.ts";
 import { openCompressed } from "./compression.ts";
@@ -22,8 +22,6 @@ export interface PatchOptions extends OutputOptions {
   /** The bytes of the new manifest, from those of the old one; validated afterwards. */
   readonly change: (manifest: Buffer) => Buffer;
   readonly compression: ImageCompression;
-  /** For reading the input. */
-  readonly limits?: ArchiveOptions["limits"];
 }
 
 /** The image file, as buildArchive makes it, and the ID of the image it was made of. */

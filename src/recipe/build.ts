@@ -8,6 +8,7 @@ import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type BuiltImage, buildArchive } from "../image/build.ts";
 import { type CompressionParameters, compressionParameters, type ImageCompression } from "../image/compress.ts";
+import type { ImageLimits } from "../image/limits.ts";
 import { requireOutput, writeOutput } from "../image/output.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import type { PackEntry } from "../shim/pack.ts";
@@ -30,6 +31,8 @@ export interface RecipeBuild {
   readonly output: string;
   readonly overwrite: boolean;
   readonly compression: ImageCompression;
+  /** Of the readers of the result (ACI-12). */
+  readonly limits: ImageLimits;
   /** Undefined: times of the base are kept. */
   readonly sourceDateEpoch: number | undefined;
 }
@@ -130,9 +133,16 @@ async function archiveOf(
   tree: BuiltTree,
   manifest: Buffer,
 ): Promise<BuiltImage & { readonly cached: boolean }> {
-  const { shop, plan, compression, sourceDateEpoch } = build;
+  const { shop, plan, compression, limits, sourceDateEpoch } = build;
   const layers = tree.layers.map(({ id }) => id);
-  const parts = [layers, manifest.toString("utf8"), compressionParameters(compression), sourceDateEpoch, shop.isRoot];
+  const parts = [
+    layers,
+    manifest.toString("utf8"),
+    compressionParameters(compression),
+    limits,
+    sourceDateEpoch,
+    shop.isRoot,
+  ];
   const key = keyOf(["archive", parts, below(build, lastOf(plan)).map(({ id }) => id)]);
   const lock = await lockKey(shop.cache, key, shop.signal, shop.log);
   try {
@@ -171,6 +181,7 @@ async function makeArchive(
       compression,
       ownerRoot: !shop.isRoot,
       sourceDateEpoch,
+      limits: build.limits,
       signal: shop.signal,
       log: shop.log,
     });

@@ -28,9 +28,9 @@ const types: ReadonlyMap<string, EntryType> = new Map([
 /** What a global header may set: it must not name or own every entry (N22). */
 const globalKeys = ["comment", "mtime", "atime", "ctime", "uname", "gname", "charset", "hdrcharset"];
 
-const xattrPrefix = "SCHILY.xattr.";
+export const xattrPrefix = "SCHILY.xattr.";
 /** Of one entry; what perigee-shim takes. */
-const mostXattrs = 256;
+export const mostXattrs = 256;
 const largestId = 4_294_967_294n;
 const none = Buffer.alloc(0);
 

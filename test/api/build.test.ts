@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { buildImage } from "../../src/api/build.ts";
 import { readArchive } from "../../src/image/archive.ts";
+import { defaultImageLimits, type ImageLimits } from "../../src/image/limits.ts";
 import { fails } from "../helpers/failures.ts";
 import { makeLayout } from "../helpers/image-tree.ts";
 import { testSettings } from "../helpers/settings.ts";
@@ -80,6 +81,21 @@ describe("buildImage", () => {
         fails("USAGE", /either/, { hint: /build DIR/ }),
       );
     }
+  });
+  it("ACI-12: the limits of the settings hold for what is built; nothing is left of what is past them", async () => {
+    const settings = testSettings();
+    const build = (limits: Partial<ImageLimits>, name: string) =>
+      buildImage(
+        { ...settings, limits: async () => ({ ...defaultImageLimits, ...limits }) },
+        { ...parts(), output: at(name) },
+      );
+    await build({ entries: 100 }, "within.aci");
+    await assert.rejects(build({ entries: 2 }, "past.aci"), fails("LIMIT_EXCEEDED", /more than 2 entries/));
+    await assert.rejects(build({ pathLength: 7 }, "past.aci"), fails("LIMIT_EXCEEDED"));
+    assert.deepEqual(
+      (await readdir(temporary.path)).filter((name) => /past/.test(name)),
+      [],
+    );
   });
   it("T-R22: an image must not be made of a link to a directory", async () => {
     await mkdir(at("empty"));
