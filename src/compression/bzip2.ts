@@ -46,6 +46,8 @@ export async function* unbzip2(source: AsyncIterable<Uint8Array>): AsyncGenerato
 
 async function* stream(input: Input): AsyncGenerator<Uint8Array> {
   const header = await take(input, 4);
+  const isOther = header === undefined && input.bytes[input.at] !== 0x42;
+  if (isOther) throw trailing("bzip2");
   if (header === undefined) throw cutOff("bzip2");
   const level = (header[3] as number) - 0x30;
   if (header.toString("latin1", 0, 3) !== "BZh" || level < 1 || level > 9) throw trailing("bzip2");

@@ -12,7 +12,9 @@ export function cutOff(format: string): Failure {
 
 /** Z02: a file has one reading, so nothing may stand behind it. */
 export function trailing(format: string): Failure {
-  return new Failure("ARCHIVE_INVALID", `something follows the end of the ${format} data`);
+  return new Failure("ARCHIVE_INVALID", `something follows the end of the ${format} data`, {
+    hint: "fetch or build it again: what follows is not part of it",
+  });
 }
 
 /** Well formed, but a form that is not read. */

@@ -144,11 +144,16 @@ async function readFooter(input: Input, flags: Buffer, indexSize: number): Promi
   if (!isRight) throw damaged("xz", "the end is not that of the beginning");
 }
 
-/** Streams may be filled up with zeros, four at a time. */
+/** Streams may be filled up with zeros, four at a time. What follows and is no stream was put there: nothing was cut off. */
 async function anotherStream(input: Input): Promise<boolean> {
   while (!(await isAtEnd(input))) {
-    if (input.bytes[input.at] !== 0) return true;
-    if ((await must(input, 4)).some((byte) => byte !== 0)) throw trailing("xz");
+    if (input.bytes[input.at] !== 0) {
+      await input.need(magic.length);
+      const begun = input.bytes.subarray(input.at, input.at + magic.length);
+      if (begun.equals(magic.subarray(0, begun.length))) return true;
+      throw trailing("xz");
+    }
+    if ((await take(input, 4))?.some((byte) => byte !== 0) !== false) throw trailing("xz");
   }
   return false;
 }

@@ -2,6 +2,7 @@
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { errnoOf, Failure } from "../base/failure.ts";
+import { trailing } from "../compression/damage.ts";
 
 export type Compression = "gzip" | "bzip2" | "xz" | "zstd" | "none";
 
@@ -166,7 +167,7 @@ async function* gunzip(given: Given): AsyncGenerator<Uint8Array> {
     throw gzipFailure(error);
   }
   if (!given.isWhole || engine.bytesWritten !== given.bytes) {
-    throw new Failure("ARCHIVE_INVALID", "something follows the end of the gzip data");
+    throw trailing("gzip");
   }
 }
 
@@ -177,6 +178,8 @@ function bomb(produced: number, given: number): Failure {
 /** zlib's own errors in our words; those of the source pass. */
 function gzipFailure(error: unknown): unknown {
   if (!(errnoOf(error) ?? "").startsWith("Z_")) return error;
+  // The first header was seen by its magic: this is what stands where a second could.
+  if (error instanceof Error && error.message === "incorrect header check") return trailing("gzip");
   const isCut = errnoOf(error) === "Z_BUF_ERROR";
   return new Failure("ARCHIVE_INVALID", isCut ? "the gzip data is cut off" : "the gzip data is damaged", {
     cause: error,

@@ -13,7 +13,9 @@ export interface AlpineContext {
 
 export function readApkInstalled(bytes: Uint8Array, context: AlpineContext): readonly FoundPackage[] {
   const found: FoundPackage[] = [];
-  for (const fields of entries(bytes)) {
+  const stray = (): void =>
+    context.problem(`${context.place} has lines that are no fields: it is damaged, or not apk's`);
+  for (const fields of entries(bytes, stray)) {
     const name = fields.get("P") ?? "";
     const version = fields.get("V") ?? "";
     if (found.length === mostPackages) {
@@ -49,8 +51,11 @@ function describe(
   };
 }
 
-/** Fields of the package alone: its files come behind the first `F:`, with letters that mean something else there. */
-function* entries(bytes: Uint8Array): Generator<ReadonlyMap<string, string>> {
+/**
+ * Fields of the package alone: its files come behind the first `F:`, with letters that mean something else there. `stray` is told of lines
+ * that are no field.
+ */
+function* entries(bytes: Uint8Array, stray: () => void): Generator<ReadonlyMap<string, string>> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let fields = new Map<string, string>();
   let isInFiles = false;
@@ -63,7 +68,9 @@ function* entries(bytes: Uint8Array): Generator<ReadonlyMap<string, string>> {
       if (fields.size > 0) yield fields;
       fields = new Map();
       isInFiles = false;
-    } else if (line[1] === ":" && !isInFiles) {
+    } else if (line[1] !== ":") {
+      stray();
+    } else if (!isInFiles) {
       const letter = line.charAt(0);
       isInFiles = letter === "F";
       if (!isInFiles && !fields.has(letter)) fields.set(letter, line.slice(2).trim());

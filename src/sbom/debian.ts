@@ -4,8 +4,8 @@ import { type Distribution, type FoundPackage, mostPackages } from "./package.ts
 
 type Paragraph = ReadonlyMap<string, string>;
 
-/** Fields of each paragraph by lower-case name; a continued line keeps its first blank away. */
-export function* paragraphs(bytes: Uint8Array): Generator<Paragraph> {
+/** Fields of each paragraph by lower-case name; a continued line keeps its first blank away. `stray` is told of lines that are no field. */
+export function* paragraphs(bytes: Uint8Array, stray: () => void = () => {}): Generator<Paragraph> {
   let fields = new Map<string, string>();
   let last: string | undefined;
   for (const line of lines(bytes)) {
@@ -16,11 +16,13 @@ export function* paragraphs(bytes: Uint8Array): Generator<Paragraph> {
       continue;
     }
     if (line[0] === " " || line[0] === "\t") {
-      if (last !== undefined) fields.set(last, `${fields.get(last)}\n${line.slice(1)}`);
+      if (last === undefined) stray();
+      else fields.set(last, `${fields.get(last)}\n${line.slice(1)}`);
       continue;
     }
     const at = line.indexOf(":");
     last = at < 1 ? undefined : line.slice(0, at).toLowerCase();
+    if (last === undefined) stray();
     if (last !== undefined && !fields.has(last)) fields.set(last, line.slice(at + 1).trim());
   }
   if (fields.size > 0) yield fields;
@@ -51,7 +53,9 @@ export interface DebianContext {
 /** What is installed, also when its configuration failed; what was removed and left its configuration is not there. */
 export function readDpkgStatus(bytes: Uint8Array, context: DebianContext): readonly FoundPackage[] {
   const found: FoundPackage[] = [];
-  for (const fields of paragraphs(bytes)) {
+  const stray = (): void =>
+    context.problem(`${context.place} has lines that are no fields: it is damaged, or not dpkg's`);
+  for (const fields of paragraphs(bytes, stray)) {
     const state = fields.get("status")?.split(/\s+/)[2] ?? "installed";
     if (state === "not-installed" || state === "config-files") continue;
     const name = fields.get("package") ?? "";

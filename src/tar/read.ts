@@ -73,7 +73,7 @@ async function otherBlock(
   { reader, limits, entries }: ReaderState,
   taken: Buffer | undefined,
 ): Promise<Buffer | undefined> {
-  const block = taken ?? (await reader.take(blockSize));
+  const block = taken ?? (reader.consumed() === 0 ? await firstBlock(reader) : await reader.take(blockSize));
   if (reader.consumed() > limits.totalSize) throw tooLarge(limits);
   if (block === undefined) throw reader.consumed() === 0 ? noArchive("it is empty") : noEnd();
   if (isZeroBlock(block)) {
@@ -85,6 +85,19 @@ async function otherBlock(
   if (isHeader(block)) return block;
   if (reader.consumed() === blockSize) throw noArchive("it does not begin with a tar header");
   throw new Failure("ARCHIVE_INVALID", `the header after entry ${entries} is damaged (wrong checksum or form)`);
+}
+
+/** A short text is no archive; it is not told that it was cut off. */
+async function firstBlock(reader: ByteReader): Promise<Buffer | undefined> {
+  const pieces: Buffer[] = [];
+  for (let missing = blockSize; missing > 0; ) {
+    const piece = await reader.some(missing);
+    if (piece === undefined && pieces.length > 0) throw noArchive("it is shorter than one tar header");
+    if (piece === undefined) return undefined;
+    pieces.push(piece);
+    missing -= piece.length;
+  }
+  return Buffer.concat(pieces, blockSize);
 }
 
 /** Collects the extended headers before an entry, then the entry. */
@@ -218,7 +231,9 @@ function tooLarge(limits: TarLimits): Failure {
 }
 
 function noArchive(why: string): Failure {
-  return new Failure("ARCHIVE_INVALID", `this is no tar archive: ${why}`);
+  return new Failure("ARCHIVE_INVALID", `this is not an image, nor any tar archive: ${why}`, {
+    hint: "an image is a tar archive, plain or compressed with gzip, bzip2, xz or zstd: perigee build makes one",
+  });
 }
 
 function noEnd(): Failure {

@@ -66,7 +66,8 @@ describe("validateImages: what is wrong is the verdict", () => {
     ["A06: a byte order mark", "\ufeff{}", "manifest", ["JSON_INVALID", /byte order mark/]],
     ["A06: UTF-16", Buffer.from("\ufeff{}", "utf16le"), "manifest", ["JSON_INVALID", /byte order mark/]],
     ["a pod that breaks a rule", '{"acKind": "PodManifest"}', "manifest", ["MANIFEST_INVALID", /rule/]],
-    ["text", "hello", "appimage", ["ARCHIVE_INVALID", /./]],
+    ["text", "hello", "appimage", ["ARCHIVE_INVALID", /^this is not an image/]],
+    ["a long text", "hello\n".repeat(200), "appimage", ["ARCHIVE_INVALID", /^this is not an image/]],
     ["nothing", "", "appimage", ["ARCHIVE_INVALID", /empty/]],
     [
       "an image without rootfs",

@@ -47,6 +47,12 @@ describe("unbzip2: what is refused", () => {
       await assert.rejects(decode(decoder, Buffer.concat([shortBzip2, behind])), fails("ARCHIVE_INVALID"));
     }
   });
+  it("Z02: a few bytes behind the end are not called the beginning of something", async () => {
+    for (const behind of ["ab", "abcdefgh", "\0"]) {
+      const bytes = Buffer.concat([shortBzip2, Buffer.from(behind)]);
+      await assert.rejects(decode(decoder, bytes), fails("ARCHIVE_INVALID", /something follows the end of the bzip2/));
+    }
+  });
   it("Z03: cut off anywhere", () => refusesCuts(decoder, shortBzip2, 3));
   it("Z04: a flipped bit anywhere", () => findsFlips(decoder, shortBzip2, short));
   it("Z04: nothing is read that bzip2 reads differently", async () => {

@@ -53,8 +53,16 @@ describe("unxz (ACI-5): what xz writes", () => {
 
 describe("unxz: what is refused", () => {
   it("Z02: anything behind the end, also zeros that are not four", async () => {
-    for (const behind of [Buffer.from("garbage!"), Buffer.alloc(3), Buffer.alloc(6), Buffer.from("\0\0\0\0garbage")]) {
-      await assert.rejects(decode(decoder, Buffer.concat([shortXz, behind])), fails("ARCHIVE_INVALID"));
+    for (const behind of [
+      Buffer.from("garbage!"),
+      Buffer.from("abcd"),
+      Buffer.from("\xfd7x", "latin1"),
+      Buffer.alloc(3),
+      Buffer.alloc(6),
+      Buffer.from("\0\0\0\0garbage"),
+    ]) {
+      const refused = fails("ARCHIVE_INVALID", /something follows the end of the xz data/);
+      await assert.rejects(decode(decoder, Buffer.concat([shortXz, behind])), refused);
     }
   });
   it("Z03: cut off anywhere", () => refusesCuts(decoder, shortXz, 3));

@@ -47,9 +47,8 @@ describe("decompress", () => {
   ] as const) {
     it(`Z02: ${why} after the end, in one chunk and in another`, async () => {
       const bytes = Buffer.concat([zipped, trailer]);
-      await assert.rejects(open(bytes, bytes.length), fails("ARCHIVE_INVALID"));
-      await assert.rejects(open(bytes, zipped.length), fails("ARCHIVE_INVALID"));
-      await assert.rejects(open(bytes, 1), fails("ARCHIVE_INVALID"));
+      const refused = fails("ARCHIVE_INVALID", /something follows the end of the gzip data/);
+      for (const length of [bytes.length, zipped.length, 1]) await assert.rejects(open(bytes, length), refused);
     });
   }
   it("Z03: a stream that is cut off", async () => {

@@ -55,6 +55,12 @@ describe("readApkInstalled (SBOM-2)", () => {
       assert.match(read(text).problems[0] ?? "", /without a valid name and version/);
     }
   });
+  it("SBOM-2: warns of what is no database of apk", () => {
+    for (const text of ["garbage\n", "\0\u0001\u0002", "P:a\nV:1\nF:lib\nrubbish\n"]) {
+      assert.match(read(text).problems[0] ?? "", /lines that are no fields/, text);
+    }
+    assert.deepEqual(read("").problems, []);
+  });
   it("stops where no image is so large", () => {
     const { found, problems } = read("P:a\nV:1\n\n".repeat(100_001));
     assert.equal(found.length, 100_000);

@@ -98,6 +98,18 @@ describe("paragraphs", () => {
   });
 });
 
+describe("readDpkgStatus of what is no database of dpkg (SBOM-2)", () => {
+  it("warns, and gives what is an entry", () => {
+    for (const text of ["garbage\n", "\0\u0001\u0002", " continued\n", ":\n"]) {
+      assert.deepEqual(read(text).found, []);
+      assert.match(read(text).problems[0] ?? "", /status has lines that are no fields/, text);
+    }
+    const { found, problems } = read("rubbish\nPackage: a\nVersion: 1\n");
+    assert.deepEqual([found.length, problems.length], [1, 1]);
+    assert.deepEqual(read("").problems, []);
+  });
+});
+
 describe("readCopyright (SBOM-5)", () => {
   const format = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n";
   const cases: readonly (readonly [string, string, string | undefined])[] = [
