@@ -1,25 +1,39 @@
+/** publish: images, with what belongs to them, become a site. What is in it already is neither read nor copied again. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { sha512 } from "../base/digest.ts";
 import { makeDirectories } from "../base/directories.ts";
-import { Failure, printable } from "../base/failure.ts";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
 import { peekManifest } from "../image/archive.ts";
 import type { ImageManifest } from "../schema/image-manifest.ts";
 import { labelValue } from "../schema/labels.ts";
 import { linkedSbom, sbomKinds, sbomLinks, sbomPath } from "../schema/sbom-link.ts";
 import { FileLock } from "../shim/flock.ts";
-import { parseSiteUrl } from "../site/layout.ts";
-import { type ImageToPublish, type KeyToPublish, type PublishedSite, publishSite } from "../site/publish.ts";
+import { type Catalogue, type CatalogueImage, readCatalogue } from "../site/catalogue.ts";
+import { factsForm, readContentFacts, type SignatureFacts } from "../site/facts.ts";
+import { keyFile, parseSiteUrl } from "../site/layout.ts";
+import {
+  type ImageToPublish,
+  isPlaced,
+  type KeyToPublish,
+  type KnownImage,
+  type PublishedSite,
+  publishSite,
+} from "../site/publish.ts";
+import { stampOfSource } from "../site/stamp.ts";
 import { openFile, readChunks } from "../trust/files.ts";
 import { readSecretKeys } from "../trust/key-directory.ts";
 import type { Keystore, TrustedKey } from "../trust/keystore.ts";
 import { signatureFileLimit } from "../trust/signature.ts";
+import type { SignatureCheck } from "../trust/verify.ts";
 import { keyDirectory, readKeyBytes } from "./keys.ts";
 import type { Settings } from "./settings.ts";
 
 export type { PublishedImage, PublishedSite } from "../site/publish.ts";
 
 export interface PublishOptions {
-  /** Paths of .aci files; a signature is looked for at PATH.asc (ACI-9). */
+  /** Paths of .aci files, and directories of them; a signature is looked for at PATH.asc (ACI-9). */
   readonly images: readonly string[];
   /** The site's directory; made if missing, added to if not. */
   readonly out: string;
@@ -27,6 +41,10 @@ export interface PublishOptions {
   readonly url: string;
   /** Files of public keys, besides the caller's own keys. Those that made a signature are published. */
   readonly keys?: readonly string[] | undefined;
+  /** The site is these images and no others. */
+  readonly prune?: boolean | undefined;
+  /** Read and compare every byte, also of what seems not to have changed. */
+  readonly recheck?: boolean | undefined;
   readonly now?: Date | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,32 +52,103 @@ export interface PublishOptions {
 /** Bytes of a bill of materials. */
 const sbomLimit = 128 * 1024 * 1024;
 
+/** What is the same for all images of one call. */
+interface Work {
+  readonly settings: Settings;
+  readonly options: PublishOptions;
+  readonly keys: readonly KeyToPublish[];
+  readonly now: Date;
+  /** Images of the site by the stamp of what they were published from. */
+  readonly known: ReadonlyMap<string, CatalogueImage>;
+  /** What the result depends on besides the files of an image. */
+  readonly salt: string;
+}
+
 /**
  * An image without signature, or by a key that is not at hand, is published with a warning: clients say what is missing.
- * @throws Failure NOT_FOUND, SIGNATURE_BAD, SIGNATURE_INVALID, USAGE, UNSUPPORTED, and what peekManifest throws; nothing is written then
+ * @throws Failure NOT_FOUND, SIGNATURE_BAD, SIGNATURE_INVALID, USAGE, UNSUPPORTED, and what readArchive throws; nothing is written then
  */
 export async function publishImages(settings: Settings, options: PublishOptions): Promise<PublishedSite> {
-  const { images, out, url, now = new Date(), signal } = options;
+  const { out, url, prune, recheck = false, now = new Date(), signal } = options;
   parseSiteUrl(url);
-  const keys = await candidates(settings, options.keys ?? []);
-  const ready: ImageToPublish[] = [];
-  for (const path of images) ready.push(await prepare(settings, path, keys, now, signal));
-  const used = new Set(ready.flatMap(({ signers }) => signers));
+  const own = await candidates(settings, options.keys ?? []);
+  const paths = (await Promise.all(options.images.map(imagesAt))).flat();
+  // A site that is there is locked before it is looked at; one that is not has nothing to look at, and is not made for a failure.
+  let lock = await lockSite(settings, out, signal);
+  try {
+    const catalogue = lock === undefined ? undefined : await readCatalogue(out);
+    const keys = [...own, ...(await keysOfSite(out, catalogue, own))];
+    const unread = recheck ? [] : (catalogue?.images ?? []);
+    const known = new Map(unread.flatMap((image) => (image.source === undefined ? [] : [[image.source, image]])));
+    const salt = [factsForm, ...keys.map(({ armored }) => sha512(armored)).sort()].join(" ");
+    const ready: (ImageToPublish | KnownImage)[] = [];
+    for (const path of paths) ready.push(await prepare({ settings, options, keys, now, known, salt }, path));
+    if (lock === undefined) {
+      makeDirectoriesOrFail(out);
+      lock = await lockSite(settings, out, signal);
+    }
+    const used = new Set(ready.flatMap((image) => ("known" in image ? (image.known.signers ?? []) : image.signers)));
+    const published = keys.filter(({ fingerprint }) => used.has(fingerprint));
+    return await publishSite({ directory: out, url, images: ready, keys: published, prune });
+  } finally {
+    lock?.release();
+  }
+}
+
+/** Keys that signed what is in the site: who publishes an image again need not have the key of who published it first. */
+async function keysOfSite(
+  out: string,
+  catalogue: Catalogue | undefined,
+  own: readonly KeyToPublish[],
+): Promise<readonly KeyToPublish[]> {
+  const signers = new Set(catalogue?.images.flatMap((image) => image.signers ?? []));
+  for (const { fingerprint } of own) signers.delete(fingerprint);
+  const keys: KeyToPublish[] = [];
+  for (const fingerprint of signers) {
+    const armored = await readIfExists(join(out, keyFile(fingerprint)), signatureFileLimit);
+    if (armored !== undefined) keys.push({ fingerprint, armored });
+  }
+  return keys;
+}
+
+/** Undefined: there is no such directory. */
+async function lockSite(
+  { log }: Settings,
+  out: string,
+  signal: AbortSignal | undefined,
+): Promise<FileLock | undefined> {
+  try {
+    return await FileLock.acquire(out, "exclusive", {
+      signal,
+      onWait: () => log.info(`waiting for another publish into ${out}`),
+    });
+  } catch (error) {
+    if (error instanceof Failure && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+function makeDirectoriesOrFail(out: string): void {
   try {
     makeDirectories(out, 0o755);
   } catch (error) {
     throw ioFailure(error, `cannot make ${out}`, out);
   }
-  const lock = await FileLock.acquire(out, "exclusive", {
-    signal,
-    onWait: () => settings.log.info(`waiting for another publish into ${out}`),
+}
+
+/** The file itself, or the images in the directory. @throws Failure NOT_FOUND */
+async function imagesAt(path: string): Promise<readonly string[]> {
+  const names = await readdir(path).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOTDIR") return undefined;
+    throw ioFailure(error, `cannot read ${path}`, path);
   });
-  try {
-    const published = keys.filter(({ fingerprint }) => used.has(fingerprint));
-    return await publishSite({ directory: out, url, images: ready, keys: published });
-  } finally {
-    lock.release();
-  }
+  if (names === undefined) return [path];
+  const images = names.filter((name) => name.endsWith(".aci") && name[0] !== ".").sort();
+  if (images.length > 0) return images.map((name) => join(path, name));
+  throw new Failure("NOT_FOUND", `${printable(path)} has no images`, {
+    subject: path,
+    hint: "files that are called something.aci directly in the directory are published",
+  });
 }
 
 /** The caller's own public keys and those of `files`, each by itself. @throws Failure NOT_FOUND, KEY_INVALID */
@@ -79,26 +168,67 @@ async function candidates(settings: Settings, files: readonly string[]): Promise
   return [...found.values()];
 }
 
-async function prepare(
-  settings: Settings,
-  path: string,
-  keys: readonly KeyToPublish[],
-  now: Date,
-  signal: AbortSignal | undefined,
-): Promise<ImageToPublish> {
+async function prepare(work: Work, path: string): Promise<ImageToPublish | KnownImage> {
+  const { settings, options, known, salt } = work;
+  const stamp = await stampOfSource(path, salt);
+  const there = stamp === undefined ? undefined : known.get(stamp);
+  const image = there !== undefined && (await isPlaced(options.out, there)) ? { path, known: there } : undefined;
+  const ready = image ?? (await read(work, path, stamp));
+  const isSigned = "known" in ready ? ready.known.signers !== undefined : ready.signature !== undefined;
+  const signers = "known" in ready ? ready.known.signers : ready.signers;
+  if (!isSigned) {
+    settings.log.warn(`${printable(path)} is not signed: nobody can fetch it without --insecure-options=image`);
+  } else if (signers?.length === 0) {
+    settings.log.warn(
+      `${printable(path)}: the key that signed it is not at hand, so clients will not find it; --key FILE adds it`,
+    );
+  }
+  return ready;
+}
+
+/** One pass over the whole image, for its signature and its page. */
+async function read(work: Work, path: string, stamp: string | undefined): Promise<ImageToPublish> {
+  const { settings, options } = work;
+  const { signal } = options;
+  const limits = await settings.limits();
+  const manifest = await readManifest(path, { limits, signal });
+  const { name, labels } = manifest;
+  const [version, os, arch] = ["version", "os", "arch"].map((label) => labelValue(labels, label));
+  const documents = await linkedDocuments(settings, path, manifest);
+  const signature = await readIfExists(`${path}.asc`, signatureFileLimit);
+  const check = signature && (await beginCheck(work, name, signature));
   const handle = await openFile(path);
   try {
-    const { manifest } = await peekManifest(readChunks(handle, signal), { limits: await settings.limits(), signal });
-    const { name, labels } = manifest;
-    const [version, os, arch] = ["version", "os", "arch"].map((label) => labelValue(labels, label));
-    const image = { path, name, version, os, arch, documents: await linkedDocuments(settings, path, manifest) };
-    const signature = await readIfExists(`${path}.asc`, signatureFileLimit);
-    if (signature !== undefined) {
-      const signers = await signersOf(settings, { path, name, signature }, keys, now, signal);
-      return { ...image, signature, signers };
-    }
-    settings.log.warn(`${printable(path)} is not signed: nobody can fetch it without --insecure-options=image`);
-    return { ...image, signature, signers: [] };
+    const task = `reading ${printable(path)}`;
+    const { size: total } = await handle.stat();
+    let done = 0;
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const chunk of readChunks(handle, signal)) {
+        check?.update(chunk);
+        done += chunk.length;
+        settings.log.progress({ task, done, total });
+        yield chunk;
+      }
+    };
+    const content = await readContentFacts(chunks(), { limits, signal });
+    // The signature is of every byte, also of those behind the end of the archive.
+    for await (const _ of chunks());
+    settings.log.progress({ task, done, total, finished: true });
+    const signatures = (await check?.finish(name))?.map(({ fingerprint, identity, signedAt }): SignatureFacts => {
+      return { fingerprint, identity, signedAt: signedAt.toISOString() };
+    });
+    const signers = [...new Set((signatures ?? []).map(({ fingerprint }) => fingerprint))];
+    const facts = { ...content, signatures: signatures ?? [], documents: documents?.map(({ suffix }) => suffix) ?? [] };
+    return { path, name, version, os, arch, documents, signature, signers, facts, stamp };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readManifest(path: string, options: Parameters<typeof peekManifest>[1]): Promise<ImageManifest> {
+  const handle = await openFile(path);
+  try {
+    return (await peekManifest(readChunks(handle, options?.signal), options)).manifest;
   } finally {
     await handle.close();
   }
@@ -122,34 +252,14 @@ async function linkedDocuments(
   return documents;
 }
 
-interface SignedFile {
-  readonly path: string;
-  readonly name: string;
-  readonly signature: Buffer;
-}
-
-/** Which of `keys` made the signature, by the same checks that every client will make. */
-async function signersOf(
-  { log }: Settings,
-  { path, name, signature }: SignedFile,
-  keys: readonly KeyToPublish[],
-  now: Date,
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
+/** Which of the keys made the signature, by the same checks that every client will make. Undefined: none of them says it did. */
+async function beginCheck({ keys, now }: Work, name: string, signature: Buffer): Promise<SignatureCheck | undefined> {
   const { beginVerification } = await import("../trust/verify.ts");
-  const handle = await openFile(path);
   try {
-    const check = await beginVerification(signature, { name, keystore: keystoreWith(keys), now });
-    for await (const chunk of readChunks(handle, signal)) check.update(chunk);
-    return [...new Set((await check.finish(name)).map(({ fingerprint }) => fingerprint))];
+    return await beginVerification(signature, { name, keystore: keystoreWith(keys), now });
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== "KEY_UNTRUSTED") throw error;
-    log.warn(
-      `${printable(path)}: the key that signed it is not at hand, so clients will not find it; --key FILE adds it`,
-    );
-    return [];
-  } finally {
-    await handle.close();
+    if (error instanceof Failure && error.code === "KEY_UNTRUSTED") return undefined;
+    throw error;
   }
 }
 

@@ -1,4 +1,7 @@
 /** Text for people: columns, sizes, ages. Pure; foreign text in cells is already printable. */
+import { humanSize } from "../base/sizes.ts";
+
+export { humanSize };
 
 /** Columns aligned with two spaces, the last one ragged. `legend` false leaves the header line out. */
 export function formatTable(
@@ -14,19 +17,6 @@ export function formatTable(
       .join("  ")
       .trimEnd(),
   );
-}
-
-/** Bytes in binary units with one decimal: `512 B`, `61.0 MiB`. */
-export function humanSize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-  let value = bytes;
-  let unit = 0;
-  // 1023.95 would be printed as 1024.0.
-  while (value >= 1023.95 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /** How long ago in the largest whole unit: `just now`, `1 minute ago`, `3 days ago`. The future is `just now`: clocks differ. */

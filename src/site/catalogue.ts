@@ -7,9 +7,7 @@ import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import { isACIdentifier } from "../schema/grammar.ts";
-import { type ImageKey, imageFile } from "./layout.ts";
-
-export const catalogueFile = "site.json";
+import { catalogueFile, type ImageKey, imageFile } from "./layout.ts";
 
 export interface CatalogueImage extends ImageKey {
   /** Below the site's directory. */
@@ -17,6 +15,9 @@ export interface CatalogueImage extends ImageKey {
   readonly size: number;
   /** Fingerprints of the published keys that signed it; undefined: there is no signature. */
   readonly signers: readonly string[] | undefined;
+  /** Stamps (SITE-4) of the files it was published from and of those of the site; undefined when they tell nothing. */
+  readonly source?: string | undefined;
+  readonly placed?: string | undefined;
 }
 
 export interface Catalogue {
@@ -25,8 +26,19 @@ export interface Catalogue {
   readonly images: readonly CatalogueImage[];
 }
 
-/** @throws Failure CONFIG_INVALID when it is damaged */
+/** Only images whose file is there. @throws Failure CONFIG_INVALID when it is damaged */
 export async function readCatalogue(directory: string): Promise<Catalogue | undefined> {
+  const catalogue = await readWholeCatalogue(directory);
+  if (catalogue === undefined) return undefined;
+  const images: CatalogueImage[] = [];
+  for (const image of catalogue.images) {
+    if (await isFile(join(directory, image.file))) images.push(image);
+  }
+  return { url: catalogue.url, images };
+}
+
+/** With images whose file somebody removed. @throws Failure CONFIG_INVALID when it is damaged */
+export async function readWholeCatalogue(directory: string): Promise<Catalogue | undefined> {
   const path = join(directory, catalogueFile);
   const bytes = await readIfExists(path);
   if (bytes === undefined) return undefined;
@@ -37,11 +49,7 @@ export async function readCatalogue(directory: string): Promise<Catalogue | unde
       hint: `rm ${path} and publish all images again; nothing is copied twice`,
     });
   }
-  const images: CatalogueImage[] = [];
-  for (const image of catalogue.images) {
-    if (await isFile(join(directory, image.file))) images.push(image);
-  }
-  return { url: catalogue.url, images };
+  return catalogue;
 }
 
 export function formatCatalogue(catalogue: Catalogue): string {
@@ -58,7 +66,7 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-async function isFile(path: string): Promise<boolean> {
+export async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() === true;
 }
 
@@ -75,12 +83,12 @@ function parse(text: string): Catalogue | undefined {
 
 /** The file is computed again and not believed: it becomes a path. */
 function parseImage(value: Partial<Record<keyof CatalogueImage, unknown>>): CatalogueImage | undefined {
-  const { name, version, os, arch, size, signers } = value;
+  const { name, version, os, arch, size, signers, source, placed } = value;
   const isText = (field: unknown): field is string | undefined => field === undefined || typeof field === "string";
   if (typeof name !== "string" || !isACIdentifier(name) || typeof size !== "number") return undefined;
-  if (!isText(version) || !isText(os) || !isText(arch)) return undefined;
+  if (!isText(version) || !isText(os) || !isText(arch) || !isText(source) || !isText(placed)) return undefined;
   const key = { name, version, os, arch };
-  return { ...key, file: imageFile(key), size, signers: parseSigners(signers) };
+  return { ...key, file: imageFile(key), size, signers: parseSigners(signers), source, placed };
 }
 
 function parseSigners(value: unknown): readonly string[] | undefined {

@@ -17,6 +17,14 @@ export interface ImageKey {
 /** What clients ask for when the user names no version (DISC-12). */
 export const latestVersion = "latest";
 
+/** Behind the name of an image: its signature, what is known of it, and its page. */
+export const signatureSuffix = ".asc";
+export const factsSuffix = ".json";
+export const pageSuffix = ".html";
+
+/** What the site holds, for programs. */
+export const catalogueFile = "site.json";
+
 /** Bytes of a file name that a label may make up; names of files end at 255. */
 const labelLimit = 100;
 
@@ -55,7 +63,8 @@ export function isForAnyMachine({ os, arch }: ImageKey): boolean {
 export function imageFile(key: ImageKey, version = key.version ?? latestVersion): string {
   const labels = isForAnyMachine(key) ? [version] : [version, key.os ?? "", key.arch ?? ""];
   for (const label of labels) {
-    if (label !== "" && !/[/\\\u0000-\u001f\u007f]/.test(label) && Buffer.byteLength(label) <= labelLimit) continue;
+    if (label !== "" && !/[/\\\u0000-\u001f\u007f\ud800-\udfff]/u.test(label) && Buffer.byteLength(label) <= labelLimit)
+      continue;
     throw new Failure(
       "UNSUPPORTED",
       `${key.name}: the label ${JSON.stringify(printable(label))} cannot be part of a file name`,

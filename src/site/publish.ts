@@ -1,19 +1,20 @@
 /**
- * Writes images, signatures, keys and discovery pages into a directory that any web server can serve. Publishing again changes nothing;
- * publishing more adds to what is there. Knows nothing of OpenPGP: it is told who signed.
+ * Writes images, signatures, keys and pages into a directory that any web server can serve. Publishing again changes nothing; publishing
+ * more adds to what is there. Knows nothing of OpenPGP: it is told who signed.
  */
-import { stat, unlink } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Failure, printable } from "../base/failure.ts";
-import { ignoreMissing, ioFailure, readIfExists } from "../base/files.ts";
-import { isUnderPrefix } from "../schema/names.ts";
-import { sbomKinds, sbomLinks } from "../schema/sbom-link.ts";
-import { type CatalogueImage, catalogueFile, formatCatalogue, merge, readCatalogue } from "./catalogue.ts";
+import { ioFailure, readIfExists } from "../base/files.ts";
+import { type CatalogueImage, formatCatalogue, isFile, merge, readWholeCatalogue } from "./catalogue.ts";
+import { formatFacts, type ImageFacts, readFacts } from "./facts.ts";
+import { latestImages } from "./latest.ts";
 import * as layout from "./layout.ts";
-import { renderPage } from "./page.ts";
-import { type Change, placeBytes, placeImage } from "./place.ts";
+import type { SiteContent, SiteImage } from "./page.ts";
+import { companionSuffixes, filesOf, namePages, renderPages } from "./pages.ts";
+import { refuseSameFile, refuseTwoTemplates } from "./refusals.ts";
+import { type Change, Staging } from "./staging.ts";
+import { documentSuffixes, stampOfPlaced } from "./stamp.ts";
 
-const documentSuffixes: readonly string[] = sbomKinds.map((kind) => sbomLinks[kind].suffix);
 const documentLimit = 128 * 1024 * 1024;
 
 export interface ImageToPublish extends layout.ImageKey {
@@ -21,10 +22,20 @@ export interface ImageToPublish extends layout.ImageKey {
   readonly path: string;
   /** Its armoured detached signature. */
   readonly signature: Buffer | undefined;
-  /** Fingerprints of those of `keys` that made it. */
+  /** Fingerprints of those of the site's keys that made it. */
   readonly signers: readonly string[];
   /** What else lies beside it: bills of materials (SBOM-8). */
   readonly documents?: readonly { readonly suffix: string; readonly bytes: Buffer }[] | undefined;
+  /** For its page; a page without them says less. */
+  readonly facts?: ImageFacts | undefined;
+  /** SITE-4: as stampOfSource gave it before anything of it was read. */
+  readonly stamp?: string | undefined;
+}
+
+/** An image that is in the site already, as its stamps tell. */
+export interface KnownImage {
+  readonly path: string;
+  readonly known: CatalogueImage;
 }
 
 export interface KeyToPublish {
@@ -37,8 +48,10 @@ export interface PublishSiteOptions {
   readonly directory: string;
   /** Where the directory will be served. */
   readonly url: string;
-  readonly images: readonly ImageToPublish[];
+  readonly images: readonly (ImageToPublish | KnownImage)[];
   readonly keys: readonly KeyToPublish[];
+  /** The site is these images and no others: what else it had goes away. */
+  readonly prune?: boolean | undefined;
 }
 
 export interface PublishedImage extends layout.ImageKey {
@@ -54,50 +67,80 @@ export interface PublishedSite {
   readonly url: string;
   /** Those that were given, in their order. */
   readonly images: readonly PublishedImage[];
-  /** Every page of the site: what a client asks for, and the file that answers. */
+  /** Files of images that are not in the site any more. */
+  readonly removed: readonly string[];
+  /** Every page that discovery asks for: its URL, and the file that answers. */
   readonly pages: readonly { readonly url: string; readonly file: string }[];
 }
 
-/**
- * In this order, so that whatever is linked is there: keys, images, pages, and the catalogue last. Interrupted anywhere, the next call
- * ends the work. One process at a time: the caller holds a lock.
- * @throws Failure USAGE, UNSUPPORTED, CONFIG_INVALID, NOT_FOUND, IO_FAILED, DISK_FULL
- */
-export async function publishSite(options: PublishSiteOptions): Promise<PublishedSite> {
-  const { directory, images, keys } = options;
-  const site = layout.parseSiteUrl(options.url);
-  const entries = await Promise.all(images.map(entryOf));
-  const known = (await readCatalogue(directory))?.images ?? [];
-  refuseSameFile(images, entries, known);
-  const all = merge(known, entries);
-  refuseTwoTemplates(all);
-  const pages = pagesOf(site, all);
-
-  for (const { fingerprint, armored } of keys) {
-    await placeBytes(join(directory, layout.keyFile(fingerprint)), armored);
-  }
-  const published: PublishedImage[] = [];
-  for (const [index, { path, signature, documents }] of images.entries()) {
-    const entry = entries[index];
-    if (entry === undefined) continue;
-    const { name, version, os, arch, file } = entry;
-    const change = await placeImage(path, signature, join(directory, file));
-    await placeDocuments(join(directory, file), documents);
-    const url = layout.fileUrl(site, file);
-    published.push({ name, version, os, arch, file, url, isSigned: signature !== undefined, change });
-  }
-  await placeLatest(directory, all);
-  for (const [file, { content }] of pages) await placeBytes(join(directory, file), content);
-  await placeBytes(join(directory, catalogueFile), formatCatalogue({ url: site.url, images: all }));
-  return {
-    directory,
-    url: site.url,
-    images: published,
-    pages: [...pages].map(([file, { name }]) => ({ url: `https://${name}`, file })),
-  };
+interface Work {
+  readonly staging: Staging;
+  readonly directory: string;
+  readonly site: layout.SiteAddress;
 }
 
-async function entryOf(image: ImageToPublish): Promise<CatalogueImage> {
+interface Wanted {
+  readonly image: ImageToPublish | KnownImage;
+  readonly path: string;
+  readonly entry: CatalogueImage;
+}
+
+/**
+ * All is written beside the site, then comes into its place in one go (SITE-3): keys, images, pages, the catalogue; then what is no part of
+ * it any more goes away. One process at a time: the caller holds a lock.
+ * @throws Failure USAGE, UNSUPPORTED, CONFIG_INVALID, NOT_FOUND, IO_FAILED, DISK_FULL; the site is as it was then
+ */
+export async function publishSite(options: PublishSiteOptions): Promise<PublishedSite> {
+  const { directory, keys, prune = false } = options;
+  const site = layout.parseSiteUrl(options.url);
+  const old = await readWholeCatalogue(directory);
+  const kept: CatalogueImage[] = [];
+  for (const image of prune ? [] : (old?.images ?? [])) if (await isFile(join(directory, image.file))) kept.push(image);
+  const wanted = await Promise.all(
+    options.images.map(async (image) => ({ image, path: image.path, entry: await entryOf(image) })),
+  );
+  refuseSameFile(wanted, kept);
+  const all = merge(
+    kept,
+    wanted.map(({ entry }) => entry),
+  );
+  refuseTwoTemplates(all);
+  const names = namePages(site, all);
+
+  const staging = await Staging.open(directory);
+  try {
+    const work = { staging, directory, site };
+    for (const { fingerprint, armored } of keys) await staging.text(layout.keyFile(fingerprint), armored);
+    const placed: { entry: CatalogueImage; change: Change }[] = [];
+    for (const one of wanted) placed.push(await placeImage(work, one));
+    const images = merge(
+      kept,
+      placed.map(({ entry }) => entry),
+    );
+    await placeLatest(work, images);
+    await placePages(work, images);
+    await staging.text(layout.catalogueFile, formatCatalogue({ url: site.url, images }));
+    const removed = await removeOld(work, old, images);
+    await staging.commit();
+    return {
+      directory,
+      url: site.url,
+      images: placed.map(({ entry, change }) => published(site, entry, change)),
+      removed,
+      pages: [...names].map(([file, name]) => ({ url: `https://${name}`, file })),
+    };
+  } finally {
+    await staging.close();
+  }
+}
+
+function published(site: layout.SiteAddress, entry: CatalogueImage, change: Change): PublishedImage {
+  const { name, version, os, arch, file, signers } = entry;
+  return { name, version, os, arch, file, url: layout.fileUrl(site, file), isSigned: signers !== undefined, change };
+}
+
+async function entryOf(image: ImageToPublish | KnownImage): Promise<CatalogueImage> {
+  if ("known" in image) return image.known;
   const { name, version, os, arch, path, signature, signers } = image;
   const { size } = await stat(path).catch((error: unknown) => {
     throw ioFailure(error, `cannot read ${path}`, path);
@@ -106,110 +149,86 @@ async function entryOf(image: ImageToPublish): Promise<CatalogueImage> {
   return { ...key, file: layout.imageFile(key), size, signers: signature === undefined ? undefined : signers };
 }
 
-/**
- * Labels other than version, os and arch do not tell images apart, because no template has them; and `a-1` in version `2` would be
- * the same file as `a` in version `1-2`.
- */
-function refuseSameFile(
-  images: readonly ImageToPublish[],
-  entries: readonly CatalogueImage[],
-  known: readonly CatalogueImage[],
-): void {
-  const paths = new Map<string, string>();
-  const names = new Map(known.map(({ file, name }) => [file, name]));
-  for (const [index, { file, name }] of entries.entries()) {
-    const path = printable(images[index]?.path ?? "");
-    const other = paths.get(file);
-    if (other !== undefined) {
-      throw new Failure("USAGE", `${other} and ${path} would be one file of the site, ${printable(file)}`, {
-        subject: name,
-        hint: "images are told apart by name, version, os and arch",
-      });
-    }
-    if ((names.get(file) ?? name) !== name) {
-      throw new Failure("UNSUPPORTED", `${printable(file)} is an image of ${names.get(file)} already`, {
-        subject: name,
-      });
-    }
-    paths.set(file, path);
-  }
+/** The image and what lies beside it; the entry with the stamps of what was put there. */
+async function placeImage(
+  { staging }: Work,
+  { image, entry }: Wanted,
+): Promise<{ entry: CatalogueImage; change: Change }> {
+  if ("known" in image) return { entry, change: "unchanged" };
+  const { file } = entry;
+  const companions = [...companionSuffixes, layout.factsSuffix].map((suffix) => `${file}${suffix}`);
+  const content = await staging.copy(file, image.path, companions);
+  const signed = await placeText(staging, `${file}${layout.signatureSuffix}`, image.signature);
+  await placeDocuments(staging, file, image.documents);
+  await placeText(staging, `${file}${layout.factsSuffix}`, image.facts && formatFacts(image.facts));
+  const change = content === "unchanged" && signed !== "unchanged" ? "replaced" : content;
+  return { entry: { ...entry, source: image.stamp, placed: await stampOfPlaced(placedPaths(staging, file)) }, change };
 }
 
-/** Clients use the first template of a page that they can fill in (DISC-6), so one has to do for all images of a name. */
-function refuseTwoTemplates(images: readonly CatalogueImage[]): void {
-  const kinds = new Map<string, boolean>();
-  for (const image of images) {
-    const isForAny = layout.isForAnyMachine(image);
-    if ((kinds.get(image.name) ?? isForAny) !== isForAny) {
-      throw new Failure("UNSUPPORTED", `${image.name} has images with and without the labels os and arch`, {
-        subject: image.name,
-        hint: "give all of them both labels, or publish the others under a name of their own",
-      });
-    }
-    kinds.set(image.name, isForAny);
-  }
+/** What the stamp of an image of the site is of. */
+function placedPaths(staging: Staging, file: string): readonly (string | undefined)[] {
+  return ["", ...companionSuffixes, layout.factsSuffix].map((suffix) => staging.path(`${file}${suffix}`));
 }
 
-/**
- * Who names no version asks for `latest` (DISC-12): a second name of the highest version there is. It follows from what is in the site,
- * not from what was published last, so an old version published again is not what everybody gets (T-D12).
- */
-async function placeLatest(directory: string, images: readonly CatalogueImage[]): Promise<void> {
-  const highest = new Map<string, CatalogueImage>();
-  for (const image of images) {
-    const file = layout.imageFile(image, layout.latestVersion);
-    const other = highest.get(file);
-    if (other === undefined || isLater(image, other)) highest.set(file, image);
-  }
-  for (const [file, image] of highest) {
-    if (images.some((other) => other.file === file)) continue;
-    const signature =
-      image.signers === undefined ? undefined : await readIfExists(join(directory, `${image.file}.asc`));
-    await placeImage(join(directory, image.file), signature, join(directory, file), true);
-    await placeDocuments(join(directory, file), await documentsOf(join(directory, image.file)));
-  }
+/** Whether the files of the image in the site are those that the catalogue's stamp was of. */
+export async function isPlaced(directory: string, { file, placed }: CatalogueImage): Promise<boolean> {
+  const paths = ["", ...companionSuffixes, layout.factsSuffix].map((suffix) => join(directory, `${file}${suffix}`));
+  return placed !== undefined && placed === (await stampOfPlaced(paths));
 }
 
-/** Those of `documents`, and none that belonged to what was called `target` before. */
-async function placeDocuments(target: string, documents: ImageToPublish["documents"] = []): Promise<void> {
+/** Undefined: it is not to be there. */
+async function placeText(staging: Staging, file: string, bytes: Buffer | string | undefined): Promise<Change> {
+  if (bytes !== undefined) return await staging.text(file, bytes);
+  return (await staging.remove(file)) ? "replaced" : "unchanged";
+}
+
+/** Those of `documents`, and none that belonged to what was called `file` before. */
+async function placeDocuments(
+  staging: Staging,
+  file: string,
+  documents: ImageToPublish["documents"] = [],
+): Promise<void> {
   for (const suffix of documentSuffixes) {
-    const bytes = documents.find((document) => document.suffix === suffix)?.bytes;
-    if (bytes === undefined) await unlink(`${target}${suffix}`).catch(ignoreMissing);
-    else await placeBytes(`${target}${suffix}`, bytes);
+    await placeText(staging, `${file}${suffix}`, documents.find((document) => document.suffix === suffix)?.bytes);
   }
 }
 
-async function documentsOf(image: string): Promise<ImageToPublish["documents"]> {
-  const found = await Promise.all(
-    documentSuffixes.map(async (suffix) => ({ suffix, bytes: await readIfExists(`${image}${suffix}`, documentLimit) })),
-  );
-  return found.flatMap(({ suffix, bytes }) => (bytes === undefined ? [] : [{ suffix, bytes }]));
+async function placeLatest({ staging }: Work, images: readonly CatalogueImage[]): Promise<void> {
+  for (const [file, image] of latestImages(images)) {
+    const beside = (suffix: string): Promise<Buffer | undefined> => {
+      const path = staging.path(`${image.file}${suffix}`);
+      return path === undefined ? Promise.resolve(undefined) : readIfExists(path, documentLimit);
+    };
+    await staging.alias(
+      file,
+      image.file,
+      companionSuffixes.map((suffix) => `${file}${suffix}`),
+    );
+    for (const suffix of companionSuffixes) await placeText(staging, `${file}${suffix}`, await beside(suffix));
+  }
 }
 
-/** An image without a version, or with this very one, is `latest` itself. */
-function isLater(image: CatalogueImage, other: CatalogueImage): boolean {
-  const [one, two] = [image, other].map(({ version }) => version ?? layout.latestVersion);
-  if (one === undefined || two === undefined || two === layout.latestVersion) return false;
-  return one === layout.latestVersion || layout.compareVersions(one, two) > 0;
+async function placePages({ staging, site }: Work, images: readonly CatalogueImage[]): Promise<void> {
+  const known: SiteImage[] = [];
+  for (const image of images) {
+    const path = staging.path(`${image.file}${layout.factsSuffix}`);
+    known.push({ ...image, facts: path === undefined ? undefined : await readFacts(path) });
+  }
+  const content: SiteContent = { site, images: known };
+  for (const [file, text] of renderPages(content)) await staging.text(file, text);
 }
 
-/** File → page, for every name and its parents. */
-function pagesOf(
-  site: layout.SiteAddress,
+/** Takes away what the last catalogue's site was made of and this one is not. Returns the images among it. */
+async function removeOld(
+  { staging, site }: Work,
+  old: { readonly url: string; readonly images: readonly CatalogueImage[] } | undefined,
   images: readonly CatalogueImage[],
-): ReadonlyMap<string, { readonly name: string; readonly content: string }> {
-  const pages = new Map<string, { readonly name: string; readonly content: string }>();
-  for (const name of new Set(images.flatMap((image) => layout.withParents(image.name)))) {
-    const file = layout.pageFile(site, name);
-    const other = pages.get(file);
-    if (other !== undefined) {
-      throw new Failure("UNSUPPORTED", `the pages of ${name} and ${other.name} would be one file, ${file}`, {
-        subject: name,
-        hint: "publish them in directories of their own",
-      });
-    }
-    const below = images.filter((image) => isUnderPrefix(image.name, name));
-    pages.set(file, { name, content: renderPage({ site, name, images: below }) });
-  }
-  return pages;
+): Promise<readonly string[]> {
+  if (old === undefined) return [];
+  const here = filesOf(site, images);
+  const gone = [...filesOf(layout.parseSiteUrl(old.url), old.images)].filter((file) => !here.has(file));
+  const isImage = new Set(old.images.map(({ file }) => file));
+  const removed: string[] = [];
+  for (const file of gone) if ((await staging.remove(file)) && isImage.has(file)) removed.push(file);
+  return removed;
 }

@@ -10,8 +10,8 @@ import type { Log } from "../base/log.ts";
 import { isUnderPrefix } from "../schema/names.ts";
 import { answer, type Lookup } from "./answer.ts";
 import { openAuthority, type ServerIdentity } from "./authority.ts";
-import { type Catalogue, catalogueFile, readCatalogue } from "./catalogue.ts";
-import { parseSiteUrl } from "./layout.ts";
+import { type Catalogue, readCatalogue } from "./catalogue.ts";
+import { catalogueFile, parseSiteUrl } from "./layout.ts";
 
 export interface ServeSiteOptions {
   readonly directory: string;

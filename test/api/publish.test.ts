@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { before, beforeEach, describe, it } from "node:test";
-import { publishImages } from "../../src/api/publish.ts";
+import { type PublishOptions, publishImages } from "../../src/api/publish.ts";
 import { sha512 } from "../../src/base/digest.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { type Progress, silentLog } from "../../src/base/log.ts";
 import { readDiscoveryTags } from "../../src/fetch/meta.ts";
 import { FileLock } from "../../src/shim/flock.ts";
 import { armor } from "../../src/trust/armor.ts";
@@ -132,6 +132,111 @@ describe("publishImages", () => {
     await assert.rejects(publish(["a.aci"], [path("missing.asc")]), failure("NOT_FOUND", /missing\.asc/));
     await assert.rejects(publish(["team.asc"]), failure("ARCHIVE_INVALID", /./));
     assert.equal(existsSync(path("site")), false);
+  });
+
+  /** Until the kernel's clock has moved on, so that the times of files tell something (SITE-4). */
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 150));
+  /** Bytes that were read of images by one publish. */
+  async function bytesRead(images: readonly string[], options: Partial<PublishOptions> = {}): Promise<number> {
+    let read = 0;
+    const log = { ...silentLog, progress: ({ done, finished }: Progress) => (read += finished === true ? done : 0) };
+    await publishImages(settingsIn(path(), { log }), {
+      images: images.map((name) => path(name)),
+      out: path("site"),
+      url: "https://example.com",
+      now,
+      ...options,
+    });
+    return read;
+  }
+
+  it("SITE-4: what has not changed is not read again, until its time, its signature or a key changes", async () => {
+    await image("a.aci", [mine]);
+    await settle();
+    assert.ok((await bytesRead(["a.aci"])) > 0);
+    assert.equal(await bytesRead(["a.aci"]), 0);
+    assert.ok((await bytesRead(["a.aci"], { recheck: true })) > 0);
+    assert.equal(await bytesRead(["a.aci"]), 0);
+    assert.ok((await bytesRead(["a.aci"], { keys: [path("team.asc")] })) > 0, "another key could be a signer");
+    assert.ok((await bytesRead(["a.aci"])) > 0);
+    writeFileSync(path("a.aci"), readFileSync(path("a.aci")));
+    await settle();
+    assert.ok((await bytesRead(["a.aci"])) > 0, "written again");
+    assert.equal(await bytesRead(["a.aci"]), 0);
+    writeFileSync(path("a.aci.asc"), readFileSync(path("a.aci.asc")));
+    await settle();
+    assert.ok((await bytesRead(["a.aci"])) > 0, "its signature was written again");
+  });
+
+  it("SITE-4: what somebody changed in the site is put right", async () => {
+    await image("a.aci", [mine]);
+    await settle();
+    const { images } = await publish(["a.aci"]);
+    const file = path("site", images[0]?.file ?? "");
+    for (const suffix of ["", ".asc", ".json", ".html"]) {
+      const good = readFileSync(`${file}${suffix}`);
+      writeFileSync(`${file}${suffix}`, "damaged");
+      await publish(["a.aci"]);
+      assert.deepEqual(readFileSync(`${file}${suffix}`), good, suffix);
+      rmSync(`${file}${suffix}`);
+      await publish(["a.aci"]);
+      assert.deepEqual(readFileSync(`${file}${suffix}`), good, `${suffix} removed`);
+    }
+  });
+
+  it("SITE-6: the facts of an image lie beside it", async () => {
+    await image("a.aci", [mine]);
+    const { images } = await publish(["a.aci"]);
+    const facts = JSON.parse(readFileSync(path("site", `${images[0]?.file}.json`), "utf8"));
+    assert.equal(facts.manifest.name, "example.com/web");
+    assert.deepEqual(
+      facts.signatures.map(({ fingerprint }: { fingerprint: string }) => fingerprint),
+      [mine.fingerprint],
+    );
+    assert.match(facts.signatures[0].signedAt, /^\d{4}-\d\d-\d\dT/);
+  });
+
+  it("a directory stands for its images; one without is refused", async () => {
+    mkdirSync(path("images"));
+    await image("images/a.aci", [mine]);
+    await image("images/b.aci", [mine], { version: "2.0.0" });
+    writeFileSync(path("images", "notes.txt"), "");
+    const { images } = await publish(["images"]);
+    assert.deepEqual(
+      images.map(({ version }) => version),
+      ["1.0.0", "2.0.0"],
+    );
+    mkdirSync(path("empty"));
+    await assert.rejects(publish(["empty"]), failure("NOT_FOUND", /empty has no images/));
+  });
+
+  it("keys of the site count: who publishes again need not have the key of who published first", async () => {
+    await image("a.aci", [team]);
+    await publish(["a.aci"], [path("team.asc")]);
+    writeFileSync(path("a.aci"), readFileSync(path("a.aci")));
+    const { images } = await publish(["a.aci"]);
+    assert.equal(images[0]?.change, "unchanged");
+    assert.deepEqual(await keysOnPage(), [`https://example.com/keys/${team.fingerprint}.asc`]);
+    assert.deepEqual(warnings, []);
+  });
+
+  it("a damaged image is refused though its signature is good", async () => {
+    await image("a.aci", []);
+    const cut = readFileSync(path("a.aci")).subarray(0, -1030);
+    writeFileSync(path("a.aci"), cut);
+    writeFileSync(path("a.aci.asc"), await craft(mine, cut));
+    await assert.rejects(publish(["a.aci"]), failure("ARCHIVE_INVALID", /./));
+  });
+
+  it("publishes at the same time, also the first: both are in the site", async () => {
+    await image("a.aci", [mine]);
+    await image("b.aci", [mine], { version: "2.0.0" });
+    await Promise.all([publish(["a.aci"]), publish(["b.aci"])]);
+    const catalogue = JSON.parse(readFileSync(path("site", "site.json"), "utf8"));
+    assert.deepEqual(
+      catalogue.images.map(({ version }: { version: string }) => version),
+      ["1.0.0", "2.0.0"],
+    );
   });
 
   it("waits for another that publishes there", async () => {

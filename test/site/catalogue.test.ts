@@ -16,6 +16,8 @@ const image = (name: string, version: string, size = 1): CatalogueImage => ({
   ...{ name, version, os: "linux", arch: "amd64", size },
   file: `${name}-${version}-linux-amd64.aci`,
   signers: ["ab".repeat(20)],
+  source: "1".repeat(32),
+  placed: undefined,
 });
 
 function put(text: string, ...files: readonly string[]): void {

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -28,7 +37,11 @@ function image(name: string, version: string | undefined, wanted: Wanted = {}): 
   return { name, version, os: "linux", arch: "amd64", path, signature, signers, ...rest };
 }
 
-function publish(images: readonly ImageToPublish[], url = "https://example.com"): Promise<PublishedSite> {
+function publish(
+  images: readonly ImageToPublish[],
+  url = "https://example.com",
+  options: { readonly prune?: boolean } = {},
+): Promise<PublishedSite> {
   const keys = [one, two].map((fingerprint) => ({ fingerprint, armored: Buffer.from(`key ${fingerprint}`) }));
   const used = new Set(images.flatMap(({ signers }) => signers));
   return publishSite({
@@ -36,6 +49,7 @@ function publish(images: readonly ImageToPublish[], url = "https://example.com")
     url,
     images,
     keys: keys.filter(({ fingerprint }) => used.has(fingerprint)),
+    ...options,
   });
 }
 
@@ -58,6 +72,7 @@ describe("publishSite", () => {
     assert.deepEqual(files(), [
       `${file}`,
       `${file}.asc`,
+      `${file}.html`,
       "example.com/group/web-latest-linux-amd64.aci",
       "example.com/group/web-latest-linux-amd64.aci.asc",
       "group/index.html",
@@ -197,10 +212,81 @@ describe("publishSite", () => {
     await refuse([image("example.com/a-1", "2")], "UNSUPPORTED", /already/);
   });
 
-  it("an image that is gone from the site is gone from its pages", async () => {
-    await publish([image("example.com/a", "1"), image("example.com/b", "1")]);
-    rmSync(at("site/example.com/a-1-linux-amd64.aci"));
-    await publish([image("example.com/b", "1")]);
-    assert.doesNotMatch(read("index.html"), /example.com\/a"/);
+  it("SITE-5: an image whose file somebody removed goes away with all that belonged to it, its key too", async () => {
+    await publish([
+      image("example.com/g/a", "1", { signers: [two] }),
+      image("example.com/b", "1"),
+      image("example.com/b", "2"),
+    ]);
+    rmSync(at("site/example.com/g/a-1-linux-amd64.aci"));
+    rmSync(at("site/example.com/b-2-linux-amd64.aci"));
+    const { removed } = await publish([image("example.com/b", "1")]);
+    assert.deepEqual(removed, []);
+    assert.doesNotMatch(read("index.html"), /example.com\/g/);
+    assert.equal(read("example.com/b-latest-linux-amd64.aci"), "example.com/b 1");
+    const file = "example.com/b-1-linux-amd64.aci";
+    const latest = "example.com/b-latest-linux-amd64.aci";
+    const images = [file, `${file}.asc`, `${file}.html`, latest, `${latest}.asc`];
+    assert.deepEqual(files(), ["b/index.html", ...images, "index.html", `keys/${one}.asc`, "site.json"]);
+    assert.deepEqual(readdirSync(at("site")).sort(), ["b", "example.com", "index.html", "keys", "site.json"]);
+  });
+
+  it("SITE-5: prune leaves the images that are given, and says which went", async () => {
+    const b = image("example.com/b", "1");
+    await publish([image("example.com/a", "1", { signers: [two] }), b]);
+    await publish([b]);
+    assert.ok(existsSync(at("site/example.com/a-1-linux-amd64.aci")), "without it nothing goes");
+    writeFileSync(at("site/robots.txt"), "mine");
+    const { removed } = await publish([b], undefined, { prune: true });
+    assert.deepEqual(removed, ["example.com/a-1-linux-amd64.aci"]);
+    assert.deepEqual(
+      files().filter((file) => /a-|\ba\/|2222/.test(file)),
+      [],
+    );
+    assert.equal(read("robots.txt"), "mine");
+  });
+
+  it("SITE-5: pages move with the address of the site", async () => {
+    await publish([image("example.com/x/a", "1")], "https://example.com");
+    await publish([image("example.com/x/a", "1")], "https://example.com/x");
+    assert.ok(!existsSync(at("site/x")));
+    assert.deepEqual((await readDiscoveryTags(read("a/index.html"))).images, [
+      { prefix: "example.com/x/a", url: "https://example.com/x/{name}-{version}-{os}-{arch}.{ext}" },
+    ]);
+  });
+
+  it("SITE-3: what fails before the end leaves the site as it was, and nothing beside it", async () => {
+    await publish([image("example.com/a", "1")]);
+    const before = stamps();
+    mkdirSync(at("site/example.com/b-1-linux-amd64.aci.html"));
+    await assert.rejects(
+      publish([image("example.com/a", "1", { content: "new" }), image("example.com/b", "1")]),
+      failure("IO_FAILED", /b-1/),
+    );
+    assert.deepEqual(stamps(), before);
+    assert.deepEqual(
+      readdirSync(at("site")).filter((name) => name[0] === "."),
+      [],
+    );
+  });
+
+  it("SITE-3: what an interrupted publish left beside the site is taken away", async () => {
+    mkdirSync(at("site/.publishing"), { recursive: true });
+    writeFileSync(at("site/.publishing/7"), "half");
+    await publish([image("example.com/a", "1")]);
+    assert.ok(!existsSync(at("site/.publishing")));
+  });
+
+  it("SITE-4: a new version has a later time in whole seconds, so that servers that go by time and size tell them apart", async () => {
+    const seconds = (file: string): number => Math.floor(statSync(at("site", file)).mtimeMs / 1000);
+    const files = ["example.com/a-latest-linux-amd64.aci", "example.com/a-latest-linux-amd64.aci.asc", "a/index.html"];
+    let last = files.map(() => 0);
+    for (const version of ["1", "2", "3", "2"]) {
+      // The last one takes 3 away again: the time of an older image must not come back.
+      await publish([image("example.com/a", version)], undefined, { prune: true });
+      const now = files.map(seconds);
+      for (const [index, time] of now.entries()) assert.ok(time > (last[index] ?? 0), `${files[index]} of ${version}`);
+      last = now;
+    }
   });
 });

@@ -9,16 +9,20 @@ export default defineCommand({
   arguments: "<image...>",
   summary: "Write a discovery site for images",
   description:
-    "Puts images, their signatures (IMAGE.asc), the keys that made them and the HTML pages of meta discovery into a directory " +
-    "that any web server can serve. Publishing again changes nothing; publishing more adds to what is there.",
+    "Puts images (files, or all .aci files of a directory), their signatures (IMAGE.asc), the keys that made them and HTML pages, for meta " +
+    "discovery and for people, into a directory that any web server can serve. Publishing again changes nothing; publishing more adds to " +
+    "what is there. All of it comes into its place at the end, so that nobody meets half of it.",
   options: [
     ["--out <directory>", "the site; made if it is not there"],
     ["--url <url>", "where the directory will be served: https://HOST/PATH"],
     ["--key <file>*", "a file with public keys; your own keys are used without it"],
+    ["--prune", "take away the images of the site that are not among these"],
+    ["--recheck", "read and compare every byte, also of files that have not changed by their times"],
   ],
   examples: [
     "perigee publish --out site --url https://example.com web-1.0.0.aci",
     "perigee publish --out site --url https://example.com/images --key team.asc *.aci",
+    "perigee publish --out site --url https://example.com --prune images/",
   ],
   notes: [
     "a page that is not below --url lies in a directory called like its host: the document root for that host",
@@ -38,11 +42,22 @@ export default defineCommand({
       out: required("out"),
       url: required("url"),
       keys: options.list("key"),
+      prune: options.flag("prune"),
+      recheck: options.flag("recheck"),
       signal,
     });
   },
-  text: ({ images, pages }) => [
+  text: ({ images, removed, pages }) => [
     ...formatTable(["IMAGE", "SIGNED", "CHANGE", "URL"], images.map(row)),
+    ...(removed.length === 0
+      ? []
+      : [
+          "",
+          ...formatTable(
+            ["REMOVED"],
+            removed.map((file) => [printable(file)]),
+          ),
+        ]),
     "",
     ...formatTable(
       ["PAGE", "FILE"],
