@@ -5,6 +5,7 @@
 import { sha512 } from "../base/digest.ts";
 import { Failure } from "../base/failure.ts";
 import { discover, discoveryFailure } from "../fetch/discover.ts";
+import { isAbsent, statusFailure } from "../fetch/download.ts";
 import { ACIdentifier } from "../schema/names.ts";
 import { keyFileLimit } from "../trust/key-file.ts";
 import { formatFingerprint, type KeyInfo, readKeyFile } from "../trust/keys.ts";
@@ -78,7 +79,7 @@ async function discoverKeys(
   const options = { insecureHttp: settings.insecure.has("pubkey"), wanted: "keys", signal } as const;
   const discovery = await discover(await settings.http(), scope.prefix, [], options);
   if (discovery.keys.length > 0) return discovery.keys;
-  if (discovery.attempts.some(({ kind }) => kind === "network")) throw discoveryFailure(scope.prefix, discovery);
+  if (discovery.attempts.some(({ failure }) => failure !== undefined)) throw discoveryFailure(scope.prefix, discovery);
   throw new Failure("DISCOVERY_FAILED", `no keys are announced for ${scope.prefix}`, {
     subject: scope.prefix,
     cause: discovery.attempts.map(({ url, outcome }) => `${url}: ${outcome}`).join("; "),
@@ -100,10 +101,8 @@ async function load(settings: Settings, location: string, signal: AbortSignal | 
   const response = await (await settings.http()).get(location, { signal });
   if (response.status === 200) return await response.bytes(keyFileLimit);
   response.discard();
-  const isAbsent = response.status === 404 || response.status === 410;
-  throw new Failure(isAbsent ? "NOT_FOUND" : "HTTP_FAILED", `${location} answered ${response.status}`, {
-    subject: location,
-  });
+  if (!isAbsent(response.status)) throw statusFailure(response);
+  throw new Failure("NOT_FOUND", `${location} answered ${response.status}`, { subject: location });
 }
 
 /** Whether exactly these bytes are trusted for this scope already, so that there is nothing left to review. */

@@ -4,6 +4,7 @@ import type { HttpClient } from "../http/client.ts";
 import { requestUrl, type UrlPolicy } from "../http/url.ts";
 import { isUnderPrefix } from "../schema/names.ts";
 import { type Answers, getDocument } from "./answers.ts";
+import { statusFailure } from "./download.ts";
 import { type DiscoveryTags, pageLimit, readDiscoveryTags } from "./meta.ts";
 import { renderTemplate } from "./template.ts";
 
@@ -15,8 +16,8 @@ export interface Endpoint {
 export interface Attempt {
   readonly url: string;
   readonly outcome: string;
-  readonly kind: "absent" | "network" | "found";
-  /** What `network` means here. */
+  readonly kind: "absent" | "refused" | "network" | "found";
+  /** What `refused` (401, 403) or `network` means here. */
   readonly failure?: Failure | undefined;
 }
 
@@ -103,11 +104,12 @@ async function visit(
 }
 
 /**
- * Why nothing was found: a network failure when a place could not answer, else DISCOVERY_FAILED; every attempt is in the cause.
+ * Why nothing was found: NOT_AUTHORISED when a place wants to know who we are, a network failure when one could not answer, else
+ * DISCOVERY_FAILED; every attempt is in the cause.
  */
 export function discoveryFailure(name: string, { attempts }: Discovery): Failure {
   const cause = attempts.map(({ url, outcome }) => `${url}: ${outcome}`).join("; ");
-  const broken = attempts.find((attempt) => attempt.failure !== undefined)?.failure;
+  const broken = (attempts.find(({ kind }) => kind === "refused") ?? attempts.find(({ failure }) => failure))?.failure;
   if (broken !== undefined) {
     return new Failure(broken.code, `${name} could not be looked up: ${broken.message}`, {
       subject: name,
@@ -154,6 +156,7 @@ async function ask(http: HttpClient, url: string, { insecureHttp, answers, signa
 
 function outcomeOf(status: number, url: string): Omit<Attempt, "url"> {
   const outcome = `answered with status ${status}`;
+  if (status === 401 || status === 403) return { outcome, kind: "refused", failure: statusFailure({ status, url }) };
   if (status < 500) return { outcome, kind: "absent" };
   const failure = new Failure("HTTP_FAILED", `${url}: the server ${outcome}`, {
     subject: url,

@@ -85,6 +85,8 @@ describe("trusting keys", () => {
       findKeys(settings, { prefix: "example.com/none" }, []),
       failure("DISCOVERY_FAILED", /announced for example\.com\/none/),
     );
+    server.on("/?ac-discovery=1", { status: 401 });
+    await assert.rejects(findKeys(settings, { prefix: "example.com" }, []), failure("NOT_AUTHORISED", /401/));
     server.on("/?ac-discovery=1", { dropped: true });
     await assert.rejects(findKeys(settings, { prefix: "example.com" }, []), failure("HTTP_FAILED", /./));
     await assert.rejects(findKeys(settings, "root", []), failure("USAGE", /cannot be discovered/));
@@ -103,6 +105,8 @@ describe("trusting keys", () => {
     await assert.rejects(from("https://example.com/big.asc"), failure("LIMIT_EXCEEDED", /./));
     await assert.rejects(from("https://example.com/down.asc"), failure("HTTP_FAILED", /503/));
     await assert.rejects(from("https://example.com/gone.asc"), failure("NOT_FOUND", /404/));
+    server.on("/secret.asc", { status: 403 });
+    await assert.rejects(from("https://example.com/secret.asc"), failure("NOT_AUTHORISED", /403/));
     // Being told that keys may come over http is not being told that http may be used at all.
     const insecure = fresh({ insecure: new Set<InsecureOption>(["pubkey"]) });
     await assert.rejects(from("http://example.com/keys.asc", insecure), failure("HTTP_FAILED", /neither encrypted/));

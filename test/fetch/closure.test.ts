@@ -5,7 +5,7 @@ import { parseReference } from "../../src/fetch/reference.ts";
 import { listRecords } from "../../src/store/images.ts";
 import { storeTrustedKey } from "../../src/trust/keystore.ts";
 import { fails } from "../helpers/failures.ts";
-import { FetchWorld, makeImage } from "../helpers/fetch-world.ts";
+import { arch, FetchWorld, makeImage } from "../helpers/fetch-world.ts";
 import { craft, makeKey } from "../helpers/trust.ts";
 
 let world: FetchWorld;
@@ -89,6 +89,26 @@ describe("fetchClosure: the pull policy", () => {
     await world.fetch(path);
     assert.equal((await world.fetch("example.com/web", "never")).id, any.id);
     assert.notEqual(foreign.id, any.id);
+  });
+
+  it("every form of reference brings the image: name, version, labels, URL, file, file URL, ID", async () => {
+    const spec = { name: "example.com/web", version: "1" };
+    const { id } = await world.publish(spec);
+    await world.publish(spec, { at: world.pathOf(spec.name) });
+    const { path } = await world.writeImage("web.aci", spec);
+    const url = `https://example.com${world.pathOf(spec.name, spec.version)}`;
+    const names = [
+      "example.com/web",
+      "example.com/web:1",
+      "example.com/web,version=1",
+      `example.com/web:1,arch=${arch}`,
+    ];
+    for (const text of [...names, url, path, `file://${path}`]) {
+      assert.equal((await world.fetch(text)).id, id, text);
+    }
+    for (const text of [id, id.toUpperCase().replace("SHA512", "sha512"), id.slice(0, 15)]) {
+      assert.equal((await world.fetch(text, "update", offline)).id, id, text);
+    }
   });
 
   it("several requests: their records in order", async () => {

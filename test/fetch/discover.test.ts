@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { exitStatus } from "../../src/base/failure.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { type DiscoverOptions, discover, discoveryFailure } from "../../src/fetch/discover.ts";
 import { createHttpClient, type HttpOptions } from "../../src/http/client.ts";
@@ -114,6 +115,24 @@ describe("discover: the walk (DISC-1, DISC-7)", () => {
     assert.equal(result.code, "HTTP_FAILED");
     assert.match(result.message, /status 500/);
   });
+
+  for (const status of [401, 403]) {
+    it(`DISC-7: ${status} does not end the walk; when nothing is found it is NOT_AUTHORISED, and names auth.d`, async () => {
+      server.on(pages.name, { status });
+      server.on(pages.parent, { status: 500 });
+      const nothing = await look();
+      assert.deepEqual(server.paths(), [pages.name, pages.parent, pages.host]);
+      assert.deepEqual(
+        nothing.attempts.map(({ kind }) => kind),
+        ["refused", "network", "absent"],
+      );
+      const failure = discoveryFailure(name, nothing);
+      assert.ok(fails("NOT_AUTHORISED", new RegExp(`could not be looked up.*${status}`), { hint: /auth\.d/ })(failure));
+      assert.equal(exitStatus(failure), 4);
+      server.on(pages.host, { body: imageTag });
+      assert.equal((await look()).endpoints.length, 1);
+    });
+  }
 
   it("DISC-8: follows redirects of a page", async () => {
     server.on(pages.name, { status: 301, headers: { Location: "/moved" } });

@@ -66,13 +66,15 @@ describe("createHttpClient through a proxy", () => {
   let proxy: http.Server;
   const asked: { target: string; headers: http.IncomingHttpHeaders }[] = [];
   let refuse: string | undefined;
+  /** Where the proxy leads to, if not to the server. */
+  let port: number | undefined;
   before(async () => {
     authority = createAuthority();
     server = await startServer(authority.issue(["example.com"]));
     proxy = http.createServer().on("connect", (request, socket) => {
       asked.push({ target: request.url ?? "", headers: request.headers });
       if (refuse !== undefined) return socket.end(refuse);
-      const onward = connect(server.port, "127.0.0.1", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+      const onward = connect(port ?? server.port, "127.0.0.1", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
       socket.on("error", () => onward.destroy());
       onward.on("error", () => socket.destroy());
       return onward.pipe(socket).pipe(onward);
@@ -88,6 +90,7 @@ describe("createHttpClient through a proxy", () => {
   beforeEach(() => {
     asked.length = 0;
     refuse = undefined;
+    port = undefined;
   });
   const client = (options: Partial<HttpOptions> = {}) => {
     const { port } = proxy.address() as AddressInfo;
@@ -117,6 +120,25 @@ describe("createHttpClient through a proxy", () => {
     assert.equal(seen?.headers.authorization, "Bearer s3cret");
     assert.equal(seen?.headers["proxy-authorization"], undefined);
     assert.equal(seen?.host, "example.com");
+  });
+
+  it("HTTP_PROXY: plain http goes through a tunnel too, where it is allowed", async () => {
+    const plain = await startServer(undefined);
+    plain.on("/x", { body: "plain" });
+    port = plain.port;
+    try {
+      const address = proxy.address() as AddressInfo;
+      const proxies = read({ HTTP_PROXY: `http://127.0.0.1:${address.port}`, HTTPS_PROXY: "http://127.0.0.1:1" });
+      const fetch = client({ proxies, insecureHttp: true });
+      assert.equal(String(await (await fetch.get("http://example.com/x")).bytes(100)), "plain");
+      assert.equal(asked[0]?.target, "example.com:80");
+      assert.equal(plain.requests[0]?.headers.authorization, undefined, "credentials are for https only");
+      const direct = client({ proxies: { ...proxies, except: ["example.com"] }, insecureHttp: true });
+      await assert.rejects(direct.get("http://example.com:1/x"), fails("HTTP_FAILED"));
+      assert.equal(asked.length, 1, "NO_PROXY: not through the proxy");
+    } finally {
+      await plain.close();
+    }
   });
 
   it("T-D09: the certificate is checked inside, whatever the environment says", async () => {

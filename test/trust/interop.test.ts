@@ -133,6 +133,62 @@ describe("gpg", () => {
     );
   });
 
+  it("T-S19: signatures by its signing subkey count as the primary key's, and gpgv verifies ours by it", async () => {
+    const user = "subkey@example.com";
+    gpg(...unprotected, "--quick-gen-key", user, "ed25519", "cert", "never");
+    const [primary] = await readKeyFile(gpg("--armor", "--export", user));
+    const fingerprint = primary?.info.fingerprint ?? "";
+    gpg(...unprotected, "--quick-add-key", fingerprint, "ed25519", "sign", "never");
+    const [key] = await readKeyFile(gpg("--armor", "--export", user));
+    assert.ok(key !== undefined);
+    await storeTrustedKey(path("subkey"), "root", key.armored);
+    const theirs = gpg("--local-user", user, "--armor", "--output", "-", "--detach-sign", path("image.aci"));
+    const secret = await unlockKey(gpg(...unprotected, "--armor", "--export-secret-keys", user));
+    const ours = (await signStream(once(content), [secret], new Date())).file;
+    for (const signature of [theirs, ours]) {
+      const [signer] = await verify({ directory: path("subkey"), signature, content, now: new Date() });
+      assert.equal(signer?.fingerprint, fingerprint);
+    }
+    writeFileSync(path("subkey.asc"), ours);
+    gpg("--yes", "--output", path("subkey.gpg"), "--export", user);
+    const status = gpgv("--keyring", path("subkey.gpg"), path("subkey.asc"), path("image.aci"));
+    const [, by, of] = /VALIDSIG ([0-9A-F]{40}) .* 10 00 ([0-9A-F]{40})/.exec(status) ?? [];
+    assert.equal(of?.toLowerCase(), fingerprint);
+    assert.notEqual(by, of);
+  });
+
+  it("T-S08, T-S10: its keys and signatures that have expired do not count", async () => {
+    const made = new Date("2026-01-01T00:00:00Z");
+    const at = `${made.toISOString().replace(/[-:]|\.\d+Z/g, "")}!`;
+    const user = "expired@example.com";
+    gpg(...unprotected, "--faked-system-time", at, "--quick-gen-key", user, "ed25519", "sign", "7d");
+    const sign = (...options: string[]) =>
+      gpg(
+        "--faked-system-time",
+        at,
+        ...options,
+        "--local-user",
+        user,
+        "--armor",
+        "--output",
+        "-",
+        "--detach-sign",
+        path("image.aci"),
+      );
+    const [key] = await readKeyFile(gpg("--armor", "--export", user), made);
+    assert.ok(key !== undefined);
+    await storeTrustedKey(path("expired"), "root", key.armored);
+    const after = (days: number) => new Date(made.getTime() + days * 24 * 60 * 60 * 1000);
+    const check = (signature: Buffer, days: number) =>
+      verify({ directory: path("expired"), signature, content, now: after(days) });
+    const plain = sign();
+    assert.equal((await check(plain, 6)).length, 1);
+    await assert.rejects(check(plain, 8), failure("SIGNATURE_INVALID", /expired/));
+    const short = sign("--default-sig-expire", "2d");
+    assert.equal((await check(short, 1)).length, 1);
+    await assert.rejects(check(short, 3), failure("SIGNATURE_INVALID", /expired/));
+  });
+
   it("T-S06, T-S18: its binary signatures count, with SHA-1 they do not", async () => {
     const user = "theirs-rsa3072@example.com";
     const sign = (...options: string[]) =>

@@ -10,7 +10,11 @@ export default defineCommand({
   description:
     "Asks https://NAME?ac-discovery=1 and its parents, as fetch and trust do, and shows what came of every place. Downloads nothing.",
   examples: ["perigee discover example.com/web", "perigee discover example.com/web:1.0.0,arch=aarch64 --format json"],
-  notes: ["3: no place announces the name", "7: a server could not be reached"],
+  notes: [
+    "3: no place announces the name",
+    "4: a server wants to know who you are (auth.d)",
+    "7: a server could not be reached",
+  ],
   run: ({ args, settings, signal }) => discoverImages(settings, { names: args, signal }),
   text: (images) => images.flatMap(lines),
 });

@@ -25,7 +25,7 @@ export default defineCommand({
   ],
   notes: [
     "3: every place that was asked does not have it",
-    "4: it has no signature, or none by a trusted key",
+    "4: it has no signature, or none by a trusted key; a server wants to know who you are (auth.d)",
     "5: its signature is bad, it is another image than the one asked for, or an older one than before",
     "7: a server could not be reached",
   ],
