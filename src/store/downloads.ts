@@ -90,13 +90,22 @@ export async function sweepTurns(store: Store): Promise<number> {
   let count = 0;
   for (const name of listNames(turnsOf(store))) {
     const path = join(turnsOf(store), name);
-    // Whatever is no file is nobody's.
-    const lock = lstatSync(path, { throwIfNoEntry: false })?.isFile() === true ? openIfThere(path) : "stranger";
+    // Held while it goes, so that nobody takes it in between; whatever is no file is nobody's.
+    const lock = isFile(path) ? openIfThere(path) : "stranger";
     if (lock === "gone" || lock === "held") continue;
     count += await throwAway(store, [path]);
     if (lock !== "stranger") lock.release();
   }
   return count;
+}
+
+/** Whether nobody holds that turn. */
+export function isFreeTurn(path: string): boolean {
+  return !isFile(path) || !isOwned(path);
+}
+
+function isFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function isOwned(path: string): boolean {

@@ -28,7 +28,8 @@ export interface Store {
 /** The layout this program reads and writes. Another one is refused, never guessed at. */
 export const layoutVersion = "1";
 
-const directories = ["blobs", "blobs/sha512", "manifests", "index", "trees", "staging", "turns", "trash"];
+/** Below the root; every store has them. */
+export const directories = ["blobs", "blobs/sha512", "manifests", "index", "trees", "staging", "turns", "trash"];
 
 export const stagingOf = (store: Store): string => join(store.root, "staging");
 /** Locks of those who download, by URL (downloads.ts). Stores of before have none until it is needed. */
@@ -38,6 +39,8 @@ export const treesOf = (store: Store): string => join(store.root, "trees");
 export const indexOf = (store: Store): string => join(store.root, "index");
 export const manifestsOf = (store: Store): string => join(store.root, "manifests");
 export const blobsOf = (store: Store): string => join(store.root, "blobs", "sha512");
+/** Where `store check --repair` puts what it took out and cannot make anew; made when needed. */
+export const quarantineOf = (store: Store): string => join(store.root, "quarantine");
 /** Locked shared by users of the store, exclusively by whoever removes from it. */
 export const lockOf = (store: Store): string => join(store.root, "lock");
 

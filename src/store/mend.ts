@@ -12,7 +12,7 @@ import { acceptedLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { readArchiveBlob } from "./images.ts";
 import { blobPath, manifestPath, recordPath, type Store } from "./layout.ts";
-import { listNames, listRecordsSync, shelvesOf } from "./lookup.ts";
+import { listNames, listRecordsSync, readRecordSync, shelvesOf } from "./lookup.ts";
 import { encodeSelfChecking, type StoredRecord } from "./records.ts";
 import { throwAway } from "./staging.ts";
 
@@ -30,7 +30,7 @@ export async function mendIndex(
   const owned = new Set(listRecordsSync(store).map((record) => record.archive.sha512));
   for (const digest of archiveDigests(store)) {
     if (owned.has(digest) || broken.size === 0) continue;
-    const id = await mendFrom(store, digest, broken, log, signal);
+    const id = await mendFrom(store, digest, (image) => broken.has(image), log, signal);
     if (id === undefined) continue;
     broken.delete(id);
     log.warn(`the index entry of ${id} was broken and is mended; it counts as unsigned until it is fetched again`);
@@ -41,13 +41,24 @@ export async function mendIndex(
   }
 }
 
-/** Makes manifests anew that are gone or were changed; with the store's exclusive lock. The records say what they must be. */
+/** Lists again what lies in an archive that no record owns. @returns the image of the archive; undefined when it is listed with another, or is none */
+export async function mendOrphan(
+  store: Store,
+  digest: string,
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<ImageID | undefined> {
+  return await mendFrom(store, digest, (image) => readRecordSync(store, image) === undefined, log, signal);
+}
+
+/** Makes manifests anew that are gone or were changed; with the store's exclusive lock. The records say what they must be. @returns how many */
 export async function mendManifests(
   store: Store,
   records: readonly StoredRecord[],
   log: Log,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<number> {
+  let mended = 0;
   for (const record of records) {
     const name = excerpt(record.name);
     try {
@@ -56,6 +67,7 @@ export async function mendManifests(
       await throwAway(store, [manifestPath(store, id)]);
       await writeAtomic(manifestPath(store, id), manifestBytes, 0o600);
       log.warn(`the stored manifest of ${name} was broken and is mended`);
+      mended += 1;
     } catch (error) {
       if (!(error instanceof Failure) || signal?.aborted) throw error;
       log.warn(
@@ -63,6 +75,7 @@ export async function mendManifests(
       );
     }
   }
+  return mended;
 }
 
 function archiveDigests(store: Store): readonly string[] {
@@ -71,11 +84,11 @@ function archiveDigests(store: Store): readonly string[] {
     .filter((name) => /^[0-9a-f]{128}$/.test(name));
 }
 
-/** Writes the record of the image in one archive, if that is among `broken`. @returns its ID */
+/** Writes the record of the image in one archive, if that is wanted. @returns its ID */
 async function mendFrom(
   store: Store,
   digest: string,
-  broken: ReadonlySet<ImageID>,
+  isWanted: (id: ImageID) => boolean,
   log: Log,
   signal: AbortSignal | undefined,
 ): Promise<ImageID | undefined> {
@@ -90,10 +103,10 @@ async function mendFrom(
     });
   } catch (error) {
     if (!(error instanceof Failure) || signal?.aborted) throw error;
-    log.warn(`an archive of the store is broken and is removed: ${error.message}`);
+    log.warn(`an archive of the store is broken: ${error.message}`);
     return undefined;
   }
-  if (!broken.has(summary.id)) return undefined;
+  if (!isWanted(summary.id)) return undefined;
   // What stands there may be a directory, which no file replaces.
   await throwAway(store, [recordPath(store, summary.id), manifestPath(store, summary.id)]);
   await writeAtomic(manifestPath(store, summary.id), summary.manifestBytes, 0o600);

@@ -21,7 +21,7 @@ export const newestOf = (store: Store): string => join(store.root, "newest");
 
 /** When the newest image of that name and labels was signed; undefined when none was seen, or the file is not whole. */
 export function readNewest(store: Store, named: Named): Date | undefined {
-  const key = keyOf(named);
+  const key = newestKey(named);
   const file = readStateFile(pathOf(store, key));
   const value = "problem" in file ? undefined : decodeSelfChecking(file.bytes);
   if (!isObject(value) || value["key"] !== key || !isText(value["signedAt"])) return undefined;
@@ -37,14 +37,15 @@ export async function noteNewest(store: Store, named: Named, signedAt: Date, low
     const noted = readNewest(store, named);
     const difference = signedAt.getTime() - (noted?.getTime() ?? Number.NEGATIVE_INFINITY);
     if (difference === 0 || (difference < 0 && !lower)) return;
-    const key = keyOf(named);
+    const key = newestKey(named);
     await writeAtomic(pathOf(store, key), encodeSelfChecking({ key, signedAt: signedAt.toISOString() }), 0o600);
   } finally {
     lock.release();
   }
 }
 
-function keyOf({ name, labels }: Named): string {
+/** Which mark it is; its file is named after the SHA-512 of this. */
+export function newestKey({ name, labels }: Named): string {
   const pairs = labels.map((label) => [label.name, label.value]).sort(([a = ""], [b = ""]) => (a < b ? -1 : 1));
   return JSON.stringify([name, pairs]);
 }

@@ -12,6 +12,7 @@ import { FileLock } from "../shim/flock.ts";
 import { removeTrees } from "../shim/remove.ts";
 import { rootfsOf, type Store, stagingOf, trashOf } from "./layout.ts";
 import { listNames } from "./lookup.ts";
+import { partialIn } from "./partial.ts";
 
 /** A directory below staging/ that its owner holds locked: a free lock means that the owner is dead. */
 export interface StagingDirectory {
@@ -102,6 +103,14 @@ export async function sweepStaging(store: Store): Promise<number> {
   }
   await emptyTrash(store);
   return dead;
+}
+
+/** Whether it is nobody's, and holds no part of a download that could be gone on with. */
+export function isDeadStaging(path: string): boolean {
+  if (!isDirectory(path)) return true;
+  const lock = openIfThere(path);
+  lock?.release();
+  return lock !== undefined && partialIn(path) === undefined;
 }
 
 async function takeFromDead(store: Store, path: string): Promise<boolean> {

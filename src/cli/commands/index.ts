@@ -153,6 +153,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import("./gc.ts"),
     },
   ],
+  [
+    "store check",
+    {
+      group: "Other",
+      summary: "Check that the store is whole, and mend what is not",
+      load: () => import("./store-check.ts"),
+    },
+  ],
   ["version", { group: "Other", summary: "Print versions", load: () => import("./version.ts") }],
 ]);
 
