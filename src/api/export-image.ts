@@ -28,7 +28,11 @@ export interface ExportedImage {
 export async function exportImage(settings: Settings, options: ExportImageOptions): Promise<ExportedImage> {
   const { image, output, overwrite = false, signal } = options;
   requireImageName(output);
-  const { store, record, open } = await findStoredImage(settings, image);
+  const { store, record, open } = await findStoredImage(
+    settings,
+    image,
+    (file) => `cp ${file} ${printable(output)}: it is the archive`,
+  );
   touchImage(store, record.id);
   const { id, name } = record;
   settings.log.debug(`exporting ${printable(name)} from ${record.archive.sha512}`);

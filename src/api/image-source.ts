@@ -44,16 +44,17 @@ export async function findImageSource(settings: Settings, image: string): Promis
   };
 }
 
-/** As findImageSource, for what only an image of the store can do. @throws Failure USAGE for a file */
+/** As findImageSource, for what only an image of the store can do; `instead` is what does the like for a file. @throws Failure USAGE for a file */
 export async function findStoredImage(
   settings: Settings,
   image: string,
+  instead: (file: string) => string,
 ): Promise<Extract<ImageSource, { kind: "stored" }>> {
   const source = await findImageSource(settings, image);
   if (source.kind === "stored") return source;
   throw new Failure("USAGE", `${excerpt(image)} is a file; this is for images of the store`, {
     subject: image,
-    hint: `perigee fetch ${printable(image)}, then name the image`,
+    hint: `${instead(printable(image))}; or perigee fetch ${printable(image)}, and name the image`,
   });
 }
 

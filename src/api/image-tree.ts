@@ -51,7 +51,11 @@ export interface ImageTree {
 /** @throws Failure USAGE, NOT_FOUND, AMBIGUOUS, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH, DIGEST_MISMATCH */
 export async function imageTree(settings: Settings, options: ImageTreeOptions): Promise<ImageTree> {
   const { image, files = false, signal } = options;
-  const { store, record } = await findStoredImage(settings, image);
+  const { store, record } = await findStoredImage(
+    settings,
+    image,
+    (file) => `perigee image cat-manifest ${file} lists its dependencies`,
+  );
   const lock = await lockStore(store, "shared", { signal, log: settings.log });
   try {
     const plan = planTree(store, record.id);

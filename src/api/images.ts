@@ -88,6 +88,9 @@ export interface ExtractedImage {
   readonly id: ImageID;
   readonly name: string;
   readonly directory: string;
+  /** Entries below rootfs, and the bytes of its files. */
+  readonly entries: number;
+  readonly fileBytes: number;
   /** What could not be made, `path: what`; device nodes always. */
   readonly skipped: readonly string[];
 }
@@ -113,7 +116,8 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
     signal,
   });
   for (const what of skipped) settings.log.warn(`left out: ${what}`);
-  return { id: summary.id, name: summary.manifest.name, directory, skipped };
+  const { id, manifest, entries, fileBytes } = summary;
+  return { id, name: manifest.name, directory, entries, fileBytes, skipped };
 }
 
 export interface RemoveImagesOptions {

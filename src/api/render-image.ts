@@ -37,7 +37,11 @@ export interface RenderedImage {
 export async function renderImage(settings: Settings, options: RenderImageOptions): Promise<RenderedImage> {
   const { image, signal } = options;
   const { log } = settings;
-  const { store, record } = await findStoredImage(settings, image);
+  const { store, record } = await findStoredImage(
+    settings,
+    image,
+    (file) => `perigee image extract ${file} DIRECTORY, without what it depends on`,
+  );
   const lock = await lockStore(store, "shared", { signal, log });
   try {
     const layers = planTree(store, record.id).layers;

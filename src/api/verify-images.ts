@@ -22,6 +22,9 @@ export interface StoredVerdict {
   readonly failure?: Failure | undefined;
 }
 
+const instead = (file: string): string =>
+  `perigee image validate ${file}, and perigee verify ${file} for its signature`;
+
 /**
  * A verdict for each, in order. What is wrong with a stored image is part of its verdict; one that is not there is a failure.
  * @throws Failure NOT_FOUND, AMBIGUOUS, USAGE, INTERRUPTED, DISK_FULL, NOT_ROOT
@@ -30,7 +33,7 @@ export async function verifyStoredImages(
   settings: Settings,
   { images, repair = true, signal }: VerifyStoredOptions,
 ): Promise<readonly StoredVerdict[]> {
-  const found = await Promise.all(images.map((image) => findStoredImage(settings, image)));
+  const found = await Promise.all(images.map((image) => findStoredImage(settings, image, instead)));
   const { log } = settings;
   const users = () => treeUsers(settings.directories.data);
   const verdicts: StoredVerdict[] = [];

@@ -84,7 +84,17 @@ function resolveName(word: Word, names: readonly string[]): string {
   if (match !== undefined && other === undefined) return match;
   const shown = printable(word.text);
   const what = other === undefined ? `there is no command ${shown}` : `${shown} may be ${matches.join(" or ")}`;
-  throw scriptFailure(word.place, "ACB-3", what, "docs/acbuild.md lists the commands");
+  throw scriptFailure(word.place, "ACB-3", what, hintFor(word.text));
+}
+
+/** What begins lines of a script for a shell, of which acbuild's are some of the lines. */
+const shellWords =
+  /^(?:set|trap|if|then|else|elif|fi|for|while|until|do|done|case|esac|function|export|local|source|exit|echo|printf|cd|mkdir|rm|cp|curl|\.|\[\[?|[A-Za-z_]\w*(?:=.*|\(\)))$/s;
+
+function hintFor(word: string): string {
+  return shellWords.test(word)
+    ? "scripts for a shell are not read: docs/acbuild.md says what to do with one"
+    : "docs/acbuild.md lists the commands";
 }
 
 function withFlags(name: string, place: Place, words: readonly Word[], grammar: Grammar | undefined): Call {

@@ -12,6 +12,8 @@ export interface Place {
 export interface Word {
   readonly text: string;
   readonly place: Place;
+  /** A shell would have put something else where this says `$NAME`, `${…}`, `$(…)` or a backquote. */
+  readonly hasVariable?: true;
 }
 
 /** One command: at least one word. */
@@ -35,6 +37,7 @@ interface Cursor {
   at: number;
   line: number;
   column: number;
+  hasVariable: boolean;
 }
 
 /**
@@ -43,7 +46,7 @@ interface Cursor {
  * @throws Failure RECIPE_INVALID for a quote that is not closed, a NUL, or nothing behind the last `\`
  */
 export function commandLines(text: string, file: string): readonly CommandLine[] {
-  const cursor: Cursor = { file, characters: [...text], at: 0, line: 1, column: 1 };
+  const cursor: Cursor = { file, characters: [...text], at: 0, line: 1, column: 1, hasVariable: false };
   const lines: CommandLine[] = [];
   let words: Word[] = [];
   for (;;) {
@@ -101,15 +104,25 @@ function skipBlanks(cursor: Cursor): void {
 function readWord(cursor: Cursor): Word {
   const place = placeOf(cursor);
   let text = "";
+  cursor.hasVariable = false;
   for (;;) {
     const character = cursor.characters[cursor.at];
-    if (character === undefined || character === "\n" || isBlank(character)) return { text, place };
+    if (character === undefined || character === "\n" || isBlank(character)) {
+      return cursor.hasVariable ? { text, place, hasVariable: true } : { text, place };
+    }
+    noteVariable(cursor);
     if (isJoint(cursor)) takeJoint(cursor);
     else if (character === "'") text += readSingle(cursor);
     else if (character === '"') text += readDouble(cursor);
     else if (character === "\\") text += readEscaped(cursor);
     else text += take(cursor);
   }
+}
+
+function noteVariable(cursor: Cursor): void {
+  const { characters, at } = cursor;
+  const isDollar = characters[at] === "$" && /^[A-Za-z_{(]/.test(characters[at + 1] ?? "");
+  cursor.hasVariable ||= isDollar || characters[at] === "`";
 }
 
 function readSingle(cursor: Cursor): string {
@@ -131,6 +144,7 @@ function readDouble(cursor: Cursor): string {
   let text = "";
   while (cursor.characters[cursor.at] !== '"') {
     if (cursor.at >= cursor.characters.length) throw notClosed(place);
+    noteVariable(cursor);
     if (isJoint(cursor)) takeJoint(cursor);
     else if (cursor.characters[cursor.at] !== "\\") text += take(cursor);
     else {

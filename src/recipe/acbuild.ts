@@ -1,5 +1,5 @@
 /** An acbuild script → the recipe it means. Every complaint says file, line and column; nothing is run or built here. */
-import { Failure } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import type { JsonPosition } from "../schema/strict-json.ts";
 import { readCall } from "./acbuild-call.ts";
@@ -103,6 +103,14 @@ async function readNested(line: CommandLine, reading: Reading, depth: number): P
 async function readLine(line: CommandLine, place: Place, reading: Reading): Promise<void> {
   const { draft, context } = reading;
   const call = readCall(line, commands);
+  // Programs of the image may read variables themselves.
+  const isForPrograms = ["run", "set-exec", "set-event-handler"].includes(call.name);
+  const variable = isForPrograms ? undefined : line.find(({ hasVariable }) => hasVariable === true);
+  if (variable !== undefined) {
+    draft.notes.push(
+      `${showPlace(variable.place)}: ${excerpt(variable.text)} is taken as it stands: nothing is substituted`,
+    );
+  }
   requireOrder(call.name, place, draft);
   const read = (file: Word): Promise<Buffer> => readContextFile(context, file, sizeLimit);
   for (const step of (await commands[call.name]?.steps(call, draft, read)) ?? []) reading.steps.push({ step, place });

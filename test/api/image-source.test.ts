@@ -54,7 +54,13 @@ describe("findImageSource", () => {
 describe("findStoredImage", () => {
   it("takes no file", async (t) => {
     const { settings, id, file } = await setUp(t);
-    assert.equal((await findStoredImage(settings, "example.com/web")).record.id, id);
-    await assert.rejects(findStoredImage(settings, file), fails("USAGE", /is a file/, { hint: /perigee fetch/ }));
+    assert.equal((await findStoredImage(settings, "example.com/web", String)).record.id, id);
+    const instead = (path: string) => `cp ${path} there`;
+    await assert.rejects(
+      findStoredImage(settings, file, instead),
+      fails("USAGE", /is a file/, {
+        hint: /^cp \/.*web\.aci there; or perigee fetch \/.*web\.aci, and name the image$/,
+      }),
+    );
   });
 });

@@ -177,7 +177,9 @@ describe("extractImage", () => {
     const record = await importReal(store, await web());
     const directory = join(home, "out");
     const extracted = await extractImage(settings, { image: "example.com/web", directory });
-    assert.deepEqual(extracted, { id: record.id, name: "example.com/web", directory, skipped: [] });
+    const { entries, fileBytes, ...rest } = extracted;
+    assert.deepEqual(rest, { id: record.id, name: "example.com/web", directory, skipped: [] });
+    assert.ok(entries >= 3 && fileBytes > 0);
     assert.deepEqual((await readdir(directory)).sort(), ["manifest", "rootfs"]);
     assert.equal((await stat(directory)).mode & 0o7777, 0o700);
     assert.equal((await stat(join(directory, "rootfs/bin/web"))).mode & 0o7777, 0o4755);

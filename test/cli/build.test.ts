@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { createReadStream, readFileSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import build from "../../src/cli/commands/build.ts";
 import { readArchive } from "../../src/image/archive.ts";
 import { sniffCompression } from "../../src/image/compression.ts";
-import { perigee } from "../helpers/command.ts";
+import { perigee, perigeeIn } from "../helpers/command.ts";
 import { commandContext, type GivenLine } from "../helpers/command-context.ts";
 import { fails } from "../helpers/failures.ts";
 import { makeLayout } from "../helpers/image-tree.ts";
@@ -37,6 +37,19 @@ describe("perigee build", () => {
     assert.deepEqual(lines, [result.id]);
     const { id, compression } = await readArchive(createReadStream(at("a.aci")));
     assert.deepEqual([id, compression], [result.id, "gzip"]);
+  });
+  it("says where the image is, on standard error; without OUT a recipe names it", () => {
+    writeFileSync(at("named.yaml"), 'name: example.com/named\nlabels: { version: "1.0" }\n');
+    const { status, stdout, stderr } = perigeeIn(temporary.path, temporary.path, "build", "-f", "named.yaml");
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^sha512-[0-9a-f]{128}\n$/);
+    assert.match(stderr, /^wrote named-1\.0\.aci: [\d.]+ \S+$/m);
+    assert.ok(existsSync(at("named-1.0.aci")));
+  });
+  it("what is for recipes is refused without one", async () => {
+    for (const options of [{ context: "x" }, { "shell-at": "1" }]) {
+      await assert.rejects(run({ args: [at("layout"), at("x.aci")], options }), fails("USAGE", /is for recipes/));
+    }
   });
   it("--sbom and --check do what they say, of the kind that is named", async () => {
     const args = [at("layout"), at("s.aci")];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { commands, commandsBelow, findCommand } from "../../src/cli/commands/index.ts";
 import { globalDeclarations } from "../../src/cli/globals.ts";
-import { commandHelp } from "../../src/cli/help.ts";
+import { commandHelp, exitStatusLines } from "../../src/cli/help.ts";
 import { declareOptions } from "../../src/cli/options.ts";
 
 describe("findCommand", () => {
@@ -56,6 +56,14 @@ describe("every command", () => {
         "an option hides a global one",
       );
       assert.ok(commandHelp(command).length > 5);
+      // One status a line, in order, so that scripts' authors find theirs.
+      const statuses = exitStatusLines(command).filter((line) => !line.startsWith("more: "));
+      for (const line of statuses) assert.match(line, /^\d+(?:…\d+)? {2,}(?!.*; \d+:)[^\d\s]/);
+      const numbers = statuses.map((line) => Number.parseInt(line, 10));
+      assert.deepEqual(
+        numbers,
+        [...new Set(numbers)].sort((one, other) => one - other),
+      );
     });
   }
 });

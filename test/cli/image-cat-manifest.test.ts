@@ -24,6 +24,7 @@ describe("perigee image cat-manifest", () => {
     const pretty = perigee(data, "image", "cat-manifest", "example.com/web:1.0");
     assert.equal(pretty.status, 0);
     assert.match(pretty.stdout, /^\{\n {2}"acKind": "ImageManifest",\n/);
+    assert.match(pretty.stderr, /^the manifest of example\.com\/web:1\.0: \d+ B\n$/);
     const plain = perigee(data, "image", "cat-manifest", "--pretty-print=false", "example.com/web");
     assert.equal(plain.stdout.split("\n").length, 2);
     assert.deepEqual(JSON.parse(plain.stdout), JSON.parse(pretty.stdout));

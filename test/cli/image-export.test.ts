@@ -10,7 +10,11 @@ describe("perigee image export", () => {
     const { home, data, ids } = await storedImages(t);
     const output = join(home, "out.aci");
     const line = ["image", "export", "example.com/top", output];
-    assert.deepEqual(perigee(data, ...line), { status: 0, stdout: `${output}\n`, stderr: "" });
+    const first = perigee(data, ...line);
+    assert.deepEqual([first.status, first.stdout], [0, `${output}\n`]);
+    assert.match(first.stderr, /^wrote \S+out\.aci: [\d.]+ \S+\n$/);
+    const file = perigee(data, "image", "export", output, join(home, "other.aci"));
+    assert.deepEqual([file.status, /try: cp \S+ \S+other\.aci/.test(file.stderr)], [2, true]);
     const again = perigee(data, ...line);
     assert.equal(again.status, 6);
     assert.match(again.stderr, /try: .*--overwrite/);

@@ -17,14 +17,21 @@ describe("perigee image extract", () => {
     assert.deepEqual(perigee(data, "image", "extract", "example.com/web", out), {
       status: 0,
       stdout: `${out}\n`,
-      stderr: "",
+      stderr: `wrote ${out}: example.com/web, 2 files and directories, 5 B\n`,
     });
     assert.equal(await readFile(join(out, "rootfs", "hello"), "utf8"), "hello");
     const again = perigee(data, "image", "extract", id, out);
     assert.equal(again.status, 6);
     assert.match(again.stderr, /error\[ALREADY_EXISTS\].*\n(.*\n)* {2}try: .*--overwrite/);
     const replaced = perigee(data, "image", "extract", "--rootfs-only", "--overwrite", "--format=json", id, out);
-    assert.deepEqual(JSON.parse(replaced.stdout), { id, name: "example.com/web", directory: out, skipped: [] });
+    assert.deepEqual(JSON.parse(replaced.stdout), {
+      id,
+      name: "example.com/web",
+      directory: out,
+      entries: 2,
+      fileBytes: 5,
+      skipped: [],
+    });
     assert.deepEqual(await readdir(out), ["hello"]);
     assert.deepEqual(await readdir(home), ["out"]);
   });

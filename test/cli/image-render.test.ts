@@ -10,7 +10,11 @@ describe("perigee image render", () => {
     const { home, data, ids } = await storedImages(t);
     const out = join(home, "out");
     const line = ["image", "render", "example.com/top", out];
-    assert.deepEqual(perigee(data, ...line), { status: 0, stdout: `${out}\n`, stderr: "" });
+    assert.deepEqual(perigee(data, ...line), {
+      status: 0,
+      stdout: `${out}\n`,
+      stderr: `wrote ${out}: example.com/top, 3 images\n`,
+    });
     assert.deepEqual(readdirSync(join(out, "rootfs")).sort(), ["big", "bin", "etc"]);
     assert.equal(perigee(data, ...line).status, 6);
     const { stdout } = perigee(data, ...line, "--overwrite", "--rootfs-only", "--format=json");

@@ -13,10 +13,16 @@ export interface CommandResult {
 
 /** `perigee ARGS` with the data directory `data` and no configuration of the machine. */
 export function perigee(data: string, ...args: readonly string[]): CommandResult {
+  return perigeeIn(process.cwd(), data, ...args);
+}
+
+/** As `perigee`, with the working directory `directory`. */
+export function perigeeIn(directory: string, data: string, ...args: readonly string[]): CommandResult {
   const none = join(data, "no-configuration");
   const globals = ["--dir", data, "--system-config", none, "--local-config", none, "--user-config", none];
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args, ...globals], {
     encoding: "utf8",
+    cwd: directory,
     env: { PATH: process.env["PATH"] ?? "" },
   });
   return { status, stdout, stderr };

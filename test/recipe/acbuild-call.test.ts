@@ -49,8 +49,11 @@ describe("readCall", () => {
     assert.equal(read("run --quiet=false a").flag("--quiet"), "false");
     assert.equal(read("run a").flag("--quiet"), undefined);
   });
-  const bad: readonly (readonly [string, RegExp])[] = [
+  const bad: readonly (readonly [text: string, message: RegExp, hint?: RegExp])[] = [
     ["frobnicate", /^s:1:1: ACB-3: there is no command frobnicate/],
+    ["if true", /^s:1:1: ACB-3: there is no command if/, /scripts for a shell/],
+    ["V=1", /^s:1:1: ACB-3: there is no command V=1/, /scripts for a shell/],
+    ["set -e", /^s:1:1: ACB-3: set may be/, /scripts for a shell/],
     ["s x", /^s:1:1: ACB-3: s may be set-user or set-event-handler/],
     ["label", /^s:1:1: ACB-3: label is followed by add or remove/],
     ["label twist a", /^s:1:7: ACB-3: there is no command twist/],
@@ -63,5 +66,7 @@ describe("readCall", () => {
     ["acbuild --debug", /ACB-3: a command is missing/],
     ["'' x", /ACB-3: there is no command/],
   ];
-  for (const [text, message] of bad) it(text, () => assert.throws(() => read(text), fails("RECIPE_INVALID", message)));
+  for (const [text, message, hint = /(?:)/] of bad) {
+    it(text, () => assert.throws(() => read(text), fails("RECIPE_INVALID", message, { hint })));
+  }
 });

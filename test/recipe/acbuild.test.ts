@@ -71,6 +71,10 @@ describe("parseAcbuildScript", () => {
     await assert.rejects(parse("\ufeffbegin"), fails("RECIPE_INVALID", /ACB-3/));
   });
   it("says what is not done as acbuild did it", async () => {
+    const shell = await parse(
+      'begin\nset-name a\nlabel add v "$V"\nlabel add w \'$W\'\nlabel add x \\$X\nrun -- sh -c "$Y"\n',
+    );
+    assert.deepEqual(shell.notes, ["s:3:13: $V is taken as it stands: nothing is substituted"]);
     const { notes } = await parse("begin --insecure x\nset-name a\nrun --engine chroot x\ncat-manifest\n");
     assert.deepEqual(
       notes.map((note) => note.split(" ")[0]),

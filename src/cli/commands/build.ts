@@ -5,13 +5,14 @@ import { Failure, printable } from "../../base/failure.ts";
 import { type SbomKind, sbomKinds } from "../../schema/sbom-link.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { compressionOf, compressionOptions } from "../compression.ts";
+import { wroteFile } from "../summary.ts";
 
 export default defineCommand({
   name: "build",
   arguments: "[directory-or-output] [output]",
   summary: "Build an image from a recipe, or from a manifest and a root file system",
   description:
-    "With --file, carries out the steps of a recipe (docs/recipes.md): from a base image or from nothing, by copying files and running commands, each step kept in a cache. " +
+    "With --file, carries out the steps of a recipe (docs/recipes.md): from a base image or from nothing, by copying files and running commands, each step kept in a cache; without OUTPUT the image is NAME-VERSION.aci here. " +
     "Else the directory holds the file manifest and the directory rootfs, which becomes / of the image; " +
     "with --manifest and --rootfs only the output is named. Modes, owners, links, devices, extended attributes and " +
     "capabilities of the files are kept. The same input gives the same bytes; with SOURCE_DATE_EPOCH set, later times are that one.",
@@ -44,26 +45,9 @@ export default defineCommand({
     "SOURCE_DATE_EPOCH=0 perigee build --owner-root --overwrite web/ web.aci",
   ],
   run: async (context): Promise<BuildResult | RecipeResult> => {
-    const { args, options, settings, signal } = context;
-    const [recipe, script] = [options.text("file"), options.text("script")];
-    if (recipe !== undefined && script !== undefined)
-      throw new Failure("USAGE", "build takes --file or --script, not both");
-    if (recipe !== undefined) return await fromRecipe(context, recipe);
-    if (script !== undefined) return await fromRecipe(context, script, "acbuild");
-    refuseGiven(options, ["context", "shell-at"], "is for recipes: it needs --file or --script");
-    const [directory, output] = argumentsOf(args, options.text("manifest") ?? options.text("rootfs"));
-    return await buildImage(settings, {
-      directory,
-      manifest: options.text("manifest"),
-      rootfs: options.text("rootfs"),
-      output,
-      overwrite: options.flag("overwrite"),
-      compression: compressionOf(options),
-      ownerRoot: options.flag("owner-root"),
-      sbom: sbomOf(options),
-      check: options.flag("check"),
-      signal,
-    });
+    const built = await build(context);
+    context.settings.log.info(wroteFile(built));
+    return built;
   },
   text: ({ id }) => [id],
   notes: [
@@ -74,6 +58,29 @@ export default defineCommand({
     "with --shell-at: the shell's own, as with run",
   ],
 });
+
+async function build(context: CommandContext): Promise<BuildResult | RecipeResult> {
+  const { args, options, settings, signal } = context;
+  const [recipe, script] = [options.text("file"), options.text("script")];
+  if (recipe !== undefined && script !== undefined)
+    throw new Failure("USAGE", "build takes --file or --script, not both");
+  if (recipe !== undefined) return await fromRecipe(context, recipe);
+  if (script !== undefined) return await fromRecipe(context, script, "acbuild");
+  refuseGiven(options, ["context", "shell-at"], "is for recipes: it needs --file or --script");
+  const [directory, output] = argumentsOf(args, options.text("manifest") ?? options.text("rootfs"));
+  return await buildImage(settings, {
+    directory,
+    manifest: options.text("manifest"),
+    rootfs: options.text("rootfs"),
+    output,
+    overwrite: options.flag("overwrite"),
+    compression: compressionOf(options),
+    ownerRoot: options.flag("owner-root"),
+    sbom: sbomOf(options),
+    check: options.flag("check"),
+    signal,
+  });
+}
 
 async function fromRecipe(
   { args, options, settings, signal, format }: CommandContext,

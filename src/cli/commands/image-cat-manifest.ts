@@ -2,6 +2,7 @@
 import { showImage } from "../../api/images.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { humanSize } from "../tables.ts";
 
 export default defineCommand({
   name: "image cat-manifest",
@@ -15,9 +16,11 @@ export default defineCommand({
     "perigee image cat-manifest sha512-3c1a0dfd962d",
     "perigee image cat-manifest ./web.aci",
   ],
-  notes: ["2: the ID means several images", "3: there is no such image or file"],
+  notes: ["1: it is no image, or breaks a rule", "2: the ID means several images", "3: there is no such image or file"],
   run: async ({ args: [image = ""], settings, signal }) => {
-    const manifest: unknown = JSON.parse((await showImage(settings, { image, signal })).toString("utf8"));
+    const bytes = await showImage(settings, { image, signal });
+    settings.log.info(`the manifest of ${printable(image)}: ${humanSize(bytes.length)}`);
+    const manifest: unknown = JSON.parse(bytes.toString("utf8"));
     return manifest;
   },
   text: (manifest, { options }) =>

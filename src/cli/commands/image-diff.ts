@@ -16,7 +16,13 @@ export default defineCommand({
     "perigee image diff example.com/web:1.0 example.com/web:1.1",
     "perigee image diff old.aci new.aci --format json",
   ],
-  notes: ["0: also when they differ", "2: an ID means several images", "3: there is no such image or file"],
+  notes: [
+    "1: it is no image, or breaks a rule",
+    "0: also when they differ",
+    "2: an ID means several images",
+    "3: there is no such image or file",
+    "5: the stored archive is not what was fetched",
+  ],
   run: ({ args: [before = "", after = ""], options, settings, signal }) =>
     diffImages(settings, { before, after, times: options.flag("times"), signal }),
   text: (difference) => [...heads(difference), ...fields(difference), ...files(difference), ...sizes(difference)],

@@ -2,6 +2,7 @@
 import { exportImage } from "../../api/export-image.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { wroteFile } from "../summary.ts";
 
 export default defineCommand({
   name: "image export",
@@ -12,7 +13,10 @@ export default defineCommand({
   options: [["--overwrite", "replace the output if it is there"]],
   examples: ["perigee image export example.com/web:1.0 web.aci"],
   notes: ["3: there is no such image", "5: the stored archive is not what was fetched", "6: OUTPUT is there"],
-  run: ({ args: [image = "", output = ""], options, settings, signal }) =>
-    exportImage(settings, { image, output, overwrite: options.flag("overwrite"), signal }),
+  run: async ({ args: [image = "", output = ""], options, settings, signal }) => {
+    const exported = await exportImage(settings, { image, output, overwrite: options.flag("overwrite"), signal });
+    settings.log.info(wroteFile(exported));
+    return exported;
+  },
   text: ({ path }) => [printable(path)],
 });

@@ -2,6 +2,7 @@
 import { extractImage } from "../../api/images.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { wroteTree } from "../summary.ts";
 
 export default defineCommand({
   name: "image extract",
@@ -22,13 +23,16 @@ export default defineCommand({
     "5: the stored archive is not what was fetched",
     "6: DIRECTORY is not empty",
   ],
-  run: ({ args: [image = "", directory = ""], options, settings, signal }) =>
-    extractImage(settings, {
+  run: async ({ args: [image = "", directory = ""], options, settings, signal }) => {
+    const extracted = await extractImage(settings, {
       image,
       directory,
       rootfsOnly: options.flag("rootfs-only"),
       overwrite: options.flag("overwrite"),
       signal,
-    }),
+    });
+    settings.log.info(wroteTree(extracted));
+    return extracted;
+  },
   text: ({ directory }) => [printable(directory)],
 });

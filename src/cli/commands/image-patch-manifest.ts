@@ -3,6 +3,7 @@ import { patchManifest } from "../../api/patch-manifest.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
 import { compressionOf, compressionOptions } from "../compression.ts";
+import { wroteFile } from "../summary.ts";
 
 export default defineCommand({
   name: "image patch-manifest",
@@ -36,8 +37,8 @@ export default defineCommand({
     "perigee image patch-manifest --overwrite --manifest new.json web.aci web.aci",
   ],
   notes: ["1: the new manifest breaks a rule", "3: there is no such image", "6: OUTPUT is there"],
-  run: ({ args: [image = "", output], options, settings, signal }) =>
-    patchManifest(settings, {
+  run: async ({ args: [image = "", output], options, settings, signal }) => {
+    const patched = await patchManifest(settings, {
       image,
       output,
       replace: options.flag("replace"),
@@ -59,6 +60,9 @@ export default defineCommand({
         seccompSet: options.text("seccomp-set"),
       },
       signal,
-    }),
+    });
+    settings.log.info(wroteFile(patched));
+    return patched;
+  },
   text: ({ id }) => [printable(id)],
 });

@@ -2,6 +2,7 @@
 import { renderImage } from "../../api/render-image.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { wroteTree } from "../summary.ts";
 
 export default defineCommand({
   name: "image render",
@@ -22,13 +23,16 @@ export default defineCommand({
     "5: a stored archive is not what was fetched",
     "6: DIRECTORY is not empty",
   ],
-  run: ({ args: [image = "", directory = ""], options, settings, signal }) =>
-    renderImage(settings, {
+  run: async ({ args: [image = "", directory = ""], options, settings, signal }) => {
+    const rendered = await renderImage(settings, {
       image,
       directory,
       rootfsOnly: options.flag("rootfs-only"),
       overwrite: options.flag("overwrite"),
       signal,
-    }),
+    });
+    settings.log.info(wroteTree({ ...rendered, images: new Set(rendered.layers).size }));
+    return rendered;
+  },
   text: ({ directory }) => [printable(directory)],
 });

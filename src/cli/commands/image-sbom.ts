@@ -19,9 +19,11 @@ export default defineCommand({
     "perigee image sbom --as cyclonedx web/ >web.cdx.json",
   ],
   notes: [
+    "1: it is no image, or breaks a rule",
     "packages of the image's own files; its dependencies are named, and have a bill of their own",
     "what cannot be read is a warning, and the document says that it is not complete",
     "3: there is no such image or file",
+    "5: the stored archive is not what was fetched",
   ],
   run: async ({ args: [image = ""], options, settings, signal }) => {
     const kind = kindOf(options.text("as"));

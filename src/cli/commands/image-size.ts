@@ -16,7 +16,11 @@ export default defineCommand({
     ["--whitelist <file>", "try these absolute paths, one a line, as pathWhitelist"],
   ],
   examples: ["perigee image size example.com/web:1.0", "perigee image size --whitelist needed.txt --top 20 web.aci"],
-  notes: ["3: there is no such image or file"],
+  notes: [
+    "1: it is no image, or breaks a rule",
+    "3: there is no such image or file",
+    "5: the stored archive is not what was fetched",
+  ],
   run: ({ args: [image = ""], options, settings, signal }) =>
     imageSize(settings, { image, whitelist: options.text("whitelist"), top: count(options.text("top")), signal }),
   text: (size) => [

@@ -12,7 +12,7 @@ export default defineCommand({
     "What is wrong is named with line and column, field and rule.",
   options: [["--type <type>", "appimage, layout or manifest; told by looking if not given"]],
   examples: ["perigee image validate web.aci", "perigee image validate --type manifest web/manifest"],
-  notes: ["1: a file breaks a rule; 3: a file is not there. With several files, that of the first bad one."],
+  notes: ["1: a file breaks a rule", "3: a file is not there", "of several files the first bad one counts"],
   run: async ({ args, options, settings, signal }) =>
     await validateImages(settings, { files: args, type: typeOf(options.text("type")), signal }),
   text: (validations) => validations.flatMap(lines),

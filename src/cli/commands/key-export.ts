@@ -14,6 +14,7 @@ export default defineCommand({
     ["--overwrite", "replace the file if it is there"],
   ],
   examples: ["perigee key export 3c1a0dfd > key.asc", "perigee key export --secret --output backup.asc 3c1a0dfd"],
+  notes: ["3: there is no such key"],
   run: ({ args, options, settings }) =>
     exportKey(settings, {
       fingerprint: args[0] ?? "",
