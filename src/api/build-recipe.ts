@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
-import { compressionWords, type ImageCompression } from "../image/compress.ts";
+import { compressionWords } from "../image/compress.ts";
 import { type BuiltRecipe, buildImageOf, buildTree, makeShell, type RecipeBuild } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
 import { openContext } from "../recipe/context.ts";
@@ -11,14 +11,12 @@ import { baseOf, type PlannedStep, planRecipe, type RecipePlan } from "../recipe
 import { type LocatedRecipe, readRecipe } from "../recipe/read.ts";
 import type { Layer } from "../recipe/stack.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
-import type { SbomKind } from "../schema/sbom-link.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { replaceWithRun } from "../shim/run.ts";
 import { type ImageRecord, readManifest } from "../store/images.ts";
 import { openStore } from "../store/layout.ts";
 import { ensureTree } from "../store/trees.ts";
-import type { StoredSbom } from "./build-sbom.ts";
-import type { CheckedBuild } from "./check-build.ts";
+import type { BuildChoices, BuildExtras } from "./build.ts";
 import { hostFile } from "./decide.ts";
 import { fetchImages } from "./fetch.ts";
 import { requireVouched } from "./pod-images.ts";
@@ -39,21 +37,12 @@ export interface RecipeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface BuildRecipeOptions extends RecipeOptions {
+export interface BuildRecipeOptions extends RecipeOptions, BuildChoices {
   /** `NAME[-VERSION].aci` in the working directory when absent, after the last part of the image's name. */
   readonly output?: string | undefined;
-  readonly overwrite?: boolean | undefined;
-  readonly compression?: ImageCompression | undefined;
-  /** Store a bill of materials beside the image, named by its manifest. */
-  readonly sbom?: SbomKind | undefined;
-  /** Carry it out once more, without the cache, in another place, and compare. */
-  readonly check?: boolean | undefined;
 }
 
-export interface RecipeResult extends BuiltRecipe {
-  readonly sbom?: StoredSbom | undefined;
-  readonly check?: CheckedBuild | undefined;
-}
+export interface RecipeResult extends BuiltRecipe, BuildExtras {}
 
 /** @throws Failure RECIPE_INVALID, STEP_FAILED, NOT_ROOT, and what fetching and building throw; nothing but the cache is left */
 export async function buildFromRecipe(settings: Settings, options: BuildRecipeOptions): Promise<RecipeResult> {

@@ -16,28 +16,36 @@ import type { CheckedBuild } from "./check-build.ts";
 import type { Settings } from "./settings.ts";
 import { warnIfStale } from "./stale-signature.ts";
 
-export interface BuildImageOptions {
+/** What a build of either kind is asked for beside its parts. */
+export interface BuildChoices {
+  /** Replace an existing file. */
+  readonly overwrite?: boolean | undefined;
+  readonly compression?: ImageCompression | undefined;
+  /** Store a bill of materials beside the image, named by its manifest. */
+  readonly sbom?: SbomKind | undefined;
+  /** Make it twice, in different places, and compare; a recipe's second time is without the cache. */
+  readonly check?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BuildImageOptions extends BuildChoices {
   /** Holds `manifest` and `rootfs/`; instead of the next two. */
   readonly directory?: string | undefined;
   readonly manifest?: string | undefined;
   readonly rootfs?: string | undefined;
   /** Ends in `.aci`. */
   readonly output: string;
-  /** Replace an existing file. */
-  readonly overwrite?: boolean | undefined;
-  readonly compression?: ImageCompression | undefined;
   /** Everything belongs to 0:0 in the image. */
   readonly ownerRoot?: boolean | undefined;
-  /** Store a bill of materials beside the image, named by its manifest. */
-  readonly sbom?: SbomKind | undefined;
-  /** Build it twice, in different places, and compare. */
-  readonly check?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-export interface BuildResult extends BuiltImage {
+/** What came of those that were asked for. */
+export interface BuildExtras {
   readonly sbom?: StoredSbom | undefined;
   readonly check?: CheckedBuild | undefined;
+}
+
+export interface BuildResult extends BuiltImage, BuildExtras {
   readonly compression: CompressionParameters;
 }
 

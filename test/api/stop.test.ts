@@ -3,50 +3,39 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { podStatus } from "../../src/api/pods.ts";
 import { type StopOptions, stopPods } from "../../src/api/stop.ts";
 import { openPods, Pod } from "../../src/pod/pod.ts";
 import { readSupervisor } from "../../src/pod/record.ts";
 import { fails } from "../helpers/failures.ts";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { PodWorld } from "../helpers/pod-world.ts";
+import { guestWorld } from "../helpers/pod-world.ts";
 
-const clean = leakSnapshot();
-let world: PodWorld;
-let image = "";
-before(async () => {
-  world = await PodWorld.open();
-  image = await world.stored("example.com/guest", { exec: ["/guest"] });
-});
-after(async () => {
-  await world.close();
-  await assertNothingLeft(clean);
-});
+const guest = guestWorld();
 
 const stop = (pods: readonly string[], more: Partial<StopOptions> = {}) =>
-  stopPods(world.settings, { pods, force: false, timeoutMs: 30_000, ...more });
+  stopPods(guest.world.settings, { pods, force: false, timeoutMs: 30_000, ...more });
 
 /** Resolves when the app has printed `waiting`: it has set up its signals then. */
 async function waiting(uuid: string): Promise<void> {
-  const log = join(world.data, "pods", "run", uuid, "logs", "guest");
+  const log = join(guest.world.data, "pods", "run", uuid, "logs", "guest");
   while (!readFileSync(log, { encoding: "utf8", flag: "a+" }).includes("waiting"))
     await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("stopPods", () => {
   it("asks with SIGTERM, and the app decides how it ends", async () => {
-    const { uuid, exited } = await world.start(image, ["wait"]);
+    const { uuid, exited } = await guest.world.start(guest.image, ["wait"]);
     await waiting(uuid);
     assert.deepEqual(await stop([uuid.slice(0, 8)]), [{ uuid, killed: false }]);
     assert.equal(await exited, 40);
-    assert.equal((await podStatus(world.settings, { pod: uuid })).apps[0]?.exitStatus, 40);
+    assert.equal((await podStatus(guest.world.settings, { pod: uuid })).apps[0]?.exitStatus, 40);
   });
 
   it("kills what does not listen when the time is over, and at once with force", async () => {
     for (const options of [{ timeoutMs: 50 }, { force: true }]) {
-      const { uuid, exited } = await world.start(image, ["stubborn", "600"]);
+      const { uuid, exited } = await guest.world.start(guest.image, ["stubborn", "600"]);
       await waiting(uuid);
       assert.deepEqual(await stop([uuid], options), [{ uuid, killed: true }]);
       assert.equal(await exited, 137);
@@ -54,7 +43,7 @@ describe("stopPods", () => {
   });
 
   it("stops several at once, each once; ones that have ended are no error", async () => {
-    const pods = [await world.start(image, ["wait"]), await world.start(image, ["wait"])];
+    const pods = [await guest.world.start(guest.image, ["wait"]), await guest.world.start(guest.image, ["wait"])];
     for (const { uuid } of pods) await waiting(uuid);
     const uuids = pods.map(({ uuid }) => uuid);
     const stopped = uuids.map((uuid) => ({ uuid, killed: false }));
@@ -63,11 +52,11 @@ describe("stopPods", () => {
   });
 
   it("refuses a pod that is still being prepared, and asks nobody", async () => {
-    const pod = Pod.create(openPods(world.data));
-    const { uuid, exited } = await world.start(image, ["wait"]);
+    const pod = Pod.create(openPods(guest.world.data));
+    const { uuid, exited } = await guest.world.start(guest.image, ["wait"]);
     await waiting(uuid);
     await assert.rejects(stop([uuid, pod.uuid]), fails("WRONG_STATE", /prepared/));
-    assert.equal((await podStatus(world.settings, { pod: uuid })).state, "running");
+    assert.equal((await podStatus(guest.world.settings, { pod: uuid })).state, "running");
     await stop([uuid]);
     assert.equal(await exited, 40);
     pod.release();
@@ -78,50 +67,50 @@ describe("stopPods", () => {
       [{}, false, 40],
       [{ force: true }, true, 137],
     ] as const) {
-      const { uuid, exited } = await world.start(image, ["wait"]);
+      const { uuid, exited } = await guest.world.start(guest.image, ["wait"]);
       await waiting(uuid);
-      const supervisor = readSupervisor(join(world.data, "pods", "run", uuid));
+      const supervisor = readSupervisor(join(guest.world.data, "pods", "run", uuid));
       assert.ok(supervisor !== undefined);
       process.kill(supervisor.pid, "SIGSTOP");
-      assert.equal((await podStatus(world.settings, { pod: uuid })).state, "running");
+      assert.equal((await podStatus(guest.world.settings, { pod: uuid })).state, "running");
       assert.deepEqual(await stop([uuid], options), [{ uuid, killed }]);
       assert.equal(await exited, status);
-      const { state, apps } = await podStatus(world.settings, { pod: uuid });
+      const { state, apps } = await podStatus(guest.world.settings, { pod: uuid });
       assert.deepEqual([state, apps[0]?.exitStatus], ["exited", status]);
     }
   });
 
   it("LIFE-31: kills a supervisor that does not end after its pod", async () => {
-    const pod = Pod.create(openPods(world.data));
+    const pod = Pod.create(openPods(guest.world.data));
     pod.move("run");
     pod.release();
     // Holds the lock as a supervisor would that hangs; init is long dead.
     const holder = spawn("flock", ["--no-fork", pod.directory, "sleep", "600"], { stdio: "ignore" });
     const ended = once(holder, "exit");
-    while ((await podStatus(world.settings, { pod: pod.uuid })).state !== "running") await sleep(10);
+    while ((await podStatus(guest.world.settings, { pod: pod.uuid })).state !== "running") await sleep(10);
     const stat = readFileSync(`/proc/${holder.pid}/stat`, "utf8");
     const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
     writeFileSync(join(pod.directory, "pid"), `4194304 1 ${holder.pid} ${startTime}\n`);
     assert.deepEqual(await stop([pod.uuid], { force: true }), [{ uuid: pod.uuid, killed: true }]);
     assert.deepEqual(await ended, [null, "SIGKILL"]);
-    assert.equal((await podStatus(world.settings, { pod: pod.uuid })).state, "exited");
+    assert.equal((await podStatus(guest.world.settings, { pod: pod.uuid })).state, "exited");
   });
 
   it("LIFE-31: ends a pod whose file pid is damaged, with its record and without", async () => {
     for (const damaged of [["pid"], ["pid", "record"]]) {
-      const { uuid, exited } = await world.start(image, ["stubborn", "600"]);
+      const { uuid, exited } = await guest.world.start(guest.image, ["stubborn", "600"]);
       await waiting(uuid);
-      for (const file of damaged) writeFileSync(join(world.data, "pods", "run", uuid, file), "\0\0\0");
+      for (const file of damaged) writeFileSync(join(guest.world.data, "pods", "run", uuid, file), "\0\0\0");
       const start = Date.now();
       assert.deepEqual(await stop([uuid], { force: true }), [{ uuid, killed: true }]);
       assert.ok(Date.now() - start < 4000, "no waiting for what nobody can tell");
       assert.equal(await exited, 137);
-      assert.equal((await podStatus(world.settings, { pod: uuid })).state, "exited");
+      assert.equal((await podStatus(guest.world.settings, { pod: uuid })).state, "exited");
     }
   });
 
   it("can be interrupted while it waits", async () => {
-    const { uuid } = await world.start(image, ["stubborn", "600"]);
+    const { uuid } = await guest.world.start(guest.image, ["stubborn", "600"]);
     await waiting(uuid);
     await assert.rejects(stop([uuid], { signal: AbortSignal.timeout(50) }), fails("INTERRUPTED"));
     await stop([uuid], { force: true });

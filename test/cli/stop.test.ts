@@ -1,29 +1,18 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import command from "../../src/cli/commands/stop.ts";
 import { fails } from "../helpers/failures.ts";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { PodWorld } from "../helpers/pod-world.ts";
+import { guestWorld } from "../helpers/pod-world.ts";
 import { type Given, invoke } from "../helpers/trust.ts";
 
-const clean = leakSnapshot();
-let world: PodWorld;
-let image = "";
-before(async () => {
-  world = await PodWorld.open();
-  image = await world.stored("example.com/guest", { exec: ["/guest"] });
-});
-after(async () => {
-  await world.close();
-  await assertNothingLeft(clean);
-});
+const guest = guestWorld();
 
-const stop = (given: Given) => invoke(command, world.settings, given);
+const stop = (given: Given) => invoke(command, guest.world.settings, given);
 
 describe("perigee stop", () => {
   it("prints the uuids of the pods; JSON says which had to be killed", async () => {
-    const { uuid, exited } = await world.start(image, ["stubborn", "600"]);
+    const { uuid, exited } = await guest.world.start(guest.image, ["stubborn", "600"]);
     const { lines, json } = await stop({ args: [uuid.slice(0, 8)], options: { timeout: "10ms" } });
     assert.deepEqual([lines, json], [[uuid], [{ uuid, killed: true }]]);
     assert.ok([137, 143].includes(await exited));
@@ -31,9 +20,9 @@ describe("perigee stop", () => {
   });
 
   it("--force, with the uuid from a file", async () => {
-    const { uuid, exited } = await world.start(image, ["sleep", "600"]);
-    writeFileSync(world.path("uuid"), uuid);
-    const options = { force: true, "uuid-file": world.path("uuid") };
+    const { uuid, exited } = await guest.world.start(guest.image, ["sleep", "600"]);
+    writeFileSync(guest.world.path("uuid"), uuid);
+    const options = { force: true, "uuid-file": guest.world.path("uuid") };
     assert.deepEqual((await stop({ options })).json, [{ uuid, killed: true }]);
     assert.equal(await exited, 137);
   });

@@ -1,6 +1,8 @@
 /** A data directory with images of the guest program, for tests of the verbs about pods without a process for each of them. */
+import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { after, before } from "node:test";
 import { buildImage } from "../../src/api/build.ts";
 import { fetchImages } from "../../src/api/fetch.ts";
 import { collectGarbage } from "../../src/api/gc.ts";
@@ -9,6 +11,7 @@ import { type PodHandle, type RunOptions, runPod } from "../../src/api/run.ts";
 import type { Settings } from "../../src/api/settings.ts";
 import { stopPods } from "../../src/api/stop.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { assertNothingLeft, leakSnapshot } from "./leak-check.ts";
 import { guest, imageManifest } from "./program.ts";
 import { testSettings } from "./settings.ts";
 import { makeTemporary } from "./temporary.ts";
@@ -96,4 +99,27 @@ export class PodWorld {
     await collectGarbage(this.settings, { gracePeriodMs: 0, expirePreparedMs: 0, markOnly: false });
     await this.#remove();
   }
+}
+
+/** A world with the guest as an image, for the tests of one file; closed, and looked at for what is left, behind them. */
+export function guestWorld(): { readonly world: PodWorld; readonly image: string } {
+  const clean = leakSnapshot();
+  let [world, image]: [PodWorld | undefined, string] = [undefined, ""];
+  before(async () => {
+    world = await PodWorld.open();
+    image = await world.stored("example.com/guest", { exec: ["/guest"] });
+  });
+  after(async () => {
+    await world?.close();
+    await assertNothingLeft(clean);
+  });
+  return {
+    get world() {
+      assert.ok(world !== undefined, "a world is there when tests run");
+      return world;
+    },
+    get image() {
+      return image;
+    },
+  };
 }
