@@ -38,6 +38,7 @@ describe("openStore", () => {
       "staging",
       "trash",
       "trees",
+      "turns",
       "version",
     ]);
     assert.equal(await readFile(join(store.root, "manifests", "kept"), "utf8"), "x");
