@@ -11,8 +11,9 @@ import { images } from "./images.ts";
 import { pods } from "./pods.ts";
 import { type Context, type Row, renderRows } from "./rows.ts";
 import { startup } from "./startup.ts";
+import { store } from "./store.ts";
 
-const groups = { startup, pods, images, archives } as const;
+const groups = { startup, pods, images, archives, store } as const;
 
 async function main(): Promise<void> {
   const project = join(dirname(fileURLToPath(import.meta.url)), "..", "..");

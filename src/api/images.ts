@@ -6,9 +6,10 @@ import { findPodRecord } from "../pod/record.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
 import { lastUsed, listRecords, touchImage } from "../store/images.ts";
-import { openStore, type Store } from "../store/layout.ts";
+import { openStore, type Store, treesOf } from "../store/layout.ts";
 import {
   ambiguous,
+  listNames,
   matchingRecordsSync,
   notStored,
   readManifestSync,
@@ -18,6 +19,7 @@ import {
 import type { ImageRecord } from "../store/records.ts";
 import { removeImage as removeFromStore, requireUnused, type TreeUsers } from "../store/removal.ts";
 import { emptyTrash } from "../store/staging.ts";
+import { treeSizeOf } from "../store/trees.ts";
 import { findImageSource, notAStoredImage } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
 import { unpackTo } from "./unpack-to.ts";
@@ -26,8 +28,11 @@ export interface StoredImage {
   readonly id: ImageID;
   readonly name: string;
   readonly labels: ImageRecord["labels"];
-  /** Bytes: the archive as downloaded and the files in it. */
+  /** Bytes on the disk: the archive, and the trees that were rendered of the image. */
   readonly size: number;
+  readonly archiveSize: number;
+  /** Each file of a tree once, whatever its names; 0 while nothing is rendered. */
+  readonly treeSize: number;
   readonly importedAt: Date;
   readonly lastUsedAt: Date;
   /** Fingerprints of the keys whose signatures were verified at fetch. */
@@ -39,18 +44,35 @@ export interface StoredImage {
 export async function listImages(settings: Settings): Promise<readonly StoredImage[]> {
   const store = await openStore(settings.directories.data);
   const records = await listRecords(store, settings.log);
-  const images = await Promise.all(records.map((record) => describe(store, record)));
+  const trees = treeSizes(store, records);
+  const images = await Promise.all(records.map((record) => describe(store, record, trees)));
   return images.toSorted((a, b) => a.importedAt.getTime() - b.importedAt.getTime());
 }
 
-async function describe(store: Store, record: ImageRecord): Promise<StoredImage> {
+/** By image, what its trees take. One of an image alone is told by its record; the others tell of themselves. */
+function treeSizes(store: Store, records: readonly ImageRecord[]): ReadonlyMap<string, number> {
+  const known = new Map(records.map((record) => [record.id as string, record.treeSize]));
+  const sizes = new Map<string, number>();
+  for (const name of listNames(treesOf(store))) {
+    const size = known.get(name);
+    const tree = size === undefined ? treeSizeOf(store, name) : { image: name, size };
+    if (tree !== undefined) sizes.set(tree.image, (sizes.get(tree.image) ?? 0) + tree.size);
+  }
+  return sizes;
+}
+
+async function describe(store: Store, record: ImageRecord, trees: ReadonlyMap<string, number>): Promise<StoredImage> {
+  const archiveSize = record.archive.size;
+  const treeSize = trees.get(record.id) ?? 0;
   const importedAt = new Date(record.importedAt);
   const signers = record.signers.map((signer) => signer.fingerprint);
   return {
     id: record.id,
     name: record.name,
     labels: record.labels,
-    size: record.archive.size + record.tarSize,
+    size: archiveSize + treeSize,
+    archiveSize,
+    treeSize,
     importedAt,
     lastUsedAt: (await lastUsed(store, record.id)) ?? importedAt,
     signers,

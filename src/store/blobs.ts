@@ -13,7 +13,7 @@ import { readRecordSync, renderFacts } from "./lookup.ts";
 import { isPartOf, noteDownload, noteWhole, type Partial, partialIn } from "./partial.ts";
 import { encodeSelfChecking, type ImageRecord, mergeRecords, type StoredRecord } from "./records.ts";
 import { adoptStaging, makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
-import { publishTree } from "./trees.ts";
+import { publishTree, treeSizeOf } from "./trees.ts";
 
 /** An import under way: a flocked temporary directory of the store that any process can tell live from dead. */
 export interface Staging {
@@ -140,9 +140,11 @@ async function commit(
         await placeBlob(importing, record.archive, signature, parts.replaceBlob);
       await place(importing, manifest, manifestPath(store, record.id));
       if (isWholeTree(parts.manifest, record)) await publishTree(store, staging, record.id, [record.id], onStep);
-      const staged = await stage(importing, "record", Buffer.from(encodeSelfChecking(next)));
+      const treeSize = treeSizeOf(store, record.id)?.size;
+      const listed: StoredRecord = { ...next, ...(treeSize !== undefined && { treeSize }) };
+      const staged = await stage(importing, "record", Buffer.from(encodeSelfChecking(listed)));
       await place(importing, staged, recordPath(store, record.id));
-      return next;
+      return listed;
     } finally {
       index.release();
     }

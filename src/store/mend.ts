@@ -15,6 +15,7 @@ import { blobPath, manifestPath, recordPath, type Store } from "./layout.ts";
 import { listNames, listRecordsSync, readRecordSync, shelvesOf } from "./lookup.ts";
 import { encodeSelfChecking, type StoredRecord } from "./records.ts";
 import { throwAway } from "./staging.ts";
+import { treeSizeOf } from "./trees.ts";
 
 /**
  * Mends or removes the records `ids`, which are broken; with the store's exclusive lock. One without an archive is removed:
@@ -110,7 +111,8 @@ async function mendFrom(
   // What stands there may be a directory, which no file replaces.
   await throwAway(store, [recordPath(store, summary.id), manifestPath(store, summary.id)]);
   await writeAtomic(manifestPath(store, summary.id), summary.manifestBytes, 0o600);
-  const record = mendedRecord(summary, archive, file.mtime);
+  const treeSize = treeSizeOf(store, summary.id)?.size;
+  const record = { ...mendedRecord(summary, archive, file.mtime), ...(treeSize !== undefined && { treeSize }) };
   await writeAtomic(recordPath(store, summary.id), encodeSelfChecking(record), 0o600);
   return summary.id;
 }

@@ -19,6 +19,8 @@ export interface ImageRecord {
   readonly labels: readonly { readonly name: string; readonly value: string }[];
   readonly archive: { readonly sha512: string; readonly size: number };
   readonly tarSize: number;
+  /** Bytes that its tree took on the disk when it was imported; undefined when it came without one, or before this was kept. */
+  readonly treeSize?: number | undefined;
   readonly importedAt: string;
   /** Empty: stored without a verified signature; run asks for --insecure-options=image. */
   readonly signers: readonly Vouching[];
@@ -94,6 +96,7 @@ function isRecord(value: unknown): value is StoredRecord {
     isDigest(value["archive"]["sha512"]) &&
     isSize(value["archive"]["size"]) &&
     isSize(value["tarSize"]) &&
+    (value["treeSize"] === undefined || isSize(value["treeSize"])) &&
     isTime(value["importedAt"]) &&
     isListOf(value["signers"], isVouching) &&
     isText(value["source"]) &&

@@ -8,12 +8,14 @@ import { basename } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
+import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { FileLock } from "../shim/flock.ts";
 import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
 import { notStored } from "./lookup.ts";
-import { encodeSelfChecking } from "./records.ts";
+import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { sizeOnDisk } from "./size.ts";
 import { makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
 
 export interface Tree {
@@ -103,7 +105,8 @@ export async function publishTree(
 ): Promise<void> {
   const path = treePath(store, treeId);
   if (findTree(store, treeId) === undefined) {
-    await writeMark(treeMarkOf(staging.tree), encodeSelfChecking({ tree: treeId, images }));
+    const size = sizeOnDisk(staging.rootfs);
+    await writeMark(treeMarkOf(staging.tree), encodeSelfChecking({ tree: treeId, images, size }));
     await syncDirectory(staging.tree);
     onStep("tree marked");
     await moveTree(store, staging.tree, path);
@@ -111,6 +114,19 @@ export async function publishTree(
   }
   await syncDirectory(treesOf(store));
   onStep("trees synced");
+}
+
+/** Bytes that a whole tree took when it was rendered, and the image it is of; undefined for what is no tree, or one of before this was kept. */
+export function treeSizeOf(
+  store: Store,
+  treeId: string,
+): { readonly image: string; readonly size: number } | undefined {
+  const file = readStateFile(treeMarkOf(treePath(store, treeId)));
+  const value = "problem" in file ? undefined : decodeSelfChecking(file.bytes);
+  if (!isObject(value) || !Array.isArray(value["images"])) return undefined;
+  const { images, size } = value;
+  const image: unknown = images.at(-1);
+  return typeof size === "number" && isText(image) ? { image, size } : undefined;
 }
 
 async function moveTree(store: Store, from: string, to: string): Promise<void> {

@@ -63,12 +63,14 @@ describe("listImages", () => {
     assert.deepEqual(rest, []);
     assert.equal(second?.signed, false);
     assert.deepEqual(
-      { ...first, lastUsedAt: undefined },
+      { ...first, lastUsedAt: undefined, treeSize: undefined },
       {
         id: record.id,
         name: "example.com/web",
         labels: [{ name: "version", value: "1.0" }],
-        size: 2 * (image.archive?.length ?? 0),
+        size: (image.archive?.length ?? 0) + (first?.treeSize ?? 0),
+        archiveSize: image.archive?.length,
+        treeSize: undefined,
         importedAt: new Date(record.importedAt),
         lastUsedAt: undefined,
         signers: ["3c1a0dfd"],

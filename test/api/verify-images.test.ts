@@ -50,11 +50,19 @@ describe("verifyStoredImages", () => {
     assert.deepEqual([used[0]?.verdict?.tree, used[0]?.verdict?.usedBy, verdictStatus(used)], ["differs", [uuid], 6]);
   });
 
-  it("is a failure for an image that is not stored, before anything is looked at", async (t) => {
+  it("looks at the others when one is not stored, which is part of the result; a failure when none is", async (t) => {
     const { settings } = await storedImages(t);
-    await assert.rejects(
-      verifyStoredImages(settings, { images: ["example.com/top", "example.com/none"] }),
-      fails("NOT_FOUND"),
+    const images = ["example.com/base", "example.com/none", "example.com/middle"];
+    const verdicts = await verifyStoredImages(settings, { images });
+    assert.deepEqual(
+      verdicts.map(({ image, name, verdict, failure }) => [image, name, verdict?.tree ?? failure?.code]),
+      [
+        ["example.com/base", "example.com/base", "same"],
+        ["example.com/none", undefined, "NOT_FOUND"],
+        ["example.com/middle", "example.com/middle", "not rendered"],
+      ],
     );
+    assert.equal(verdictStatus(verdicts), 3);
+    await assert.rejects(verifyStoredImages(settings, { images: ["example.com/none"] }), fails("NOT_FOUND"));
   });
 });

@@ -26,10 +26,10 @@ describe("perigee image list", () => {
 
   it("prints a table, the oldest import first", () => {
     const [head = "", first = "", second = "", third = "", ...rest] = lines();
-    assert.deepEqual(head.split(/ {2,}/), ["ID", "NAME", "SIZE", "IMPORT TIME", "LAST USED"]);
+    assert.deepEqual(head.split(/ {2,}/), ["ID", "NAME", "SIZE", "IMPORT TIME", "LAST USED", "SIGNED"]);
     assert.match(
       first,
-      /^sha512-[0-9a-f]{12} {2}example\.com\/large +3\.0 MiB +(just now|\d+ \w+ ago) +(just now|\d+ \w+ ago)$/,
+      /^sha512-[0-9a-f]{12} {2}example\.com\/large +3\.0 MiB +(just now|\d+ \w+ ago) +(just now|\d+ \w+ ago) +3c1a$/,
     );
     assert.match(second, /example\.com\/a:1\.0/);
     assert.match(third, /example\.com\/b:\\x1b\[31mred/);
@@ -38,12 +38,12 @@ describe("perigee image list", () => {
 
   it("takes fields, order, whole values and no header line", () => {
     assert.deepEqual(lines("--fields=name,signed", "--sort=name", "--order=desc", "--no-legend"), [
-      "example.com/large          yes",
+      "example.com/large          3c1a",
       "example.com/b:\\x1b[31mred  no",
       "example.com/a:1.0          no",
     ]);
     const full = lines("--full", "--sort", "size", "--order", "desc", "--no-legend", "--fields", "id,size,importtime");
-    assert.match(full[0] ?? "", /^sha512-[0-9a-f]{128} {2}3155968 {2}\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    assert.match(full[0] ?? "", /^sha512-[0-9a-f]{128} {2}\d{7} {2}\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
   it("prints JSON: an array of objects with sizes in bytes and RFC 3339 times", () => {
@@ -58,12 +58,15 @@ describe("perigee image list", () => {
       "name",
       "labels",
       "size",
+      "archiveSize",
+      "treeSize",
       "importedAt",
       "lastUsedAt",
       "signers",
       "signed",
     ]);
-    assert.equal(large?.["size"], 3 * 1024 * 1024 + 10_240);
+    assert.equal(large?.["archiveSize"], 3 * 1024 * 1024);
+    assert.equal(large?.["size"], 3 * 1024 * 1024 + Number(large?.["treeSize"]));
     assert.deepEqual(large?.["signers"], ["3c1a"]);
     assert.match(String(large?.["importedAt"]), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });

@@ -30,7 +30,7 @@ describe("perigee image verify", () => {
   });
 
   it("ends with 5 for a damaged archive and 3 for an unknown image", async (t) => {
-    const { data, store, ids } = await storedImages(t);
+    const { data, store, ids, add } = await storedImages(t);
     writeFileSync(blobPath(store, readRecordSync(store, ids.base)?.archive.sha512 ?? ""), "rotten");
     const damaged = perigee(data, "image", "verify", "example.com/top");
     assert.equal(damaged.status, 5);
@@ -38,5 +38,9 @@ describe("perigee image verify", () => {
     const [{ archive, error }] = JSON.parse(perigee(data, "image", "verify", "--format=json", ids.base).stdout);
     assert.deepEqual([archive, error.code], ["damaged", "DIGEST_MISMATCH"]);
     assert.equal(perigee(data, "image", "verify", "example.com/none").status, 3);
+    await add({ name: "example.com/alone" }, [{ path: "x" }]);
+    const some = perigee(data, "image", "verify", "example.com/alone", "example.com/none");
+    assert.equal(some.status, 3);
+    assert.match(some.stdout, /^example\.com\/alone .*\nexample\.com\/none: not looked at\n {2}error\[NOT_FOUND\]: /);
   });
 });

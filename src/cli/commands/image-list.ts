@@ -15,7 +15,7 @@ const columns: ReadonlyMap<string, Column> = new Map<string, Column>([
   ["size", { title: "SIZE", cell: ({ size }, full) => (full ? String(size) : humanSize(size)) }],
   ["importtime", { title: "IMPORT TIME", cell: ({ importedAt }, full, now) => time(importedAt, full, now) }],
   ["lastused", { title: "LAST USED", cell: ({ lastUsedAt }, full, now) => time(lastUsedAt, full, now) }],
-  ["signed", { title: "SIGNED", cell: ({ signed }) => (signed ? "yes" : "no") }],
+  ["signed", { title: "SIGNED", cell: ({ signers }, full) => vouched(signers, full) }],
 ]);
 
 const orders: ReadonlyMap<string, (a: StoredImage, b: StoredImage) => number> = new Map([
@@ -29,12 +29,12 @@ export default defineCommand({
   name: "image list",
   summary: "List the images of the store",
   description:
-    "One line an image. SIZE is that of the archive and of the files in it. SIGNED (--fields signed) says whether a trusted key's signature was verified when the image was fetched.",
+    "One line an image. SIZE is what it takes on the disk: its archive, and what was rendered of it, each file once. SIGNED names the keys whose signatures were verified when the image was fetched, by the first digits of their fingerprints (perigee trust list); no means that nobody vouched for it.",
   options: [
     [
       "--fields <list>",
       `columns, a comma list of ${[...columns.keys()].join(", ")}`,
-      "id,name,size,importtime,lastused",
+      "id,name,size,importtime,lastused,signed",
     ],
     ["--sort <field>", [...orders.keys()].join(", "), "importtime"],
     ["--order <order>", "asc or desc", "asc"],
@@ -64,6 +64,11 @@ export default defineCommand({
     );
   },
 });
+
+function vouched(signers: readonly string[], full: boolean): string {
+  if (signers.length === 0) return "no";
+  return signers.map((fingerprint) => (full ? fingerprint : fingerprint.slice(0, 16))).join(",");
+}
 
 const directions: ReadonlyMap<string, number> = new Map([
   ["asc", 1],

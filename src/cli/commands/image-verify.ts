@@ -15,7 +15,7 @@ export default defineCommand({
   examples: ["perigee image verify example.com/web:1.0", "perigee image verify --no-repair example.com/web"],
   notes: [
     "0: all is well, or was mended",
-    "3: there is no such image",
+    "3: there is no such image; the others were looked at",
     "5: an archive is not what was stored, or a tree differs and was left",
     "6: a pod uses a tree that differs",
   ],
@@ -26,7 +26,11 @@ export default defineCommand({
   status: verdictStatus,
 });
 
-function lines({ id, name, verdict, failure }: StoredVerdict): readonly string[] {
+function lines({ image, id, name, verdict, failure }: StoredVerdict): readonly string[] {
+  if (id === undefined || name === undefined) {
+    const said = failure === undefined ? [] : failureLines(failure, false).map((line) => `  ${line}`);
+    return [`${printable(image)}: not looked at`, ...said];
+  }
   const head = `${printable(name)} ${id.slice(0, 19)}:`;
   if (verdict === undefined) {
     const said = failure === undefined ? [] : failureLines(failure, false).map((line) => `  ${line}`);
@@ -49,7 +53,8 @@ function lines({ id, name, verdict, failure }: StoredVerdict): readonly string[]
   ];
 }
 
-function asData({ id, name, verdict, failure }: StoredVerdict) {
-  if (failure === undefined) return { id, name, archive: "same", ...verdict, error: null };
-  return { id, name, archive: "damaged", ...failureObject(failure, false) };
+function asData({ image, id, name, verdict, failure }: StoredVerdict) {
+  const head = { image, id: id ?? null, name: name ?? null };
+  if (failure === undefined) return { ...head, archive: "same", ...verdict, error: null };
+  return { ...head, archive: id === undefined ? null : "damaged", ...failureObject(failure, false) };
 }
