@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
 import { compressionWords } from "../image/compress.ts";
 import { type BuiltRecipe, buildImageOf, buildTree, makeShell, type RecipeBuild } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
@@ -206,7 +207,7 @@ async function fetchBase(settings: Settings, { recipe }: LocatedRecipe, context:
 /** RECIPE-4: a directory would be asked for its signature, and be refused for the lack of one. */
 function requireNoDirectory(base: string, context: string): void {
   const isPath = /^\.{0,2}\//.test(base);
-  if (!isPath || statSync(resolve(context, base), { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  if (!isPath || !isDirectory(resolve(context, base))) return;
   throw new Failure("RECIPE_INVALID", `RECIPE-4: the base ${printable(base)} is a directory, not an image`, {
     subject: base,
     hint: `base: {directory: ${printable(base)}}`,
@@ -258,7 +259,21 @@ function referenceOf({ imageName, labels }: Dependency): string {
 
 function baseDirectory({ recipe }: LocatedRecipe, context: string): { readonly directory: string } | undefined {
   const base = baseOf(recipe);
-  return typeof base === "object" && "directory" in base ? { directory: resolve(context, base.directory) } : undefined;
+  if (typeof base === "string" || !("directory" in base)) return undefined;
+  const directory = resolve(context, base.directory);
+  if (isDirectory(directory)) return { directory };
+  throw new Failure("NOT_FOUND", `there is no directory ${printable(directory)} to begin with`, {
+    subject: directory,
+    hint: "base: {directory: DIR} counts from the context directory; an archive is base: {file: IMAGE.aci}",
+  });
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch (error) {
+    throw ioFailure(error, `cannot look at ${printable(path)}`, path);
+  }
 }
 
 function outputOf({ name, labels }: RecipePlan): string {

@@ -110,7 +110,7 @@ export interface ExtractedImage {
   readonly id: ImageID;
   readonly name: string;
   readonly directory: string;
-  /** Entries below rootfs, and the bytes of its files. */
+  /** Entries of rootfs, itself included, and the bytes of its files. */
   readonly entries: number;
   readonly fileBytes: number;
   /** What could not be made, `path: what`; device nodes always. */

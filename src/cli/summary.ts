@@ -7,7 +7,7 @@ export function wroteFile({ path, size }: { readonly path: string; readonly size
   return `wrote ${printable(path)}: ${humanSize(size)}`;
 }
 
-/** `wrote /srv/web: example.com/web, 12 files and directories, 2.1 MiB` */
+/** `wrote /srv/web: example.com/web, 12 entries, 2.1 MiB` */
 export function wroteTree(tree: {
   readonly directory: string;
   readonly name: string;
@@ -18,7 +18,7 @@ export function wroteTree(tree: {
   const { directory, name, entries, fileBytes, images } = tree;
   const facts = [
     printable(name),
-    ...(entries === undefined ? [] : [`${entries} files and directories`]),
+    ...(entries === undefined ? [] : [`${entries} entries`]),
     ...(fileBytes === undefined ? [] : [humanSize(fileBytes)]),
     ...(images === undefined ? [] : [images === 1 ? "one image" : `${images} images`]),
   ];

@@ -81,7 +81,7 @@ function placeOf(entry: TarEntry, key: string): Place {
   }
   if (key === "rootfs" && entry.type !== "directory")
     throw invalid(entry, `rootfs is a ${entry.type}, not a directory`); // A08
-  if (firstPart(key) !== "rootfs") throw invalid(entry, "it lies outside of rootfs"); // A07
+  if (firstPart(key) !== "rootfs") throw invalid(entry, "it lies outside of rootfs", noLayout); // A07
   return "rootfs";
 }
 
@@ -130,7 +130,11 @@ function checkLink(seen: Seen, entry: TarEntry): void {
   if (kind === "directory" || kind === "implied") throw invalid(entry, "a hard link to a directory");
 }
 
-function invalid(entry: TarEntry, why: string): Failure {
+/** Archives of other kinds are met here. */
+const noLayout =
+  "an image is an archive of manifest and rootfs/; of a root file system in a tar, unpack it and build with base: {directory: DIR}";
+
+function invalid(entry: TarEntry, why: string, hint?: string): Failure {
   const shown = showPath(entry.path);
-  return new Failure("IMAGE_INVALID", `${shown}: ${why}`, { subject: shown });
+  return new Failure("IMAGE_INVALID", `${shown}: ${why}`, { subject: shown, hint });
 }

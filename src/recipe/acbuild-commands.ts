@@ -57,11 +57,12 @@ function refused(why: string, hint?: string): Meaning {
   });
 }
 
-function ignored(why: string): Meaning {
-  return command("", [0, any], (call, draft) => {
+function ignored(why: string, flags: NonNullable<Meaning["flags"]> = {}): Meaning {
+  const note = (call: Call, draft: Draft) => {
     draft.notes.push(`${call.name} does nothing here: ${why}`);
     return [];
-  });
+  };
+  return command("", [0, any], note, { flags });
 }
 
 export const commands: Readonly<Record<string, Meaning>> = {
@@ -111,7 +112,10 @@ export const commands: Readonly<Record<string, Meaning>> = {
   "set-working-directory": command("PATH", [1, 1], (call) => [{ workingDirectory: text(call, 0) }]),
   "set-event-handler": command("pre-start|post-stop -- COMMAND…", [2, any], setEventHandler, { isCommand: true }),
   "replace-manifest": command("FILE", [1, 1], (call) => [{ replaceManifest: local(text(call, 0)) }]),
-  "cat-manifest": ignored("the result can be looked at with perigee image cat-manifest"),
+  "cat-manifest": ignored("the result can be looked at with perigee image cat-manifest", {
+    "--pretty-print": "switch",
+    "--file": "value",
+  }),
   version: ignored("perigee version"),
   help: ignored("docs/acbuild.md"),
   "set-tag": refused("tags are for OCI images"),

@@ -98,6 +98,11 @@ describe("the base (RECIPE-4, RECIPE-21)", () => {
   });
   it("one that is not there", async () => {
     await assert.rejects(world.build({ base: { file: "absent.aci" } }), fails("NOT_FOUND"));
+    for (const directory of ["absent", "file"]) {
+      const hint = /counts from the context directory/;
+      await assert.rejects(world.build({ base: { directory } }), fails("NOT_FOUND", /no directory \//, { hint }));
+    }
+    assert.deepEqual(world.cached("store/staging"), []);
   });
   it("a directory that is named like an image: what to write instead", async () => {
     world.files("rootfs", { "etc/passwd": "" });

@@ -17,7 +17,7 @@ describe("perigee image extract", () => {
     assert.deepEqual(perigee(data, "image", "extract", "example.com/web", out), {
       status: 0,
       stdout: `${out}\n`,
-      stderr: `wrote ${out}: example.com/web, 2 files and directories, 5 B\n`,
+      stderr: `wrote ${out}: example.com/web, 2 entries, 5 B\n`,
     });
     assert.equal(await readFile(join(out, "rootfs", "hello"), "utf8"), "hello");
     const again = perigee(data, "image", "extract", id, out);

@@ -75,7 +75,9 @@ describe("parseAcbuildScript", () => {
       'begin\nset-name a\nlabel add v "$V"\nlabel add w \'$W\'\nlabel add x \\$X\nrun -- sh -c "$Y"\n',
     );
     assert.deepEqual(shell.notes, ["s:3:13: $V is taken as it stands: nothing is substituted"]);
-    const { notes } = await parse("begin --insecure x\nset-name a\nrun --engine chroot x\ncat-manifest\n");
+    const { notes } = await parse(
+      "begin --insecure x\nset-name a\nrun --engine chroot x\ncat-manifest --pretty-print\n",
+    );
     assert.deepEqual(
       notes.map((note) => note.split(" ")[0]),
       ["begin", "run", "cat-manifest"],

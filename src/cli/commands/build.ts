@@ -47,6 +47,8 @@ export default defineCommand({
   run: async (context): Promise<BuildResult | RecipeResult> => {
     const built = await build(context);
     context.settings.log.info(wroteFile(built));
+    if (built.sbom !== undefined)
+      context.settings.log.info(`wrote ${printable(built.sbom.path)}: its bill of materials`);
     return built;
   },
   text: ({ id }) => [id],
