@@ -29,7 +29,7 @@ async function main(invocation: Invocation): Promise<number> {
   let output = outputFor(invocation, guessPresentation(argv));
   let kind: Command["kind"];
   try {
-    const line = takeLeading(argv);
+    const line = throughGroup(takeLeading(argv));
     const help = await helpFor(line);
     if (help !== undefined) {
       output.lines(help);
@@ -59,6 +59,14 @@ function outputFor({ environment, interruption }: Invocation, presentation: Pres
   });
 }
 
+/** `perigee image --debug validate`: global flags stand behind a group word, too, as scripts for actool have them (CLI-1). */
+function throughGroup(line: SplitLine): SplitLine {
+  const [first = "", ...others] = line.rest;
+  if (commandsBelow(first).length === 0 || findCommand(line.rest) !== undefined) return line;
+  const { given, rest } = takeLeading(others);
+  return { given: mergeGiven(line.given, given), rest: [first, ...rest] };
+}
+
 /** Help that needs no command to be loaded: none at all, `--help`, `help …`, a group word alone. */
 async function helpFor({ given, rest }: SplitLine): Promise<readonly string[] | undefined> {
   const [first, ...others] = rest;
@@ -69,6 +77,10 @@ async function helpFor({ given, rest }: SplitLine): Promise<readonly string[] | 
   }
   if (first === "help") return await helpAbout(others);
   const isGroup = commandsBelow(first).length > 0 && findCommand(rest) === undefined;
+  if (isGroup && others[0] === "help") {
+    const below = [first, ...others.slice(1)];
+    return await helpAbout(others.length === 1 || findCommand(below) !== undefined ? below : others.slice(1));
+  }
   if (isGroup && (isAsked || others.includes("--help") || others.includes("-h"))) {
     return (await import("./help.ts")).groupHelp(first);
   }

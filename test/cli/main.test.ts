@@ -58,8 +58,14 @@ describe("perigee: help", () => {
     for (const line of [
       ["image", "--help"],
       ["help", "image"],
+      ["image", "help"],
+      ["image", "--debug", "--help"],
     ])
       assert.match(bare(line).stdout, /^Usage: perigee image COMMAND/);
+  });
+  it("CLI-1: of a command behind a group word, as scripts for actool ask for it", () => {
+    assert.match(bare(["image", "help", "validate"]).stdout, /^Usage: perigee image validate /);
+    assert.match(bare(["image", "help", "build"]).stdout, /^Usage: perigee build /);
   });
   it("of a topic", () => assert.match(bare(["help", "exit-codes"]).stdout, /not trusted/));
 });
@@ -76,6 +82,8 @@ describe("perigee: versions", () => {
       ["--format=json", "version"],
       ["version", "--format", "json"],
       ["--version", "--format=json"],
+      ["image", "--format=json", "version"],
+      ["image", "--debug", "--format", "json", "version"],
     ]) {
       assert.equal(JSON.parse(bare(line).stdout).appcVersion, "0.8.11");
     }
