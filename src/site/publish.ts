@@ -156,7 +156,7 @@ async function placeImage(
 ): Promise<{ entry: CatalogueImage; change: Change }> {
   if ("known" in image) return { entry, change: "unchanged" };
   const { file } = entry;
-  const companions = [...companionSuffixes, layout.factsSuffix].map((suffix) => `${file}${suffix}`);
+  const companions = companionSuffixes.map((suffix) => `${file}${suffix}`);
   const content = await staging.copy(file, image.path, companions);
   const signed = await placeText(staging, `${file}${layout.signatureSuffix}`, image.signature);
   await placeDocuments(staging, file, image.documents);
