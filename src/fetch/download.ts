@@ -11,6 +11,7 @@ import { type Log, type Tell, withProgress } from "../base/log.ts";
 import type { HttpClient, HttpResponse } from "../http/client.ts";
 import type { Staging } from "../store/blobs.ts";
 import type { Answers } from "./answers.ts";
+import { writeBlocks } from "./blocks.ts";
 import type { Place } from "./locate.ts";
 
 export interface AcquireOptions {
@@ -183,14 +184,22 @@ async function receive(
   progress.total = totalOf(response);
   progress.validator = isRest ? (progress.validator ?? partial?.validator) : validatorOf(response);
   if (!isRest) await staging.noteDownload(response.asked, progress.validator);
-  for await (const chunk of response.body) {
-    if (progress.seen + chunk.length > archiveLimit) throw tooLong(response.url);
-    const written = writeAll(staging, chunk, progress.seen);
-    digest.update(chunk);
-    await written;
-    progress.seen += chunk.length;
-    progress.tell(progress.seen, progress.total);
-    if (signal?.aborted) throw new Failure("INTERRUPTED", `interrupted while fetching ${response.url}`);
+  const blocks = writeBlocks(staging, progress.seen, (block) => {
+    digest.update(block);
+    progress.seen += block.length;
+  });
+  let came = progress.seen;
+  try {
+    for await (const chunk of response.body) {
+      came += chunk.length;
+      if (came > archiveLimit) throw tooLong(response.url);
+      await blocks.add(chunk);
+      progress.tell(came, progress.total);
+      if (signal?.aborted) throw new Failure("INTERRUPTED", `interrupted while fetching ${response.url}`);
+    }
+  } finally {
+    // Also what came before it was broken off: it is gone on with from there.
+    await blocks.end();
   }
   if (progress.total !== undefined && progress.seen !== progress.total) {
     const words = `${progress.seen} bytes came instead of ${progress.total}`;
@@ -245,16 +254,6 @@ async function* bytesUpTo(archive: FileHandle, end: number): AsyncGenerator<Uint
     if (bytesRead === 0) throw new Failure("IO_FAILED", "a part of a download became shorter");
     position += bytesRead;
     yield block.subarray(0, bytesRead);
-  }
-}
-
-async function writeAll({ archive, archivePath }: Staging, chunk: Uint8Array, position: number): Promise<void> {
-  try {
-    for (let done = 0; done < chunk.length; ) {
-      done += (await archive.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-    }
-  } catch (error) {
-    throw ioFailure(error, `cannot write ${archivePath}`, archivePath);
   }
 }
 
