@@ -47,6 +47,7 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/index.ts": "only re-exports",
   "src/sbom/package.ts": "only types and one limit",
   "src/fetch/pending.ts": "import.test.ts and closure.test.ts beside it",
+  "src/fetch/unpack.ts": "import.test.ts beside it",
   "src/fetch/member.ts": "closure.test.ts, answers.test.ts, mirrors.test.ts and rollback.test.ts beside it",
   "src/cli/commands/index.ts": "test/cli/commands.test.ts",
   "src/site/style.ts": "a style sheet; test/e2e/site-pages.test.ts looks at it",

@@ -2,7 +2,7 @@
 import { errnoOf, Failure } from "../base/failure.ts";
 import type { HttpClient } from "../http/client.ts";
 import { requestUrl, type UrlPolicy } from "../http/url.ts";
-import { isUnderPrefix } from "../schema/names.ts";
+import { isUnderPrefix } from "../schema/grammar.ts";
 import { type Answers, getDocument } from "./answers.ts";
 import { statusFailure } from "./download.ts";
 import { type DiscoveryTags, pageLimit, readDiscoveryTags } from "./meta.ts";

@@ -2,11 +2,9 @@
  * One image, from its location to the edge of the store: signature first, then the bytes, verified before anything is unpacked,
  * unpacked and checked before anything is stored (architecture 10). Knows neither discovery nor dependencies.
  */
-import { Failure, printable } from "../base/failure.ts";
+import { Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpResponse } from "../http/client.ts";
-import { type ArchiveSummary, peekManifest } from "../image/archive.ts";
-import { extractArchive } from "../image/extract.ts";
 import type { ImageLimits } from "../image/limits.ts";
 import { beginImport, type Staging } from "../store/blobs.ts";
 import { type ImageRecord, readArchiveBlob, touchImage } from "../store/images.ts";
@@ -19,7 +17,8 @@ import { type Acquired, type AcquireOptions, type Downloaded, notThere, where } 
 import type { Location, Place } from "./locate.ts";
 import { requireMatch } from "./match.ts";
 import { type PendingImage, pendingImage } from "./pending.ts";
-import { isSettled, storedManifest } from "./stored.ts";
+import { isSettled, storedDependencies } from "./stored.ts";
+import { unpack } from "./unpack.ts";
 import { chooseWay } from "./way.ts";
 
 type Labels = readonly { readonly name: string; readonly value: string }[];
@@ -159,23 +158,17 @@ async function takeStored(
     throw error;
   }
   const signers = (await signature?.check.finish(wanted.named?.name ?? record.name)) ?? [];
-  const manifest = storedManifest(store, record);
-  if (wanted.named !== undefined) requireMatch(manifest, wanted.named);
+  if (wanted.named !== undefined) requireMatch(record, wanted.named);
   if (isSettled(store, record, signers, wanted.named)) {
     const commit = async (): Promise<ImageRecord> => {
       touchImage(store, record.id);
       return record;
     };
-    return { record, manifest, commit, abandon: async () => {} };
+    const dependencies = await storedDependencies(store, record);
+    return { record, dependencies, commit, abandon: async () => {} };
   }
   const again = signature && { bytes: signature.bytes, check: await begin(signature.bytes, wanted, options) };
   return await importCopy({ kind: "file", path: blobPath(store, record.archive.sha512) }, wanted, options, again);
-}
-
-/** D01, X01: somebody has to be told; a hostile image must not fill the screen. */
-function few(names: readonly string[]): string {
-  const shown = names.slice(0, 10).map(printable).join(", ");
-  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
 
 /** A signature that could count, or `later`. */
@@ -253,23 +246,9 @@ async function signatureNow(wanted: WantedImage, options: ImportOptions): Promis
 /** Trust is by name: the one asked for (which the manifest must then have), else the manifest's own. */
 async function nameForTrust({ named }: WantedImage, options: ImportOptions, staging: Staging): Promise<string> {
   if (named !== undefined) return named.name;
+  const { peekManifest } = await import("../image/archive.ts");
   const { manifest } = await peekManifest(stagedBytes(staging.archive), options);
   return manifest.name;
-}
-
-async function unpack(wanted: WantedImage, options: ImportOptions, staging: Staging): Promise<ArchiveSummary> {
-  const summary = await extractArchive(stagedBytes(staging.archive), staging.rootfs, {
-    owner: options.keepOwners,
-    sync: true,
-    limits: options.limits,
-    signal: options.signal,
-  });
-  // DISC-10, whether or not anybody signed it: a server must not hand out one image as another.
-  if (wanted.named !== undefined) requireMatch(summary.manifest, wanted.named);
-  if (summary.skipped.length > 0) {
-    options.log.warn(`${summary.manifest.name}: left out of the tree: ${few(summary.skipped)}`);
-  }
-  return summary;
 }
 
 function missing({ location, named }: WantedImage): Failure {

@@ -1,7 +1,6 @@
 /** Whether what came is what was asked for (DISC-10, ACI-47). Pure. */
 import { Failure } from "../base/failure.ts";
 import type { ImageID } from "../schema/image-id.ts";
-import type { ImageManifest } from "../schema/image-manifest.ts";
 
 type Labels = readonly { readonly name: string; readonly value: string }[];
 
@@ -11,7 +10,7 @@ type Labels = readonly { readonly name: string; readonly value: string }[];
  * @throws Failure NAME_MISMATCH
  */
 export function requireMatch(
-  manifest: Pick<ImageManifest, "name" | "labels">,
+  manifest: { readonly name: string; readonly labels: Labels },
   wanted: { readonly name: string; readonly labels: Labels; readonly hostLabels: Labels },
 ): void {
   if (manifest.name !== wanted.name) {

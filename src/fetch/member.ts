@@ -6,10 +6,9 @@ import { Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpClient } from "../http/client.ts";
 import type { ImageLimits } from "../image/limits.ts";
-import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
+import type { Dependency } from "../schema/image-manifest.ts";
 import { hostLabels, withHostLabels } from "../schema/platform.ts";
-import { parseDocument } from "../schema/validate.ts";
-import { type ImageRecord, readManifest } from "../store/images.ts";
+import type { ImageRecord } from "../store/images.ts";
 import type { Store } from "../store/layout.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import { type Answers, openAnswers } from "./answers.ts";
@@ -19,6 +18,7 @@ import { firstOf } from "./mirrors.ts";
 import type { PendingImage } from "./pending.ts";
 import type { Reference } from "./reference.ts";
 import { noteSigned, requireNotOlder } from "./rollback.ts";
+import { storedDependencies } from "./stored.ts";
 
 export interface FetchContext {
   readonly store: Store;
@@ -117,14 +117,11 @@ async function importOnce(context: FetchContext, reference: Sought, once: Import
   return {
     record: pending.record,
     pending: { ...pending, commit },
-    dependencies: pending.manifest.dependencies,
+    dependencies: pending.dependencies,
     depth,
   };
 }
 
 export async function storedMember(store: Store, stored: ImageRecord, depth: number): Promise<Member> {
-  const dependencies = stored.hasDependencies
-    ? parseDocument(ImageManifest, await readManifest(store, stored.id), `the manifest of ${stored.name}`).dependencies
-    : [];
-  return { record: stored, stored, dependencies, depth };
+  return { record: stored, stored, dependencies: await storedDependencies(store, stored), depth };
 }

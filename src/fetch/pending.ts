@@ -1,5 +1,6 @@
 /** An image between its verification and the store: committed when everything it depends on is there too, or given up. */
 import type { ArchiveSummary } from "../image/archive.ts";
+import type { Dependency } from "../schema/image-manifest.ts";
 import type { Staging } from "../store/blobs.ts";
 import type { ImageRecord } from "../store/images.ts";
 import type { Signer } from "../trust/verify.ts";
@@ -10,7 +11,7 @@ import type { WantedImage } from "./import.ts";
 /** A verified, unpacked image that is not in the store yet. */
 export interface PendingImage {
   readonly record: Omit<ImageRecord, "importedAt">;
-  readonly manifest: ArchiveSummary["manifest"];
+  readonly dependencies: readonly Dependency[];
   commit(): Promise<ImageRecord>;
   /** Removes it; nothing after `commit`. */
   abandon(): Promise<void>;
@@ -59,5 +60,5 @@ export function pendingImage(
   const abandon = async (): Promise<void> => {
     if (!isCommitted) await staging.abandon();
   };
-  return { record, manifest, commit, abandon };
+  return { record, dependencies: manifest.dependencies, commit, abandon };
 }

@@ -1,7 +1,6 @@
 /** What of the store an unchanged server may stand for: which image a URL brought, and whether fetching it again would change a thing. */
 import { existsSync } from "node:fs";
-import { ImageManifest } from "../schema/image-manifest.ts";
-import { parseDocument } from "../schema/validate.ts";
+import type { Dependency } from "../schema/image-manifest.ts";
 import type { KeptAnswer } from "../store/answers.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { blobPath, type Store } from "../store/layout.ts";
@@ -28,8 +27,13 @@ export function knownArchive(store: Store, place: Place, answers: Answers | unde
   return { record, ...kept };
 }
 
-export function storedManifest(store: Store, record: ImageRecord): ImageManifest {
-  return parseDocument(ImageManifest, readManifestSync(store, record.id), `the manifest of ${record.name}`);
+/** Its record tells whether it has any; the schemas, which take longer to load than all else of an image that is up to date, only when it has. */
+export async function storedDependencies(store: Store, record: ImageRecord): Promise<readonly Dependency[]> {
+  if (!record.hasDependencies) return [];
+  const { ImageManifest } = await import("../schema/image-manifest.ts");
+  const { parseDocument } = await import("../schema/validate.ts");
+  const bytes = readManifestSync(store, record.id);
+  return parseDocument(ImageManifest, bytes, `the manifest of ${record.name}`).dependencies;
 }
 
 /** Whether the record knows these signers already, and the name leads to it. */

@@ -15,6 +15,12 @@ export const manifestLimit = 4 * 1024 * 1024;
 /** The longest name of either kind, in characters. */
 export const nameLimit = 512;
 
+/** Whether `prefix` covers `name` by whole path components: `example.com/a` covers `example.com/a/b`, not `example.com/ab` (T-S15). */
+export function isUnderPrefix(name: string, prefix: string): boolean {
+  const parts = name.split("/");
+  return prefix.split("/").every((part, index) => parts[index] === part);
+}
+
 export function isACIdentifier(text: string): text is ACIdentifier {
   return text.length <= nameLimit && acIdentifier.test(text);
 }

@@ -1,8 +1,8 @@
 /** The appc name types (TYPE-1…3, TYPE-11). Where the reference code was laxer than the text, the text holds. */
 import * as z from "zod";
-import { acIdentifier, acName, environmentName, nameLimit, sanitiseName } from "./grammar.ts";
+import { acIdentifier, acName, environmentName, isUnderPrefix, nameLimit, sanitiseName } from "./grammar.ts";
 
-export { sanitiseName };
+export { isUnderPrefix, sanitiseName };
 
 /** ACIdentifier (TYPE-1): lower-case letters and digits, joined by single `-`, `.`, `_`, `~` or `/`. */
 export const ACIdentifier = z
@@ -24,9 +24,3 @@ export type ACName = z.infer<typeof ACName>;
 export const EnvironmentName = z
   .string()
   .regex(environmentName, "TYPE-11: letters, digits, _ . - and no leading digit");
-
-/** Whether `prefix` covers `name` by whole path components: `example.com/a` covers `example.com/a/b`, not `example.com/ab` (T-S15). */
-export function isUnderPrefix(name: string, prefix: string): boolean {
-  const parts = name.split("/");
-  return prefix.split("/").every((part, index) => parts[index] === part);
-}

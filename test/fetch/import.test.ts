@@ -236,5 +236,6 @@ describe("importImage: what is refused although it is signed", () => {
     const log = keepingLog();
     await world.fetch(reference, "update", { log });
     assert.ok(log.messages.some((message) => /^fetching https:\/\/example\.com/.test(message)));
+    assert.ok(log.messages.includes(`unpacking ${web.name}`));
   });
 });
