@@ -1,33 +1,19 @@
 /** Building, signing, verifying and fetching a 170 MB image of 8,700 files. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { alternate, type Command, isInstalled, peakMemory } from "./measure.ts";
+import { alternate, type Command, isInstalled, peakMemory, settle } from "./measure.ts";
 import { type Context, type Row, timingRow } from "./rows.ts";
+import { keyring, makeKey, makeLayout, must, own, signingEnvironment, trustOwnKeys } from "./signing.ts";
 import { makeTree } from "./tree.ts";
 
-const manifest = {
-  acKind: "ImageManifest",
-  acVersion: "0.8.11",
-  name: "example.com/bench",
-  labels: [
-    { name: "os", value: "linux" },
-    { name: "arch", value: "amd64" },
-  ],
-  app: { exec: ["/bin/true"], user: "0", group: "0" },
-};
-
 export async function images(context: Context): Promise<readonly Row[]> {
-  const { work, program, log } = context;
+  const { work, log } = context;
   const layout = join(work, "layout");
-  mkdirSync(join(layout, "rootfs"), { recursive: true });
-  writeFileSync(join(layout, "manifest"), JSON.stringify(manifest));
-  const { files, bytes } = makeTree(join(layout, "rootfs"));
-  const image = join(work, "bench.aci");
-  must([program, "build", "--overwrite", layout, image]);
-  log(
-    `bench: a tree of ${files} files, ${Math.round(bytes / 1e6)} MB, ${Math.round(statSync(image).size / 1e6)} MB as gzip`,
-  );
+  const image = makeLayout(context, layout, "bench", (rootfs) => {
+    const { files, bytes } = makeTree(rootfs);
+    log(`bench: a tree of ${files} files, ${Math.round(bytes / 1e6)} MB`);
+  });
   return [...build(context, layout), ...signing(context, image), ...fetching(context, image)];
 }
 
@@ -51,13 +37,13 @@ function build({ work, program }: Context, layout: string): readonly Row[] {
 
 function signing(context: Context, image: string): readonly Row[] {
   const env = signingEnvironment(context);
-  must([...own(context), "key", "generate", "--name", "Bench", "--email", "bench@example.com", "--no-passphrase"], env);
+  makeKey(context);
   must(
     ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", "bench-gpg@example.com", "ed25519", "sign", "never"],
     env,
   );
   must([...own(context), "sign", "--overwrite", image], env);
-  trustOwnKeys(context, env);
+  trustOwnKeys(context);
   must(["gpg", "--batch", "--yes", "--armor", "--output", `${image}.gpg`, "--detach-sign", image], env);
   must(["gpg", "--batch", "--yes", "--output", keyring(context), "--export"], env);
   const sign = alternate(
@@ -105,13 +91,13 @@ function fetching(context: Context, image: string): readonly Row[] {
     name: "perigee",
     argv: [...own(context), "--dir", data, "fetch", image],
     env,
-    before: () => settle(() => rmSync(data, { recursive: true, force: true })),
+    before: () => settle(work, () => rmSync(data, { recursive: true, force: true })),
   };
   const theirs: Command = {
     name: "tar -xzf; sync",
     argv: ["sh", "-c", `tar -xzf ${image} -C ${unpacked} && sync -f ${unpacked}`],
     before: () =>
-      settle(() => {
+      settle(work, () => {
         rmSync(unpacked, { recursive: true, force: true });
         mkdirSync(unpacked);
       }),
@@ -131,48 +117,4 @@ function fetching(context: Context, image: string): readonly Row[] {
       missing: peak === undefined ? ["/usr/bin/time is not installed"] : [],
     },
   ];
-}
-
-/** What an earlier run left to be written must not be paid by the next one. */
-function settle(change: () => void): void {
-  change();
-  spawnSync("sync");
-}
-
-function signingEnvironment({ work }: Context): Readonly<Record<string, string>> {
-  const home = join(work, "home");
-  mkdirSync(join(home, "gnupg"), { recursive: true, mode: 0o700 });
-  return {
-    HOME: home,
-    XDG_CONFIG_HOME: join(home, "config"),
-    XDG_DATA_HOME: join(home, "data"),
-    GNUPGHOME: join(home, "gnupg"),
-  };
-}
-
-/** The program with a local configuration of its own, so that the machine's is neither used nor changed. */
-function own({ work, program }: Context): readonly string[] {
-  return [program, "--local-config", join(work, "home", "etc")];
-}
-
-function keyring({ work }: Context): string {
-  return join(work, "bench.gpg");
-}
-
-function trustOwnKeys(context: Context, env: Readonly<Record<string, string>>): void {
-  const exported = spawnSync(context.program, ["key", "list", "--format", "json"], {
-    env: { ...process.env, ...env },
-    encoding: "utf8",
-  });
-  const [key] = JSON.parse(exported.stdout) as { fingerprint: string }[];
-  if (key === undefined) throw new Error("no key was generated");
-  const file = join(context.work, "bench-public.asc");
-  must([...own(context), "key", "export", "--output", file, key.fingerprint], env);
-  must([...own(context), "trust", "--prefix", "example.com/bench", "--fingerprint", key.fingerprint, file], env);
-}
-
-function must(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {
-  const [command = "", ...args] = argv;
-  const result = spawnSync(command, args, { env: { ...process.env, ...env }, encoding: "utf8" });
-  if (result.status !== 0) throw new Error(`${argv.join(" ")}: exit ${result.status}\n${result.stderr}`);
 }

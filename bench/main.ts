@@ -7,13 +7,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { archives } from "./archives.ts";
+import { fetching } from "./fetch.ts";
 import { images } from "./images.ts";
 import { pods } from "./pods.ts";
 import { type Context, type Row, renderRows } from "./rows.ts";
 import { startup } from "./startup.ts";
 import { store } from "./store.ts";
 
-const groups = { startup, pods, images, archives, store } as const;
+const groups = { startup, pods, images, archives, store, fetch: fetching } as const;
 
 async function main(): Promise<void> {
   const project = join(dirname(fileURLToPath(import.meta.url)), "..", "..");

@@ -95,6 +95,12 @@ function environment(extra: Readonly<Record<string, string>> | undefined): NodeJ
   return { ...inherited, ...extra };
 }
 
+/** What an earlier run left to be written, where `directory` is, must not be paid by the next one. */
+export function settle(directory: string, change: () => void): void {
+  change();
+  spawnSync("sync", ["-f", directory]);
+}
+
 /** Whether a program is on PATH. */
 export function isInstalled(program: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;

@@ -15,13 +15,16 @@ export interface Row {
   /** `perigee` first, then the others; figures in the unit of the row. */
   readonly figures: readonly { readonly name: string; readonly value: number }[];
   readonly unit: "ms" | "KiB" | "MiB";
-  /** The bar: figures[0] ≤ factor × the figure called `of`, or ≤ limit. */
+  /** The bar: figures[0] ≤ factor × the figure called `of`, ≤ that and `plus`, or ≤ limit. */
   readonly bars: readonly Bar[];
   /** What could not be measured, and why. */
   readonly missing: readonly string[];
 }
 
-export type Bar = { readonly factor: number; readonly of: string } | { readonly limit: number };
+export type Bar =
+  | { readonly factor: number; readonly of: string }
+  | { readonly plus: number; readonly of: string }
+  | { readonly limit: number };
 
 export function timingRow(
   what: string,
@@ -49,8 +52,9 @@ function verdict(row: Row, bar: Bar): readonly [string, string] {
   const own = row.figures[0]?.value ?? Number.NaN;
   if ("limit" in bar) return [`≤ ${bar.limit} ${row.unit}`, own <= bar.limit ? "met" : "missed"];
   const other = row.figures.find((figure) => figure.name === bar.of)?.value;
-  const text = `≤ ${bar.factor} × ${bar.of}`;
+  const text = "plus" in bar ? `≤ ${bar.of} + ${bar.plus} ${row.unit}` : `≤ ${bar.factor} × ${bar.of}`;
   if (other === undefined) return [text, `${bar.of} is not installed`];
+  if ("plus" in bar) return [text, `+${format(own - other)}: ${own <= other + bar.plus ? "met" : "missed"}`];
   const ratio = own / other;
   return [text, `${ratio.toFixed(2)}: ${ratio <= bar.factor ? "met" : "missed"}`];
 }

@@ -115,6 +115,10 @@ describe("TRUST-20: run and plan ask again", () => {
     assert.match(work.must(["trust", "list"]), / revoked /);
     assertRefused("KEY_UNTRUSTED", 4);
     assertRuns("--insecure-options=image");
+    // TRUST-26: the copy from before does not take its place; who takes all trust away begins anew.
+    assert.throws(trust, /KEY_INVALID\]: .*revoked; this is an older copy/);
+    assertRefused("KEY_UNTRUSTED", 4);
+    work.must(["trust", "rm", fingerprint]);
     trust();
     assertRuns();
   });
