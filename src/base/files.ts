@@ -1,6 +1,6 @@
 /** Durable file writing. Trees are removed by shim/remove, never from here. */
 import { randomBytes } from "node:crypto";
-import { constants, type FileHandle, open, readFile, rename, unlink } from "node:fs/promises";
+import { constants, type FileHandle, lstat, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, Failure } from "./failure.ts";
 
@@ -11,9 +11,31 @@ export interface TemporaryFile {
 
 /** A new empty file in the directory of `path`, opened for writing, created exclusively so that no planted link is followed. */
 export async function tempBeside(path: string, mode = 0o600): Promise<TemporaryFile> {
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 64)}.${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = await temporaryName(path);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   return { path: temporary, handle: await open(temporary, flags, mode) };
+}
+
+/** A name beside `path` for what will become it. What somebody who was killed left there for the same path is removed. */
+export async function temporaryName(path: string): Promise<string> {
+  const beginning = `.${basename(path).slice(0, 64)}.`;
+  await removeAbandoned(dirname(path), beginning);
+  return join(dirname(path), `${beginning}${randomBytes(6).toString("hex")}.tmp`);
+}
+
+/** Milliseconds without a change after which a temporary file has no owner any more: the longest of them grow while a network is waited for. */
+const abandonedAfter = 60 * 60 * 1000;
+
+/** Never fails: they only take space. */
+async function removeAbandoned(directory: string, beginning: string): Promise<void> {
+  const names = await readdir(directory).catch((): string[] => []);
+  const isOurs = (name: string) =>
+    name.slice(0, beginning.length) === beginning && /^[0-9a-f]{12}\.tmp$/.test(name.slice(beginning.length));
+  for (const name of names.filter(isOurs)) {
+    const path = join(directory, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isFile() === true && Date.now() - found.mtimeMs > abandonedAfter) await unlink(path).catch(() => {});
+  }
 }
 
 /** Makes renames, links and removals in `directory` survive a crash. */

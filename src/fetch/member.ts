@@ -110,9 +110,9 @@ async function importOnce(context: FetchContext, reference: Sought, once: Import
     }
   });
   const commit = async (): Promise<ImageRecord> => {
-    const stored = await pending.commit();
+    // Before: who is killed between the two finds a dependency stored, asks for it no more and would never note it.
     if (mark !== undefined) await noteSigned(store, mark, pending.record, allowRollback);
-    return stored;
+    return await pending.commit();
   };
   return {
     record: pending.record,

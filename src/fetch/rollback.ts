@@ -27,7 +27,7 @@ export function requireNotOlder(store: Store, named: Named, image: Signed): void
   });
 }
 
-/** After it was stored. */
+/** Before it is stored, so that nothing stored is without. */
 export async function noteSigned(store: Store, named: Named, image: Signed, allowRollback: boolean): Promise<void> {
   const time = signedAt(image);
   if (time !== undefined) await noteNewest(store, named, time, allowRollback);

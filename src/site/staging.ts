@@ -3,8 +3,9 @@
  * go and in the order it was given. Whatever fails before that leaves the directory as it was; nothing is touched that is right already.
  */
 import { renameSync, unlinkSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rmdir, stat, unlink, utimes } from "node:fs/promises";
+import { type FileHandle, link, open, readdir, rmdir, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf } from "../base/failure.ts";
 import { ignoreMissing, ioFailure, syncDirectory } from "../base/files.ts";
 import { copyContent, isSameContent, isSameText } from "./content.ts";
@@ -73,7 +74,7 @@ export class Staging {
     return await this.#guard(file, async () => {
       const change = await isSameContent(source, join(this.#directory, file));
       if (change === "unchanged") return change;
-      const staged = await this.#nextPath(file);
+      const staged = this.#nextPath(file);
       const isOlder = (await secondsOf(source)) <= (await secondsOf(join(this.#directory, file)));
       const isLinked = !isOlder && (await tryLink(source, staged));
       this.#queue(file, isLinked ? staged : await this.#copy(file, source), change, companions);
@@ -136,7 +137,7 @@ export class Staging {
   }
 
   async #write(file: string, fill: (handle: FileHandle) => Promise<void>): Promise<void> {
-    const staged = await this.#nextPath(file);
+    const staged = this.#nextPath(file);
     const handle = await open(staged, "wx", 0o644);
     try {
       await fill(handle);
@@ -149,7 +150,7 @@ export class Staging {
   }
 
   async #copy(file: string, source: string): Promise<string> {
-    const staged = await this.#nextPath(file);
+    const staged = this.#nextPath(file);
     await copyContent(source, staged);
     const handle = await open(staged, "r+");
     try {
@@ -167,10 +168,10 @@ export class Staging {
     if ((await secondsOf(staged)) <= old) await utimes(staged, old + 1, old + 1);
   }
 
-  async #nextPath(file: string): Promise<string> {
-    if (!this.#isAreaMade) await mkdir(this.#area, { recursive: true, mode: 0o700 });
+  #nextPath(file: string): string {
+    if (!this.#isAreaMade) makeDirectories(this.#area, 0o700);
     this.#isAreaMade = true;
-    await mkdir(dirname(join(this.#directory, file)), { recursive: true, mode: 0o755 });
+    makeDirectories(dirname(join(this.#directory, file)), 0o755);
     this.#count += 1;
     return join(this.#area, String(this.#count));
   }

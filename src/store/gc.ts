@@ -8,6 +8,7 @@ import { sweepTurns } from "./downloads.ts";
 import { treeIdOfSync } from "./layers.ts";
 import { blobsOf, indexOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
 import { listIdsSync, listNames, listRecordsSync, readManifestSync, readRecordSync, shelvesOf } from "./lookup.ts";
+import { sweepNewest } from "./newest.ts";
 import type { StoredRecord } from "./records.ts";
 import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
 
@@ -66,6 +67,7 @@ export async function sweepStore(
   await sweepDirectory(store, indexOf(store), new Set(ids.map((id) => `${id}.json`)));
   await throwAway(store, await oldAnswers(store, Date.now()));
   await sweepTurns(store);
+  await sweepNewest(store);
   const staging = await sweepStaging(store);
   await emptyTrash(store);
   return { trees, staging, blobs };

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { makeDirectories } from "../base/directories.ts";
+import { makeDirectories, syncDirectorySync } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { readStateFile } from "../base/state-file.ts";
@@ -81,10 +81,11 @@ function hasVersion(store: Store): boolean {
     if (existsSync(blobsOf(store))) throw wrongVersion(store, "no version");
     return false;
   }
-  const version = file.bytes.toString("utf8").trimEnd();
+  // Zeros are what some file systems keep of a file whose content was not synced.
+  const version = file.bytes.toString("utf8").replace(/^\0+$/, "").trimEnd();
   if (version === "") return false;
   if (version !== layoutVersion) throw wrongVersion(store, `version ${printable(version.slice(0, 40))}`);
-  // The last directory made: a crash may have come before it.
+  // Of the directories made the last.
   return existsSync(trashOf(store));
 }
 
@@ -106,22 +107,26 @@ function wrongVersion(store: Store, found: string): Failure {
 function createStore(data: string, store: Store): void {
   makeDirectories(data, 0o700);
   makeDirectory(store.root);
-  writeVersion(join(store.root, "version"));
-  // Opened, not truncated: somebody may hold it locked already.
-  closeSync(openSync(lockOf(store), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
-  for (const name of directories) makeDirectory(join(store.root, name));
-  syncDirectorySync(store.root);
   syncDirectorySync(data);
-}
-
-/** Two processes write the same bytes to the same place, and an empty file is one whose writer died: it is written again. */
-function writeVersion(path: string): void {
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const version = openSync(
+    join(store.root, "version"),
+    constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+    0o600,
+  );
   try {
-    writeSync(descriptor, `${layoutVersion}\n`, 0);
-    fsyncSync(descriptor);
+    // Its name is durable before anything else is there, its content when everything is: a loss of power in between leaves an empty file,
+    // whose store is completed.
+    syncDirectorySync(store.root);
+    // Opened, not truncated: somebody may hold it locked already.
+    closeSync(openSync(lockOf(store), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+    for (const name of directories) makeDirectory(join(store.root, name));
+    syncDirectorySync(dirname(blobsOf(store)));
+    syncDirectorySync(store.root);
+    // Two processes write the same bytes to the same place.
+    writeSync(version, `${layoutVersion}\n`, 0);
+    fsyncSync(version);
   } finally {
-    closeSync(descriptor);
+    closeSync(version);
   }
 }
 
@@ -130,16 +135,6 @@ function makeDirectory(path: string): void {
     mkdirSync(path, 0o700);
   } catch (error) {
     if (errnoOf(error) !== "EEXIST" || !lstatSync(path).isDirectory()) throw error;
-  }
-}
-
-/** Makes names in `directory` survive a crash. */
-export function syncDirectorySync(directory: string): void {
-  const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

@@ -2,6 +2,7 @@
  * The newest signature that a name brought: one small self-checking file for each name with its labels (spec/store.md), so that
  * nobody is led back to an older image (T-D12). It outlives the image.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { writeAtomic } from "../base/files.ts";
@@ -9,7 +10,9 @@ import { readStateFile } from "../base/state-file.ts";
 import { FileLock } from "../shim/flock.ts";
 import { sha512 } from "../shim/sha512.ts";
 import type { Store } from "./layout.ts";
+import { listNames } from "./lookup.ts";
 import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { throwAway } from "./staging.ts";
 
 export interface Named {
   readonly name: string;
@@ -39,6 +42,22 @@ export async function noteNewest(store: Store, named: Named, signedAt: Date, low
     if (difference === 0 || (difference < 0 && !lower)) return;
     const key = newestKey(named);
     await writeAtomic(pathOf(store, key), encodeSelfChecking({ key, signedAt: signedAt.toISOString() }), 0o600);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Removes what writers who were killed left: whoever holds the lock knows that none is at work. */
+export async function sweepNewest(store: Store): Promise<void> {
+  // Made with the first mark: a store may have none.
+  if (!existsSync(newestOf(store))) return;
+  const lock = await FileLock.acquire(newestOf(store), "exclusive");
+  try {
+    const left = listNames(newestOf(store)).filter((name) => !/^[0-9a-f]{128}\.json$/.test(name));
+    await throwAway(
+      store,
+      left.map((name) => join(newestOf(store), name)),
+    );
   } finally {
     lock.release();
   }

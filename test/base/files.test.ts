@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
 import { ignoreMissing, ioFailure, readIfExists, tempBeside, writeAtomic } from "../../src/base/files.ts";
@@ -47,6 +56,17 @@ describe("tempBeside", () => {
     assert.notEqual(one.path, other.path);
     assert.equal(statSync(one.path).mode & 0o777, 0o600);
     await Promise.all([one.handle.close(), other.handle.close()]);
+  });
+
+  it("DUR-5: removes what was left for the same path more than an hour ago, and nothing else", async () => {
+    const [old, young] = [".a.0123456789ab.tmp", ".a.ba9876543210.tmp"];
+    const others = [".b.0123456789ab.tmp", ".a.b.0123456789ab.tmp", ".a.tmp", "a.0123456789ab.tmp"];
+    for (const name of [old, young, ...others]) writeFileSync(join(directory, name), "");
+    const before = new Date(Date.now() - 61 * 60 * 1000);
+    for (const name of [old, ...others]) utimesSync(join(directory, name), before, before);
+    const made = await tempBeside(join(directory, "a"));
+    await made.handle.close();
+    assert.deepEqual(readdirSync(directory).sort(), [young, basename(made.path), ...others].sort());
   });
 });
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { manifestsOf } from "../../src/store/layout.ts";
 import { newestOf } from "../../src/store/newest.ts";
 import { removeImage } from "../../src/store/removal.ts";
 import { fails } from "../helpers/failures.ts";
@@ -94,5 +95,14 @@ describe("rollback (T-D12)", () => {
     await assert.rejects(world.fetch(name), fails("ROLLBACK"));
     for (const file of readdirSync(newestOf(world.store))) writeFileSync(join(newestOf(world.store), file), "{}");
     assert.ok(await world.fetch(name));
+  });
+
+  it("DUR-4: the mark is there before the image is", async () => {
+    await publish("new", daysAgo(1));
+    const manifests = manifestsOf(world.store);
+    rmSync(manifests, { recursive: true });
+    writeFileSync(manifests, "");
+    await assert.rejects(world.fetch(name), fails("IO_FAILED"));
+    assert.equal(readdirSync(newestOf(world.store)).length, 1);
   });
 });

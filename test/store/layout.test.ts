@@ -44,13 +44,20 @@ describe("openStore", () => {
     assert.equal(await readFile(join(store.root, "manifests", "kept"), "utf8"), "x");
   });
 
-  it("finishes a store whose maker died while the version was written", async (t) => {
-    const data = await temporaryDirectory(t);
-    await mkdir(join(data, "store"));
-    await writeFile(join(data, "store", "version"), "");
-    const store = await openStore(data);
-    assert.equal(await readFile(join(store.root, "version"), "utf8"), "1\n");
-  });
+  for (const [what, content] of [
+    ["empty", ""],
+    ["zeros, as a loss of power leaves it", "\0\0"],
+  ] as const) {
+    it(`DUR-3: finishes a store whose version is ${what}: its maker died`, async (t) => {
+      const data = await temporaryDirectory(t);
+      await openStore(data);
+      await writeFile(join(data, "store", "version"), content);
+      await rm(join(data, "store", "trees"), { recursive: true });
+      const store = await openStore(data);
+      assert.equal(await readFile(join(store.root, "version"), "utf8"), "1\n");
+      assert.ok((await stat(join(store.root, "trees"))).isDirectory());
+    });
+  }
 
   it("leaves a data directory that was there as it is", async (t) => {
     const data = join(await temporaryDirectory(t), "shared");

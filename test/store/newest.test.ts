@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { sweepStore } from "../../src/store/gc.ts";
@@ -28,5 +28,14 @@ describe("the newest signature of a name (T-D12)", () => {
     assert.equal(readNewest(store, web)?.getTime(), 2000);
     const [file = ""] = readdirSync(newestOf(store));
     assert.equal(statSync(join(newestOf(store), file)).mode & 0o777, 0o600);
+  });
+
+  it("DUR-5: the sweep removes what a writer who was killed left, and no mark", async (t) => {
+    const store = await openStore(await temporaryDirectory(t));
+    await noteNewest(store, web, new Date(1000), false);
+    const marks = readdirSync(newestOf(store));
+    writeFileSync(join(newestOf(store), ".x.0123456789ab.tmp"), "");
+    await sweepStore(store, new Set());
+    assert.deepEqual(readdirSync(newestOf(store)), marks);
   });
 });

@@ -1,0 +1,55 @@
+/** Every fault at every call: `npm run faults -- [--every N] [--fault NAME]… [--at N] [FLOW…]`. Prints counts, and what did not hold. */
+import { parseArgs } from "node:util";
+import { flows } from "./flows.ts";
+import { losePower, powerPoints } from "./power.ts";
+import { countCalls, faults, type Stage, spread, stage, tryAll } from "./trials.ts";
+import { FaultWorld } from "./world.ts";
+
+const { values, positionals } = parseArgs({
+  options: {
+    every: { type: "string", default: "1" },
+    fault: { type: "string", multiple: true },
+    at: { type: "string" },
+  },
+  allowPositionals: true,
+});
+const known = [...Object.keys(faults), "power"];
+const unknown = [...(values.fault ?? [])].filter((name) => !known.includes(name));
+if (unknown.length > 0) throw new Error(`there is no fault ${unknown[0]}; there are ${known.join(", ")}`);
+const pick = (points: readonly number[]) =>
+  values.at === undefined ? points.filter((_, index) => index % Number(values.every) === 0) : [Number(values.at)];
+let total = 0;
+
+function say(line: string, problems: readonly string[]): void {
+  process.stdout.write(`${line}, ${problems.length} problems\n`);
+  for (const problem of problems) process.stdout.write(`${problem.slice(0, 1500).replace(/^/gm, "    ")}\n`);
+  if (problems.length > 0) process.exitCode = 1;
+}
+
+async function tryFault(on: Stage, fault: string): Promise<void> {
+  const kind = faults[fault];
+  if (kind === undefined) {
+    await countCalls(on, "change");
+    const { points, images, problems } = await losePower(on, pick(powerPoints(on.world.calls())));
+    total += images;
+    say(`${on.name} power: lost at ${points} points, ${images} disks`, problems);
+    return;
+  }
+  const count = await countCalls(on, kind.calls);
+  const { tried, ends, problems } = await tryAll(on, fault, pick(spread(count, count)));
+  total += tried;
+  const ended = `${ends.killed} killed, ${ends.failed} failed, ${ends.succeeded} succeeded`;
+  say(`${on.name} ${fault}: ${count} calls, ${tried} tried: ${ended}`, problems);
+}
+
+const world = await FaultWorld.open();
+try {
+  for (const [name, flow] of Object.entries(flows)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const on = await stage(world, name, flow);
+    for (const fault of values.fault ?? known) await tryFault(on, fault);
+  }
+} finally {
+  await world.close();
+}
+process.stdout.write(`${total} faults in all\n`);
