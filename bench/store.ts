@@ -1,6 +1,6 @@
 /** The store: listing many images, and what the sweep costs beside images that stay. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alternate, type Command } from "./measure.ts";
 import { type Context, type Row, timingRow } from "./rows.ts";
@@ -49,22 +49,19 @@ function litter(data: string): void {
   }
 }
 
-/** A store with `count` images of its own, each of one small file. */
+/** A store with `count` images, each of one small file; made by tar, which is started faster than we are. */
 function fill({ work, program, log }: Context, count: number): string {
   const data = join(work, `store-${count}`);
-  const rootfs = join(work, `store-rootfs-${count}`);
-  mkdirSync(rootfs, { recursive: true });
-  const image = join(work, `store-${count}.aci`);
-  const manifest = join(work, `store-${count}.json`);
+  const layout = join(work, "store-layout");
+  mkdirSync(join(layout, "rootfs"), { recursive: true });
   log(`bench: a store of ${count} images`);
   const paths: string[] = [];
   for (let index = 0; index < count; index += 1) {
     const name = `example.com/image-${index}`;
-    writeFileSync(manifest, JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name }));
-    writeFileSync(join(rootfs, "name"), name);
-    must([program, "build", "--overwrite", "--manifest", manifest, "--rootfs", rootfs, image]);
-    const path = join(work, `store-${count}-${index}.aci`);
-    copyFileSync(image, path);
+    writeFileSync(join(layout, "manifest"), JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name }));
+    writeFileSync(join(layout, "rootfs", "name"), name);
+    const path = join(work, `store-${index}.aci`);
+    must(["tar", "--format=ustar", "-C", layout, "-cf", path, "manifest", "rootfs"]);
     paths.push(path);
   }
   for (let at = 0; at < paths.length; at += 100) {

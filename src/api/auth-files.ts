@@ -6,11 +6,16 @@ import { statSync } from "node:fs";
 import { Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { type Credentials, type CredentialsByHost, hostOfDomain } from "../http/authorisation.ts";
-import { type ConfigFile, collect, invalid, strings } from "./config-files.ts";
+import { type ConfigFile, type ConfigKind, collect, invalid, strings } from "./config-files.ts";
 
 /** Of all `directories`, lowest precedence first: a host of a later one replaces that of an earlier. @throws Failure CONFIG_INVALID */
 export async function credentialsOf(directories: readonly string[], log: Log): Promise<CredentialsByHost> {
-  return await collect(directories, "auth", (file) => {
+  return await collect(directories, authKind(log));
+}
+
+/** Items by host. What they hold is secret. */
+export function authKind(log: Log): ConfigKind<Credentials> {
+  const itemsOf = (file: ConfigFile) => {
     warnIfReadable(file.path, log);
     const credentials = credentialsIn(file);
     const domains = strings(file.path, file.fields, "domains");
@@ -20,7 +25,8 @@ export async function credentialsOf(directories: readonly string[], log: Log): P
       if (host === undefined) throw invalid(file.path, `domains: ${JSON.stringify(domain)} is not HOST or HOST:PORT`);
       return [host, credentials] as const;
     });
-  });
+  };
+  return { kind: "auth", itemsOf, log };
 }
 
 function credentialsIn(file: ConfigFile): Credentials {

@@ -5,7 +5,8 @@
  */
 import { readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { errnoOf, Failure } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure } from "../base/failure.ts";
+import type { Log } from "../base/log.ts";
 import type { ImageLimits } from "../image/limits.ts";
 
 export interface HttpConfig {
@@ -20,35 +21,57 @@ export interface ConfigFile {
 }
 
 /** The data directory that a file of kind `paths` sets; `directories` lowest precedence first. @throws Failure CONFIG_INVALID, JSON_INVALID */
-export async function dataDirectoryOf(directories: readonly string[]): Promise<string | undefined> {
-  const items = await collect(directories, "paths", ({ path, fields }) => {
+export async function dataDirectoryOf(directories: readonly string[], log?: Log): Promise<string | undefined> {
+  return (await collect(directories, pathsKind(log))).get("data");
+}
+
+export function pathsKind(log?: Log): ConfigKind<string> {
+  const itemsOf = ({ path, fields }: ConfigFile) => {
     const data = fields["data"];
     if (data === undefined) return [];
     if (typeof data !== "string" || !isAbsolute(data)) throw invalid(path, "data is not an absolute path");
     return [["data", data] as const];
-  });
-  return items.get("data");
+  };
+  return { kind: "paths", itemsOf, log };
 }
 
 /** Authorities and connections that files of kind `http` set. @throws Failure CONFIG_INVALID, JSON_INVALID */
-export async function httpConfigOf(directories: readonly string[]): Promise<HttpConfig> {
-  const files = await collect(directories, "http", ({ path, fields }) =>
-    strings(path, fields, "caFiles").map((file) => {
-      if (!isAbsolute(file)) throw invalid(path, `caFiles: ${file} is not an absolute path`);
-      return [file, file] as const;
-    }),
-  );
-  const connections = await collect(directories, "http", ({ path, fields }) =>
-    strings(path, fields, "connectTo").map((text) => [text.split(":")[0] ?? "", text] as const),
-  );
-  return { caFiles: [...files.values()], connectTo: [...connections.values()] };
+export async function httpConfigOf(directories: readonly string[], log?: Log): Promise<HttpConfig> {
+  const items = [...(await collect(directories, httpKind(log))).values()];
+  const named = (field: HttpItem["field"]) => items.filter((item) => item.field === field).map(({ text }) => text);
+  return { caFiles: named("caFiles"), connectTo: named("connectTo") };
+}
+
+export interface HttpItem {
+  readonly field: keyof HttpConfig;
+  readonly text: string;
+}
+
+export function httpKind(log?: Log): ConfigKind<HttpItem> {
+  const itemsOf = ({ path, fields }: ConfigFile) => {
+    const files = strings(path, fields, "caFiles").map((text) => {
+      if (!isAbsolute(text)) throw invalid(path, `caFiles: ${text} is not an absolute path`);
+      return [`caFiles ${text}`, { field: "caFiles", text }] as const;
+    });
+    const connections = strings(path, fields, "connectTo").map(
+      (text) => [`connectTo ${text.split(":")[0] ?? ""}`, { field: "connectTo", text }] as const,
+    );
+    return [...files, ...connections];
+  };
+  return { kind: "http", itemsOf, log };
 }
 
 /** Limits of images that files of kind `limits` set, over the defaults. @throws Failure CONFIG_INVALID, JSON_INVALID */
-export async function imageLimitsOf(directories: readonly string[]): Promise<ImageLimits> {
+export async function imageLimitsOf(directories: readonly string[], log?: Log): Promise<ImageLimits> {
+  const { defaultImageLimits } = await import("../image/limits.ts");
+  const items = await collect(directories, await limitsKind(log));
+  return { ...defaultImageLimits, ...Object.fromEntries(items) };
+}
+
+export async function limitsKind(log?: Log): Promise<ConfigKind<number>> {
   const { defaultImageLimits, fixedLimits } = await import("../image/limits.ts");
   const names = Object.keys(defaultImageLimits) as (keyof ImageLimits)[];
-  const items = await collect(directories, "limits", ({ path, fields }) =>
+  const itemsOf = ({ path, fields }: ConfigFile) =>
     names.flatMap((name) => {
       const value = fields[name];
       if (value === undefined) return [];
@@ -58,30 +81,74 @@ export async function imageLimitsOf(directories: readonly string[]): Promise<Ima
       if (fixedLimits.includes(name) && value > defaultImageLimits[name]) {
         throw invalid(path, `${name} can be lowered only, from ${defaultImageLimits[name]}`);
       }
-      return [[name, String(value)] as const];
-    }),
-  );
-  return { ...defaultImageLimits, ...Object.fromEntries([...items].map(([name, value]) => [name, Number(value)])) };
+      return [[name as string, value] as const];
+    });
+  return { kind: "limits", itemsOf, log };
+}
+
+export interface ConfigItem<T> {
+  readonly value: T;
+  /** The file that sets it. */
+  readonly file: string;
+  /** Files of lower directories that set it too, the last to be overridden first. */
+  readonly overrides: readonly string[];
+}
+
+export interface ConfigKind<T> {
+  readonly kind: keyof typeof knownFields;
+  itemsOf(file: ConfigFile): readonly (readonly [string, T])[];
+  /** Told of what no version knows; silent when absent. */
+  readonly log?: Log | undefined;
 }
 
 /** The items of every file of a kind, later directories over earlier ones. @throws Failure CONFIG_INVALID, JSON_INVALID */
-export async function collect<T>(
+export async function collectItems<T>(
   directories: readonly string[],
-  kind: string,
-  itemsOf: (file: ConfigFile) => readonly (readonly [string, T])[],
-): Promise<ReadonlyMap<string, T>> {
-  const merged = new Map<string, T>();
-  for (const directory of directories) {
-    const own = new Map<string, T>();
+  { kind, itemsOf, log }: ConfigKind<T>,
+): Promise<ReadonlyMap<string, ConfigItem<T>>> {
+  const merged = new Map<string, ConfigItem<T>>();
+  for (const directory of new Set(directories)) {
+    const own = new Map<string, ConfigItem<T>>();
     for (const file of await readKind(join(directory, `${kind}.d`), kind)) {
+      if (log !== undefined) await warnOfUnknown(file, knownFields[kind], log);
       for (const [key, value] of itemsOf(file)) {
         if (own.has(key)) throw invalid(file.path, `${key} is set by another file of the same directory too`);
-        own.set(key, value);
+        const before = merged.get(key);
+        own.set(key, { value, file: file.path, overrides: before ? [before.file, ...before.overrides] : [] });
       }
     }
-    for (const [key, value] of own) merged.set(key, value);
+    for (const [key, item] of own) merged.set(key, item);
   }
   return merged;
+}
+
+/** As collectItems, the values alone. */
+export async function collect<T>(directories: readonly string[], kind: ConfigKind<T>): Promise<ReadonlyMap<string, T>> {
+  return new Map([...(await collectItems(directories, kind))].map(([key, { value }]) => [key, value]));
+}
+
+/** Fields of each kind, rkt's own included; the limits are those of spec/image.md. */
+const knownFields = {
+  paths: ["data", "stage1-images"],
+  http: ["caFiles", "connectTo"],
+  limits: undefined,
+  auth: ["domains", "type", "credentials"],
+} as const;
+
+/** CLI-15: a field that nobody knows may be a later version's, or a slip of the pen that leaves something unset. */
+async function warnOfUnknown(
+  { path, fields }: ConfigFile,
+  known: readonly string[] | undefined,
+  log: Log,
+): Promise<void> {
+  const { closest } = await import("../base/suggest.ts");
+  const names = known ?? Object.keys((await import("../image/limits.ts")).defaultImageLimits);
+  for (const field of Object.keys(fields)) {
+    if (names.includes(field) || headers.some((pair) => pair.some((header) => header === field))) continue;
+    const near = closest(field, names);
+    const guess = near === undefined ? `; known are ${names.join(", ")}` : `; did you mean ${near}?`;
+    log.warn(`${path}: ${excerpt(field)} is no field of this kind and sets nothing${guess}`);
+  }
 }
 
 /** Regular `*.json` files directly in the directory, by name; links and everything else are left alone. */

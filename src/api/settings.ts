@@ -92,7 +92,9 @@ export async function loadSettings(options: GlobalOptions = {}): Promise<Setting
   };
   const lowestFirst = Object.values(configDirectories);
   const data =
-    absolute(options.dir, "--dir") ?? (await dataDirectoryOf(lowestFirst)) ?? defaultData(caller.isRoot, environment);
+    absolute(options.dir, "--dir") ??
+    (await dataDirectoryOf(lowestFirst, log)) ??
+    defaultData(caller.isRoot, environment);
   const insecure = parseInsecureOptions(options.insecureOptions ?? "none");
   const caFiles = options.caFile ?? [];
   const connectTo = options.connectTo ?? [];
@@ -114,7 +116,7 @@ export async function loadSettings(options: GlobalOptions = {}): Promise<Setting
     environment,
     log,
     http,
-    limits: () => imageLimitsOf(lowestFirst),
+    limits: () => imageLimitsOf(lowestFirst, log),
   };
 }
 
@@ -198,7 +200,7 @@ async function makeClient(settings: ClientSettings): Promise<HttpClient> {
   const { createHttpClient, parseConnectTo } = await import("../http/client.ts");
   const { readProxies } = await import("../http/proxy.ts");
   const { credentialsOf } = await import("./auth-files.ts");
-  const configured = await httpConfigOf(settings.configDirectories);
+  const configured = await httpConfigOf(settings.configDirectories, settings.log);
   const extra = readableAuthorities(settings);
   return createHttpClient({
     caFiles: [...settings.caFiles, ...configured.caFiles],

@@ -74,6 +74,13 @@ export class Failure extends Error {
   }
 }
 
+/** The hint of a limit of images that a configuration file may set (spec/image.md); `needed` when it is known how much would do. */
+export function raiseLimit(name: string, needed?: number | bigint): { readonly hint: string } {
+  return {
+    hint: `if you trust the image, set ${name}${needed === undefined ? "" : `, to ${needed} or more,`} in limits.d: perigee help limits`,
+  };
+}
+
 /** The exit status of a command that ended with `error` (architecture 12); `run` and its kin map it to 125–127 themselves. */
 export function exitStatus(error: unknown): number {
   return error instanceof Failure ? statusOf[error.code] : 1;

@@ -16,7 +16,7 @@ export const exitMeanings: ReadonlyMap<number, string> = new Map([
   [141, "the reader of standard output went away"],
 ]);
 
-export const topicNames = ["exit-codes", "environment", "formatting", "trust"] as const;
+export const topicNames = ["exit-codes", "environment", "formatting", "limits", "trust"] as const;
 
 /** The lines of one topic; undefined when there is none of that name. */
 export function topic(name: string): readonly string[] | undefined {
@@ -105,6 +105,24 @@ const texts: ReadonlyMap<string, readonly string[]> = new Map([
       "  seccomp       no system call filter",
       "  device-nodes  image extract and image render make device nodes (pods never see an image's)",
       "  all-fetch = image,tls,http,pubkey   all-run = capabilities,paths,seccomp   all, none",
+    ],
+  ],
+  [
+    "limits",
+    [
+      "Whatever reads an image stops at a limit (error[LIMIT_EXCEEDED]) rather than at the end of the disk or the memory.",
+      "A *.json file in limits.d of a configuration directory (perigee help environment) sets them:",
+      "",
+      '  { "perigeeKind": "limits", "perigeeVersion": "v1", "totalSize": 137438953472, "ratio": 1000 }',
+      "",
+      "  entries               files, directories and links of one image",
+      "  fileSize, totalSize   bytes of one file, of the uncompressed archive; holes count",
+      "  ratio                 uncompressed over compressed, once 64 MiB came out",
+      "  xzMemory, zstdWindow  bytes a decoder may hold",
+      "  pathLength, componentLength, depth, metaRecord, xattrValue, xattrTotal",
+      "                        only to a smaller number: the kernel takes no more",
+      "",
+      "perigee config --all shows what holds, and which file says it.",
     ],
   ],
 ]);

@@ -28,6 +28,8 @@ export function tooMuchMemory(format: string, needed: number, allowed: number): 
   return new Failure(
     "LIMIT_EXCEEDED",
     `reading the ${format} data needs ${needed} bytes of memory, more than the ${allowed} allowed`,
-    { hint: "compress it with a smaller dictionary or window" },
+    {
+      hint: `compress it with a smaller dictionary or window, or set ${format === "xz" ? "xzMemory" : "zstdWindow"} in limits.d: perigee help limits`,
+    },
   );
 }

@@ -1,7 +1,7 @@
 /** The compression around an image's tar (ACI-5). Knows nothing of tar; a consumer sees plain chunks. */
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { errnoOf, Failure } from "../base/failure.ts";
+import { errnoOf, Failure, raiseLimit } from "../base/failure.ts";
 import { trailing } from "../compression/damage.ts";
 
 export type Compression = "gzip" | "bzip2" | "xz" | "zstd" | "none";
@@ -172,7 +172,11 @@ async function* gunzip(given: Given): AsyncGenerator<Uint8Array> {
 }
 
 function bomb(produced: number, given: number): Failure {
-  return new Failure("LIMIT_EXCEEDED", `the image unpacks to more than allowed: ${produced} bytes from ${given}`);
+  return new Failure(
+    "LIMIT_EXCEEDED",
+    `the image unpacks to more than allowed: ${produced} bytes from ${given}`,
+    raiseLimit("ratio"),
+  );
 }
 
 /** zlib's own errors in our words; those of the source pass. */

@@ -2,7 +2,7 @@
  * Reads a tar archive: liberal in formats (old, ustar, PAX, GNU), strict in everything two readers could see differently
  * (security-and-reliability table: every row's verdict is a test). Touches no file; names stay bytes.
  */
-import { Failure } from "../base/failure.ts";
+import { Failure, raiseLimit } from "../base/failure.ts";
 import { type ByteReader, byteReader, truncated, wholeBody } from "./bytes.ts";
 import { blockSize, type Content, type Span, showPath, type TarEntry, type TarMember } from "./entry.ts";
 import { isHeader, isZeroBlock, numberOf, typeOf } from "./header.ts";
@@ -119,7 +119,11 @@ async function readMember(state: ReaderState, first: Buffer): Promise<Found> {
   const { reader, limits } = state;
   state.entries++;
   if (state.entries > limits.entries) {
-    throw new Failure("LIMIT_EXCEEDED", `the archive has more than the ${limits.entries} entries allowed`);
+    throw new Failure(
+      "LIMIT_EXCEEDED",
+      `the archive has more than the ${limits.entries} entries allowed`,
+      raiseLimit("entries"),
+    );
   }
   const entry = resolveEntry(block, meta, state.globals, limits);
   if (reader.consumed() + entry.size > limits.totalSize) throw tooLarge(limits);
@@ -227,7 +231,11 @@ async function requireZeros({ reader, limits }: ReaderState): Promise<void> {
 }
 
 function tooLarge(limits: TarLimits): Failure {
-  return new Failure("LIMIT_EXCEEDED", `the uncompressed archive is larger than the ${limits.totalSize} bytes allowed`);
+  return new Failure(
+    "LIMIT_EXCEEDED",
+    `the uncompressed archive is larger than the ${limits.totalSize} bytes allowed`,
+    raiseLimit("totalSize"),
+  );
 }
 
 function noArchive(why: string): Failure {

@@ -1,5 +1,5 @@
 /** Header block + extended headers → one entry. Where the two disagree the extended header wins, for the data entry only (N14, N16). */
-import { Failure } from "../base/failure.ts";
+import { Failure, raiseLimit } from "../base/failure.ts";
 import { type EntryType, showPath, type TarEntry, type Timestamp, type Xattr } from "./entry.ts";
 import { type FieldName, nameOf, numberOf, textOf, typeOf } from "./header.ts";
 import type { TarLimits } from "./limits.ts";
@@ -121,9 +121,7 @@ function sizeOf(pax: PaxRecords, block: Buffer, type: EntryType, shown: Buffer, 
     throw new Failure(
       "LIMIT_EXCEEDED",
       `${showPath(shown)} has ${size} bytes, more than the ${limits.fileSize} allowed`,
-      {
-        subject: showPath(shown),
-      },
+      { subject: showPath(shown), ...raiseLimit("fileSize", size) },
     );
   }
   return Number(size);

@@ -2,7 +2,7 @@
  * Sparse files in the four forms that GNU tar has written (old GNU, PAX 0.0, 0.1, 1.0): where their data lies and how large
  * they are. The map is checked here, so that data and holes make exactly one file of exactly that size.
  */
-import { Failure, printable } from "../base/failure.ts";
+import { Failure, printable, raiseLimit } from "../base/failure.ts";
 import { type ByteReader, truncated } from "./bytes.ts";
 import { blockSize, type Extent } from "./entry.ts";
 import { numberAt, typeOf } from "./header.ts";
@@ -144,7 +144,11 @@ function checked(
   limits: TarLimits,
 ): SparseMap {
   if (size > BigInt(limits.fileSize)) {
-    throw new Failure("LIMIT_EXCEEDED", `a sparse file has ${size} bytes, more than the ${limits.fileSize} allowed`);
+    throw new Failure(
+      "LIMIT_EXCEEDED",
+      `a sparse file has ${size} bytes, more than the ${limits.fileSize} allowed`,
+      raiseLimit("fileSize", size),
+    );
   }
   if (numbers.length % 2 !== 0) throw invalid("its map has half of a pair");
   const extents: Extent[] = [];

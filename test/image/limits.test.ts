@@ -39,6 +39,18 @@ describe("limits of an image (security table 2.2)", () => {
     assert.equal((await read(archive, { entries: 3 })).entries, 2);
     await assert.rejects(read(archive, { entries: 2 }), fails("LIMIT_EXCEEDED"));
   });
+  it("a failure names the limit that would have to be higher", async () => {
+    const archive = tarBytes({ members: [{ name: "rootfs/x", body: "x".repeat(100 * 1024 * 1024) }] });
+    const cases: readonly (readonly [Buffer, Parameters<typeof read>[1], RegExp])[] = [
+      [archive, { entries: 2 }, /set entries in limits\.d: perigee help limits/],
+      [archive, { totalSize: 1024 }, /set totalSize in limits\.d/],
+      [archive, { fileSize: 1024 }, /set fileSize, to 104857600 or more, in limits\.d/],
+      [gzipSync(archive), { ratio: 2 }, /set ratio in limits\.d/],
+    ];
+    for (const [bytes, limits, hint] of cases) {
+      await assert.rejects(read(bytes, limits), fails("LIMIT_EXCEEDED", /./, { hint }));
+    }
+  });
   it("what was accepted stays readable, as far as the shim can", () => {
     for (const [name, value] of Object.entries(acceptedLimits)) {
       const isFixed = fixedLimits.some((fixed) => fixed === name);

@@ -154,6 +154,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    "config",
+    {
+      group: "Other",
+      summary: "Show what the configuration files say together, and which file says it",
+      load: () => import("./config.ts"),
+    },
+  ],
+  [
     "store check",
     {
       group: "Other",
