@@ -5,11 +5,12 @@ import { findPods, openPods } from "../pod/pod.ts";
 import { findPodRecord } from "../pod/record.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
-import { lastUsed, listRecords, touchImage } from "../store/images.ts";
+import { touchImage } from "../store/images.ts";
 import { openStore, type Store, treesOf } from "../store/layout.ts";
 import {
   ambiguous,
   listNames,
+  listUsedSync,
   matchingRecordsSync,
   notStored,
   readManifestSync,
@@ -43,9 +44,12 @@ export interface StoredImage {
 /** Every stored image, oldest import first. A broken entry of the index is left out with a warning. */
 export async function listImages(settings: Settings): Promise<readonly StoredImage[]> {
   const store = await openStore(settings.directories.data);
-  const records = await listRecords(store, settings.log);
-  const trees = treeSizes(store, records);
-  const images = await Promise.all(records.map((record) => describe(store, record, trees)));
+  const used = listUsedSync(store, settings.log);
+  const trees = treeSizes(
+    store,
+    used.map(({ record }) => record),
+  );
+  const images = used.map(({ record, usedAt }) => describe(record, usedAt, trees));
   return images.toSorted((a, b) => a.importedAt.getTime() - b.importedAt.getTime());
 }
 
@@ -61,7 +65,7 @@ function treeSizes(store: Store, records: readonly ImageRecord[]): ReadonlyMap<s
   return sizes;
 }
 
-async function describe(store: Store, record: ImageRecord, trees: ReadonlyMap<string, number>): Promise<StoredImage> {
+function describe(record: ImageRecord, lastUsedAt: Date, trees: ReadonlyMap<string, number>): StoredImage {
   const archiveSize = record.archive.size;
   const treeSize = trees.get(record.id) ?? 0;
   const importedAt = new Date(record.importedAt);
@@ -74,7 +78,7 @@ async function describe(store: Store, record: ImageRecord, trees: ReadonlyMap<st
     archiveSize,
     treeSize,
     importedAt,
-    lastUsedAt: (await lastUsed(store, record.id)) ?? importedAt,
+    lastUsedAt,
     signers,
     signed: signers.length > 0,
   };

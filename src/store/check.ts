@@ -25,7 +25,7 @@ import {
   treesOf,
   turnsOf,
 } from "./layout.ts";
-import { listIdsSync, listNames, listRecordsSync, readManifestSync, readRecordSync, shelvesOf } from "./lookup.ts";
+import { listIdsSync, listNames, listRecordsSync, readManifestOf, readRecordSync, shelvesOf } from "./lookup.ts";
 import { newestOf } from "./newest.ts";
 import { decodeSelfChecking, isImageID, type StoredRecord } from "./records.ts";
 import type { TreeUsers } from "./removal.ts";
@@ -113,7 +113,7 @@ function scanImage(store: Store, record: StoredRecord, rotten: Rotten): readonly
       ...{ advice: `perigee fetch ${name}`, id },
     });
   }
-  const problem = problemOf(() => readManifestSync(store, id));
+  const problem = problemOf(() => readManifestOf(store, record));
   if (problem !== undefined) {
     found.push({ ...damage("manifest", manifestPath(store, id), problem), remedy: "rebuild", id });
   }

@@ -7,7 +7,7 @@ import { oldAnswers } from "./answers.ts";
 import { sweepTurns } from "./downloads.ts";
 import { treeIdOfSync } from "./layers.ts";
 import { blobsOf, indexOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
-import { listIdsSync, listNames, listRecordsSync, readManifestSync, readRecordSync, shelvesOf } from "./lookup.ts";
+import { listIdsSync, listNames, listRecordsSync, readManifestOf, readRecordSync, shelvesOf } from "./lookup.ts";
 import { sweepNewest } from "./newest.ts";
 import type { StoredRecord } from "./records.ts";
 import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
@@ -42,12 +42,14 @@ export async function sweepStore(
   options: { readonly log?: Log | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Swept> {
   const log = options.log ?? silentLog;
-  const broken = listIdsSync(store).filter((id) => readRecordSync(store, id) === undefined);
+  const whole = listRecordsSync(store);
+  const isWhole = new Set(whole.map((record) => record.id));
+  const broken = listIdsSync(store).filter((id) => !isWhole.has(id) && readRecordSync(store, id) === undefined);
   if (broken.length > 0) {
     const { mendIndex } = await import("./mend.ts");
     await mendIndex(store, broken, log, options.signal);
   }
-  const records = listRecordsSync(store);
+  const records = broken.length > 0 ? listRecordsSync(store) : whole;
   const unsaid = records.filter((record) => !isManifestWhole(store, record));
   if (unsaid.length > 0) {
     const { mendManifests } = await import("./mend.ts");
@@ -73,9 +75,9 @@ export async function sweepStore(
   return { trees, staging, blobs };
 }
 
-function isManifestWhole(store: Store, { id }: StoredRecord): boolean {
+function isManifestWhole(store: Store, record: StoredRecord): boolean {
   try {
-    readManifestSync(store, id);
+    readManifestOf(store, record);
     return true;
   } catch (error) {
     if (error instanceof Failure) return false;
@@ -85,6 +87,7 @@ function isManifestWhole(store: Store, { id }: StoredRecord): boolean {
 
 /** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */
 function treesOfRecord(store: Store, record: StoredRecord): readonly string[] {
+  if (!record.hasDependencies) return [record.id];
   try {
     return [treeIdOfSync(store, record.id)];
   } catch (error) {

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
-import { readStateFile } from "../base/state-file.ts";
+import { readStateFile, type StateFile } from "../base/state-file.ts";
 import { manifestLimit } from "../schema/grammar.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { hostLabels } from "../schema/platform.ts";
@@ -19,8 +19,11 @@ type Labels = readonly { readonly name: string; readonly value: string }[];
 
 /** The record of an image; undefined when there is none, or none that is whole. */
 export function readRecordSync(store: Store, id: ImageID, log: Log = silentLog): StoredRecord | undefined {
-  const bytes = readIfThere(recordPath(store, id));
-  if (bytes === undefined) return undefined;
+  const file = readIfThere(recordPath(store, id));
+  return file && decodeOrWarn(file.bytes, id, log);
+}
+
+function decodeOrWarn(bytes: Buffer, id: ImageID, log: Log): StoredRecord | undefined {
   const record = decodeRecord(bytes, id);
   if (record === undefined) {
     log.warn(`the index entry of ${id} is broken and left out; perigee gc mends it, or fetch the image again`);
@@ -39,9 +42,19 @@ export function listIdsSync(store: Store): readonly ImageID[] {
 
 /** Every whole record, by ID. */
 export function listRecordsSync(store: Store, log: Log = silentLog): readonly StoredRecord[] {
-  return listIdsSync(store)
-    .map((id) => readRecordSync(store, id, log))
-    .filter((record) => record !== undefined);
+  return listUsedSync(store, log).map(({ record }) => record);
+}
+
+/** As listRecordsSync, with the time of the last use, which is that of the record's file: one look at each file tells both. */
+export function listUsedSync(
+  store: Store,
+  log: Log = silentLog,
+): readonly { readonly record: StoredRecord; readonly usedAt: Date }[] {
+  return listIdsSync(store).flatMap((id) => {
+    const file = readIfThere(recordPath(store, id));
+    const record = file && decodeOrWarn(file.bytes, id, log);
+    return file === undefined || record === undefined ? [] : [{ record, usedAt: file.writtenAt }];
+  });
 }
 
 /**
@@ -75,7 +88,7 @@ export function recordsNamedSync(store: Store, name: string): readonly StoredRec
   const mark = Buffer.from(JSON.stringify(name));
   const matches: StoredRecord[] = [];
   for (const id of listIdsSync(store)) {
-    const bytes = readIfThere(recordPath(store, id));
+    const bytes = readIfThere(recordPath(store, id))?.bytes;
     // A look for the name spares hashing and parsing all the others.
     if (bytes === undefined || !bytes.includes(mark)) continue;
     const record = decodeRecord(bytes, id);
@@ -118,8 +131,13 @@ export function findForHostSync(store: Store, name: string, labels: Labels): Sto
 export function readManifestSync(store: Store, id: ImageID): Buffer {
   const record = readRecordSync(store, id);
   if (record === undefined) throw notStored(id);
-  const path = manifestPath(store, id);
-  const bytes = readIfThere(path);
+  return readManifestOf(store, record);
+}
+
+/** As readManifestSync, of a record that was read already. */
+export function readManifestOf(store: Store, record: StoredRecord): Buffer {
+  const path = manifestPath(store, record.id);
+  const bytes = readIfThere(path)?.bytes;
   if (bytes === undefined) {
     throw new Failure("NOT_FOUND", `the stored manifest of ${excerpt(record.name)} is gone`, {
       subject: path,
@@ -213,12 +231,12 @@ function newestFirst(a: StoredRecord, b: StoredRecord): number {
   return Date.parse(b.importedAt) - Date.parse(a.importedAt);
 }
 
-/** The bytes of a file of the index; undefined when there is none. Whatever else stands there reads as empty, which no digest fits. */
-function readIfThere(path: string): Buffer | undefined {
+/** A file of the index; undefined when there is none. Whatever else stands there reads as empty, which no digest fits. */
+function readIfThere(path: string): StateFile | undefined {
   const file = readStateFile(path, manifestLimit);
-  if (!("problem" in file)) return file.bytes;
+  if (!("problem" in file)) return file;
   if (file.problem === "not readable") throw notYours(path);
-  return file.problem === "missing" ? undefined : Buffer.alloc(0);
+  return file.problem === "missing" ? undefined : { bytes: Buffer.alloc(0), writtenAt: new Date(0) };
 }
 
 function notYours(path: string): Failure {
