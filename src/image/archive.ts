@@ -4,8 +4,8 @@ import { type ImageID, imageID } from "../schema/image-id.ts";
 import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { hashingBeside } from "../shim/sha512.ts";
-import type { TarEntry, TarMember } from "../tar/entry.ts";
-import { readTar } from "../tar/read.ts";
+import type { MemberStream, TarEntry, TarMember } from "../tar/entry.ts";
+import { readTar, type TarReader } from "../tar/read.ts";
 import { type Compression, openCompressed } from "./compression.ts";
 import { belowRootfs, type LayoutChecker, layoutChecker } from "./layout.ts";
 import { defaultImageLimits, type ImageLimits } from "./limits.ts";
@@ -40,6 +40,9 @@ interface Pass {
   tarSize: number;
 }
 
+/** Does something with the members below rootfs. */
+export type Visitor = (members: MemberStream) => Promise<void>;
+
 /**
  * One pass over an .aci: decompress, image ID, layout rules (ACI-1…3, A01…A08), manifest schema. `visit` gets the members below rootfs with
  * their paths relative to it (`.` for rootfs itself); what it does not consume is skipped.
@@ -47,7 +50,7 @@ interface Pass {
  */
 export async function readArchive(
   source: AsyncIterable<Uint8Array>,
-  visit?: (members: AsyncIterable<TarMember>) => Promise<void>,
+  visit?: Visitor,
   options: ArchiveOptions = {},
 ): Promise<ArchiveSummary> {
   const pass: Pass = {
@@ -116,45 +119,68 @@ function open(source: AsyncIterable<Uint8Array>, { limits = defaultImageLimits, 
  * Hands the members below rootfs to `visit` and reads on to the end when it stops early. The iterable has no `return`,
  * so that leaving its loop leaves the archive open. A damaged archive is reported as that, not as what it did to the visitor.
  */
-async function visitMembers(
-  members: AsyncGenerator<TarMember>,
-  pass: Pass,
-  visit: ((members: AsyncIterable<TarMember>) => Promise<void>) | undefined,
-): Promise<void> {
+async function visitMembers(tar: TarReader, pass: Pass, visit: Visitor | undefined): Promise<void> {
   let damage: { readonly error: unknown } | undefined;
+  const damaged = (error: unknown): unknown => {
+    damage = { error };
+    return error;
+  };
+  const nextNow = (): TarMember | undefined => {
+    try {
+      return belowRootfsNow(tar, pass);
+    } catch (error) {
+      throw damaged(error);
+    }
+  };
   const next = async (): Promise<IteratorResult<TarMember, undefined>> => {
     try {
-      const member = await nextBelowRootfs(members, pass);
+      const member = belowRootfsNow(tar, pass) ?? (await nextBelowRootfs(tar, pass));
       return member === undefined ? { done: true, value: undefined } : { done: false, value: member };
     } catch (error) {
-      damage = { error };
-      throw error;
+      throw damaged(error);
     }
   };
   try {
-    await visit?.({ [Symbol.asyncIterator]: () => ({ next }) });
+    await visit?.({ nextNow, [Symbol.asyncIterator]: () => ({ next }) });
     while ((await next()).done !== true);
   } catch (error) {
     throw damage === undefined ? error : damage.error;
   } finally {
-    await members.return(undefined);
+    await tar.return();
   }
 }
 
-async function nextBelowRootfs(members: AsyncGenerator<TarMember>, pass: Pass): Promise<TarMember | undefined> {
+/** The next member below rootfs, as far as members are at hand. */
+function belowRootfsNow(tar: TarReader, pass: Pass): TarMember | undefined {
   for (;;) {
-    const { done, value: member } = await members.next();
+    const member = tar.nextNow();
+    if (member === undefined) return undefined;
+    const place = pass.layout.place(member);
+    if (place === "rootfs") return noted(member, pass);
+    // What is at hand has its whole body.
+    if (place === "manifest") keepManifest(member, Buffer.from(member.body.whole ?? []), pass);
+  }
+}
+
+async function nextBelowRootfs(tar: TarReader, pass: Pass): Promise<TarMember | undefined> {
+  for (;;) {
+    const { done, value: member } = await tar.next();
     if (done === true) return undefined;
     const place = pass.layout.place(member);
-    if (place === "manifest") {
-      pass.manifestEntry = member;
-      pass.manifestBytes = await collect(member);
-    }
-    if (place !== "rootfs") continue;
-    pass.entries++;
-    pass.fileBytes += member.size;
-    return belowRootfs(member);
+    if (place === "rootfs") return noted(member, pass);
+    if (place === "manifest") keepManifest(member, await collect(member), pass);
   }
+}
+
+function keepManifest(member: TarMember, bytes: Buffer, pass: Pass): void {
+  pass.manifestEntry = member;
+  pass.manifestBytes = bytes;
+}
+
+function noted(member: TarMember, pass: Pass): TarMember {
+  pass.entries++;
+  pass.fileBytes += member.size;
+  return belowRootfs(member);
 }
 
 async function collect(member: TarMember): Promise<Buffer> {

@@ -1,6 +1,7 @@
 /** Unpacks an image while it is read. The files are made by perigee-shim from our own canonical tar, never from foreign bytes. */
 import { unpack } from "../shim/unpack.ts";
-import { showPath, type TarMember } from "../tar/entry.ts";
+import { type MemberStream, showPath } from "../tar/entry.ts";
+import { expandMembers } from "../tar/members.ts";
 import { writeTar } from "../tar/write.ts";
 import { type ArchiveOptions, type ArchiveSummary, readArchive } from "./archive.ts";
 import { onGround } from "./ground.ts";
@@ -50,7 +51,7 @@ export async function extractArchive(
  * @throws Failure SHIM_FAILED, DISK_FULL; whatever `members` throws
  */
 export async function unpackMembers(
-  members: AsyncIterable<TarMember>,
+  members: MemberStream,
   directory: string,
   options: UnpackMembersOptions,
 ): Promise<{ readonly skipped: readonly string[] }> {
@@ -65,11 +66,11 @@ export async function unpackMembers(
   return { skipped: [...dropped, ...skipped] };
 }
 
-async function* noting(members: AsyncIterable<TarMember>, dropped: string[]): AsyncGenerator<TarMember> {
-  for await (const member of members) {
+function noting(members: MemberStream, dropped: string[]): MemberStream {
+  return expandMembers(members, (member) => {
     for (const what of member.dropped ?? []) {
       if (dropped.length < mostDropped) dropped.push(`${showPath(member.path)}: ${what}`);
     }
-    yield member;
-  }
+    return [member];
+  });
 }

@@ -31,7 +31,7 @@ export async function firstDifference(
       if (difference !== undefined) return difference;
     }
   } finally {
-    await Promise.all([ours.return(undefined), theirs.return(undefined)]);
+    await Promise.all([ours.return(), theirs.return()]);
     await Promise.all([left.close(), right.close()]);
   }
 }

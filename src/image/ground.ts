@@ -2,8 +2,8 @@
  * What lies in a tree while entries are laid into it, as far as the next entry must know: its directories. Every directory on
  * the way to an entry is made explicitly, so that a tree is the same whenever and wherever it is unpacked.
  */
-import type { TarMember } from "../tar/entry.ts";
-import { pathKey } from "../tar/entry.ts";
+import { type MemberStream, pathKey, type TarMember } from "../tar/entry.ts";
+import { expandMembers } from "../tar/members.ts";
 
 export interface Ground {
   /**
@@ -55,12 +55,12 @@ function walk(root: Directory, path: string, made: string[]): Directory {
 }
 
 /** The members, each behind the directories on its way that were not there. */
-export async function* onGround(members: AsyncIterable<TarMember>): AsyncGenerator<TarMember> {
+export function onGround(members: MemberStream): MemberStream {
   const ground = emptyGround();
-  for await (const member of members) {
-    for (const parent of ground.lay(pathKey(member.path), member.type === "directory")) yield plainDirectory(parent);
-    yield member;
-  }
+  return expandMembers(members, (member) => {
+    const parents = ground.lay(pathKey(member.path), member.type === "directory");
+    return parents.length === 0 ? [member] : [...parents.map(plainDirectory), member];
+  });
 }
 
 /** What a directory gets that no archive describes (ACE-10). */

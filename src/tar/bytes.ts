@@ -15,37 +15,43 @@ export interface ByteReader {
   consumed(): number;
   /** Tells the source that no more is wanted. */
   close(): Promise<void>;
+  /** Gives back what takeNow took since `consumed` was this, and nothing else was asked for. */
+  rewind(consumed: number): void;
 }
 
 export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
   const iterator = source[Symbol.asyncIterator]();
   let chunk: Buffer = Buffer.alloc(0);
+  /** What of `chunk` was handed out, and how much had been before it. */
+  let at = 0;
+  let before = 0;
   let isDone = false;
-  let consumed = 0;
 
-  /** Makes `chunk` not empty; false at the end. */
+  /** Makes something of `chunk` be left; false at the end. */
   async function fill(): Promise<boolean> {
-    while (chunk.length === 0 && !isDone) {
+    while (at === chunk.length && !isDone) {
       const next = await iterator.next();
-      if (next.done === true) isDone = true;
-      else chunk = Buffer.from(next.value.buffer, next.value.byteOffset, next.value.length);
+      before += chunk.length;
+      at = 0;
+      const bytes = next.done === true ? none : next.value;
+      chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      isDone = next.done === true;
     }
-    return chunk.length > 0;
+    return at < chunk.length;
   }
 
   function cut(length: number): Buffer {
-    const piece = chunk.subarray(0, length);
-    chunk = chunk.subarray(length);
-    consumed += piece.length;
-    return piece;
+    const start = at;
+    at = Math.min(start + length, chunk.length);
+    return chunk.subarray(start, at);
   }
 
-  const takeNow = (length: number): Buffer | undefined => (chunk.length >= length ? cut(length) : undefined);
+  const takeNow = (length: number): Buffer | undefined => (chunk.length - at >= length ? cut(length) : undefined);
 
   async function take(length: number): Promise<Buffer | undefined> {
-    if (chunk.length >= length) return cut(length);
+    if (chunk.length - at >= length) return cut(length);
     if (!(await fill())) return undefined;
-    if (chunk.length >= length) return cut(length);
+    if (chunk.length - at >= length) return cut(length);
     const pieces: Buffer[] = [];
     for (let missing = length; missing > 0; ) {
       if (!(await fill())) throw truncated();
@@ -58,7 +64,7 @@ export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
 
   async function skip(length: number): Promise<void> {
     for (let missing = length; missing > 0; ) {
-      if (chunk.length === 0 && !(await fill())) throw truncated();
+      if (at === chunk.length && !(await fill())) throw truncated();
       missing -= cut(missing).length;
     }
   }
@@ -66,33 +72,40 @@ export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
   return {
     takeNow,
     take,
-    some: async (length) => (chunk.length > 0 || (await fill()) ? cut(length) : undefined),
+    some: async (length) => (at < chunk.length || (await fill()) ? cut(length) : undefined),
     skip,
-    consumed: () => consumed,
+    consumed: () => before + at,
     close: async () => {
       if (!isDone) await iterator.return?.();
       isDone = true;
     },
+    rewind: (consumed) => {
+      at = consumed - before;
+    },
   };
 }
 
-export interface WholeBody extends Content {
-  /** It is the next entry's turn: nothing is given any more. */
-  drop(): void;
-}
+const none = Buffer.alloc(0);
 
 /** Content that is at hand, as a body that is empty when it is read again. */
-export function wholeBody(whole: Buffer): WholeBody {
-  let isGiven = false;
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    if (isGiven || whole.length === 0) return;
-    isGiven = true;
-    yield whole;
+export class WholeBody implements Content {
+  readonly whole: Buffer;
+  #isGiven = false;
+
+  constructor(whole: Buffer) {
+    this.whole = whole;
   }
-  const drop = (): void => {
-    isGiven = true;
-  };
-  return { whole, drop, [Symbol.asyncIterator]: pieces };
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    if (this.#isGiven || this.whole.length === 0) return;
+    this.#isGiven = true;
+    yield this.whole;
+  }
+
+  /** It is the next entry's turn: nothing is given any more. */
+  drop(): void {
+    this.#isGiven = true;
+  }
 }
 
 /** F01, F02: the source ended in the middle of something. */

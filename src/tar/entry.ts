@@ -58,6 +58,15 @@ export interface TarMember extends TarEntry {
   readonly span?: Span | undefined;
 }
 
+/** Members one after another. */
+export interface MemberStream extends AsyncIterable<TarMember> {
+  /**
+   * The next one if all of it is at hand, which spares a promise for each: most are. Undefined says nothing about whether there
+   * is another: the iterator tells.
+   */
+  readonly nextNow?: (() => TarMember | undefined) | undefined;
+}
+
 /** Bytes of an archive: all headers, content and filling of one entry, without global headers before it. */
 export interface Span {
   /** Undefined when a global header stands between the headers of the entry. */

@@ -64,20 +64,24 @@ export function checksumOf(block: Buffer): number {
 
 /** Whether the block is a header of one of the known forms with a right checksum (N27, N28). */
 export function isHeader(block: Buffer): boolean {
-  return magicOf(block) !== undefined && Number(numberOf(block, "checksum") ?? -1n) === checksumOf(block);
+  return magicOf(block) !== undefined && numberOf(block, "checksum") === checksumOf(block);
 }
+
+const usta = 0x75737461;
 
 type Magic = "ustar" | "gnu" | "old";
 
 function magicOf(block: Buffer): Magic | undefined {
-  const magic = block.toString("latin1", 257, 265);
-  if (magic.startsWith("ustar\0")) return "ustar";
-  if (magic === "ustar  \0") return "gnu";
-  return magic === "\0".repeat(8) ? "old" : undefined;
+  const at = fields.magic[0];
+  const first = block.readUInt32BE(at);
+  const second = block.readUInt32BE(at + 4);
+  if (first === usta && second >>> 16 === 0x7200) return "ustar"; // "r\0" and any version
+  if (first === usta && second === 0x72202000) return "gnu"; // "r  \0"
+  return first === 0 && second === 0 ? "old" : undefined;
 }
 
 export function typeOf(block: Buffer): string {
-  return block.toString("latin1", 156, 157);
+  return String.fromCharCode(block[fields.type[0]] ?? 0);
 }
 
 /** The bytes of a text field up to the first NUL. */
@@ -97,23 +101,23 @@ export function nameOf(block: Buffer): Buffer {
 }
 
 /**
- * A number field: octal digits between blanks and NULs, or base-256; undefined when it is neither, `blank` when it is empty.
+ * A number field: octal digits between blanks and NULs, or base-256 as a bigint; undefined when it is neither, `blank` when it is empty.
  * A wrong number is never read as 0 (N04, N10).
  */
-export function numberOf(block: Buffer, field: FieldName, blank?: bigint): bigint | undefined {
+export function numberOf(block: Buffer, field: FieldName, blank?: number): number | bigint | undefined {
   const [offset, length] = fields[field];
   return numberAt(block, offset, length, blank);
 }
 
 /** As numberOf, for a field that is only in some headers. */
-export function numberAt(block: Buffer, offset: number, length: number, blank?: bigint): bigint | undefined {
+export function numberAt(block: Buffer, offset: number, length: number, blank?: number): number | bigint | undefined {
   const first = block[offset] ?? 0;
   if (first >= 0x80) return base256(block.subarray(offset, offset + length));
   return octal(block, offset, offset + length, blank);
 }
 
 /** Without strings and patterns: an archive has a dozen of these fields for each entry. */
-function octal(block: Buffer, start: number, end: number, blank: bigint | undefined): bigint | undefined {
+function octal(block: Buffer, start: number, end: number, blank: number | undefined): number | undefined {
   let at = start;
   while (at < end && block[at] === 0x20) at++;
   const first = at;
@@ -125,7 +129,7 @@ function octal(block: Buffer, start: number, end: number, blank: bigint | undefi
   }
   const isBlank = at === first;
   for (; at < end; at++) if (block[at] !== 0x20 && block[at] !== 0) return undefined;
-  return isBlank ? blank : BigInt(value);
+  return isBlank ? blank : value;
 }
 
 /** GNU's two's complement with the top bit as a mark: 0x80… is positive, 0xff… negative, other marks are nothing. */

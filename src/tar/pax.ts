@@ -65,6 +65,8 @@ export function paxNumber(value: Buffer): bigint | undefined {
 
 /** Seconds with an optional fraction, which counts upwards from the whole second below; undefined when it is no time (N13). */
 export function paxTime(value: Buffer): { readonly seconds: bigint; readonly nanoseconds: number } | undefined {
+  const plain = plainTime(value);
+  if (plain !== undefined) return plain;
   const match = /^(-?)(\d{1,20})(?:\.(\d*))?$/.exec(value.toString("latin1"));
   if (match === null) return undefined;
   const [, sign, whole = "", fraction = ""] = match;
@@ -73,6 +75,21 @@ export function paxTime(value: Buffer): { readonly seconds: bigint; readonly nan
   return nanoseconds === 0
     ? { seconds: -BigInt(whole), nanoseconds }
     : { seconds: -BigInt(whole) - 1n, nanoseconds: 1_000_000_000 - nanoseconds };
+}
+
+/** What nearly every entry has, without a pattern: ten digits, a point, nine digits at most. */
+function plainTime(value: Buffer): { readonly seconds: bigint; readonly nanoseconds: number } | undefined {
+  if (value.length > 20 || value[10] !== 0x2e) return undefined;
+  let seconds = 0;
+  let nanoseconds = 0;
+  for (let at = 0; at < 20; at++) {
+    if (at === 10) continue;
+    const digit = at < value.length ? (value[at] ?? 0) - 0x30 : 0;
+    if (digit < 0 || digit > 9) return undefined;
+    if (at < 10) seconds = seconds * 10 + digit;
+    else nanoseconds = nanoseconds * 10 + digit;
+  }
+  return { seconds: BigInt(seconds), nanoseconds };
 }
 
 /** One record; its length counts its own digits. */

@@ -3,11 +3,21 @@
  * (security-and-reliability table: every row's verdict is a test). Touches no file; names stay bytes.
  */
 import { Failure, raiseLimit } from "../base/failure.ts";
-import { type ByteReader, byteReader, truncated, wholeBody } from "./bytes.ts";
-import { blockSize, type Content, type Span, showPath, type TarEntry, type TarMember } from "./entry.ts";
+import { bodyOf, fillOf, type MemberBody, wholeBodyOf } from "./body.ts";
+import { type ByteReader, byteReader, truncated } from "./bytes.ts";
+import {
+  blockSize,
+  type Content,
+  type MemberStream,
+  type Span,
+  showPath,
+  type TarEntry,
+  type TarMember,
+} from "./entry.ts";
 import { isHeader, isZeroBlock, numberOf, typeOf } from "./header.ts";
 import { defaultTarLimits, type TarLimits } from "./limits.ts";
 import type { PaxRecords } from "./pax.ts";
+import { noArchive, noEnd, tooLarge } from "./refusals.ts";
 import { type EntryMeta, globalRecords, isGlobal, resolveEntry, withMeta } from "./resolve.ts";
 import { isSparse, readSparseMap, type SparseMap, withHoles } from "./sparse.ts";
 
@@ -20,6 +30,8 @@ interface ReaderState {
   globals: PaxRecords;
   /** Where the entry that is being read begins. */
   start: number | undefined;
+  /** The body of the entry before, of which something may be left. */
+  last: MemberBody | undefined;
 }
 
 interface Found {
@@ -36,29 +48,105 @@ const mostExtents = 16_384;
  * Entries in order. Reads to the end of `source` and refuses anything but zeros after the end marker (F04, F05).
  * @throws Failure ARCHIVE_INVALID, LIMIT_EXCEEDED, UNSUPPORTED (sparse files of a later form)
  */
-export async function* readTar(
-  source: AsyncIterable<Uint8Array>,
-  limits: TarLimits = defaultTarLimits,
-): AsyncGenerator<TarMember> {
+export function readTar(source: AsyncIterable<Uint8Array>, limits: TarLimits = defaultTarLimits): TarReader {
   const reader = byteReader(source);
-  const state: ReaderState = { reader, limits, entries: 0, fileBytes: 0, globals: new Map(), start: 0 };
+  const state: ReaderState = {
+    reader,
+    limits,
+    entries: 0,
+    fileBytes: 0,
+    globals: new Map(),
+    start: 0,
+    last: undefined,
+  };
+  const members = readMembers(state);
+  const tar: TarReader = {
+    nextNow: () => memberNow(state),
+    next: async () => {
+      const member = memberNow(state);
+      return member === undefined ? await members.next() : { done: false, value: member };
+    },
+    return: async () => {
+      await members.return(undefined);
+      await reader.close(); // a generator that never began closes nothing
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => tar,
+  };
+  return tar;
+}
+
+export interface TarReader extends MemberStream, AsyncIterableIterator<TarMember, undefined, undefined> {
+  nextNow(): TarMember | undefined;
+  return(): Promise<IteratorResult<TarMember, undefined>>;
+  [Symbol.asyncIterator](): TarReader;
+}
+
+async function* readMembers(state: ReaderState): AsyncGenerator<TarMember, undefined, undefined> {
+  const { reader } = state;
   try {
     for (;;) {
+      const finished = state.last?.finish();
+      if (finished !== undefined) await finished;
       const found = nextHeader(state);
       const block = found instanceof Promise ? await found : found;
       if (block === undefined) break;
       state.start = reader.consumed() - blockSize;
       const { entry, stored, map } = await readMember(state, block);
       const span = { start: state.start, end: reader.consumed() + stored + fillOf(stored) };
-      const { body, finish } = wholeBodyOf(reader, stored) ?? bodyOf(reader, stored);
+      state.last = wholeBodyOf(reader, stored) ?? bodyOf(reader, stored);
+      const { body } = state.last;
       yield map === undefined ? plainMember(entry, body, span) : { ...sparseMember(entry, map, body), span };
-      const finished = finish();
-      if (finished !== undefined) await finished;
     }
     await requireZeros(state);
   } finally {
     await reader.close();
   }
+  return undefined;
+}
+
+/**
+ * The next member, when its headers and its body are at hand and it is like most. Whatever else comes is left to readMembers, for
+ * which everything is as it was.
+ */
+function memberNow(state: ReaderState): TarMember | undefined {
+  const { reader, limits, last } = state;
+  if (last?.isPending === true) return undefined;
+  void last?.finish(); // nothing to wait for
+  const start = reader.consumed();
+  let meta: EntryMeta = {};
+  let block = headerNow(state);
+  while (block !== undefined && isMeta(block)) {
+    const body = isGlobal(block) ? undefined : metaNow(state, block);
+    if (body === undefined) block = undefined;
+    else {
+      meta = withMeta(meta, block, body);
+      block = headerNow(state);
+    }
+  }
+  const isPlain = block !== undefined && state.entries < limits.entries && !isSparse(block, meta.pax ?? noRecords);
+  const entry = block === undefined || !isPlain ? undefined : resolveEntry(block, meta, state.globals, limits);
+  const body = entry === undefined || !isWithin(state, entry) ? undefined : wholeBodyOf(reader, entry.size);
+  if (entry === undefined || body === undefined) {
+    reader.rewind(start);
+    return undefined;
+  }
+  state.entries++;
+  state.fileBytes += entry.size;
+  state.last = body;
+  return plainMember(entry, body.body, { start, end: reader.consumed() });
+}
+
+const noRecords: PaxRecords = new Map();
+
+function isWithin({ reader, limits, fileBytes }: ReaderState, { size }: TarEntry): boolean {
+  return reader.consumed() + size <= limits.totalSize && fileBytes + size <= limits.totalSize;
+}
+
+/** A header block that is at hand. */
+function headerNow({ reader, limits }: ReaderState): Buffer | undefined {
+  const block = reader.takeNow(blockSize);
+  return block !== undefined && reader.consumed() <= limits.totalSize && isHeader(block) ? block : undefined;
 }
 
 /** The next header block; undefined at the end marker. A promise only where it is not at hand or is no header. */
@@ -100,11 +188,15 @@ async function firstBlock(reader: ByteReader): Promise<Buffer | undefined> {
   return Buffer.concat(pieces, blockSize);
 }
 
+function isMeta(block: Buffer): boolean {
+  return "xgLK".includes(typeOf(block));
+}
+
 /** Collects the extended headers before an entry, then the entry. */
 async function readMember(state: ReaderState, first: Buffer): Promise<Found> {
   let meta: EntryMeta = {};
   let block = first;
-  while ("xgLK".includes(typeOf(block))) {
+  while (isMeta(block)) {
     const body = metaNow(state, block) ?? (await readMeta(state, block));
     if (isGlobal(block)) {
       state.globals = new Map([...state.globals, ...globalRecords(body)]);
@@ -174,48 +266,11 @@ async function readMeta({ reader, limits }: ReaderState, block: Buffer): Promise
 
 function metaLength(block: Buffer, limits: TarLimits): number {
   const size = numberOf(block, "size");
-  if (size === undefined || size < 0n) throw new Failure("ARCHIVE_INVALID", "an extended header has no valid size");
-  if (size > BigInt(limits.metaRecord)) {
+  if (size === undefined || size < 0) throw new Failure("ARCHIVE_INVALID", "an extended header has no valid size");
+  if (size > limits.metaRecord) {
     throw new Failure("LIMIT_EXCEEDED", `an extended header has ${size} bytes, more than ${limits.metaRecord}`);
   }
   return Number(size);
-}
-
-interface MemberBody {
-  readonly body: Content;
-  /** Passes over what was not consumed. */
-  readonly finish: () => Promise<void> | undefined;
-}
-
-/** A body that is at hand with what fills it. */
-function wholeBodyOf(reader: ByteReader, size: number): MemberBody | undefined {
-  const bytes = reader.takeNow(size + fillOf(size));
-  if (bytes === undefined) return undefined;
-  const body = wholeBody(bytes.subarray(0, size));
-  return { body, finish: () => void body.drop() };
-}
-
-function bodyOf(reader: ByteReader, size: number): MemberBody {
-  let remaining = size;
-  async function* read(): AsyncGenerator<Uint8Array> {
-    while (remaining > 0) {
-      const piece = await reader.some(remaining);
-      if (piece === undefined) throw truncated();
-      remaining -= piece.length;
-      yield piece;
-    }
-  }
-  const finish = async (): Promise<void> => {
-    const rest = remaining + fillOf(size);
-    remaining = 0;
-    await reader.skip(rest);
-  };
-  return { body: read(), finish };
-}
-
-/** Bytes that fill a body of `size` to a whole block. */
-function fillOf(size: number): number {
-  return (blockSize - (size % blockSize)) % blockSize;
 }
 
 async function requireZeros({ reader, limits }: ReaderState): Promise<void> {
@@ -228,24 +283,4 @@ async function requireZeros({ reader, limits }: ReaderState): Promise<void> {
       throw new Failure("ARCHIVE_INVALID", "something other than zeros follows the end of the archive");
     }
   }
-}
-
-function tooLarge(limits: TarLimits): Failure {
-  return new Failure(
-    "LIMIT_EXCEEDED",
-    `the uncompressed archive is larger than the ${limits.totalSize} bytes allowed`,
-    raiseLimit("totalSize"),
-  );
-}
-
-function noArchive(why: string): Failure {
-  return new Failure("ARCHIVE_INVALID", `this is not an image, nor any tar archive: ${why}`, {
-    hint: "an image is a tar archive, plain or compressed with gzip, bzip2, xz or zstd: perigee build makes one",
-  });
-}
-
-function noEnd(): Failure {
-  return new Failure("ARCHIVE_INVALID", "the archive has no end marker", {
-    hint: "fetch or build it again: it was cut off",
-  });
 }

@@ -31,7 +31,8 @@ const globalKeys = ["comment", "mtime", "atime", "ctime", "uname", "gname", "cha
 export const xattrPrefix = "SCHILY.xattr.";
 /** Of one entry; what perigee-shim takes. */
 export const mostXattrs = 256;
-const largestId = 4_294_967_294n;
+const largestId = 4_294_967_294;
+const largestSize = 2n ** 63n - 1n;
 const none = Buffer.alloc(0);
 
 export function isGlobal(block: Buffer): boolean {
@@ -76,9 +77,9 @@ export function resolveEntry(block: Buffer, meta: EntryMeta, globals: PaxRecords
   return {
     path,
     type,
-    mode: Number(numberIn(block, "mode", shown, 0o7777777n) & 0o7777n),
-    uid: Number(paxOrField(pax, block, "uid", shown, largestId)),
-    gid: Number(paxOrField(pax, block, "gid", shown, largestId)),
+    mode: numberIn(block, "mode", shown, 0o7777777) & 0o7777,
+    uid: paxOrField(pax, block, "uid", shown, largestId),
+    gid: paxOrField(pax, block, "gid", shown, largestId),
     mtime: timeOf(pax.get("mtime") ?? globals.get("mtime"), block, shown),
     size: sizeOf(pax, block, type, shown, limits),
     link: linkOf(pax.get("linkpath") ?? meta.longLink ?? textOf(block, "link"), type, shown, limits),
@@ -97,39 +98,46 @@ function entryType(block: Buffer, shown: Buffer): EntryType {
   return type;
 }
 
-function paxOrField(pax: PaxRecords, block: Buffer, key: "uid" | "gid" | "size", shown: Buffer, most: bigint): bigint {
+function paxOrField(
+  pax: PaxRecords,
+  block: Buffer,
+  key: "uid" | "gid" | "size",
+  shown: Buffer,
+  most: number | bigint,
+): number {
   const record = pax.get(key);
-  if (record === undefined) return numberIn(block, key, shown, most, key === "size" ? 0n : undefined);
+  if (record === undefined) return numberIn(block, key, shown, most, key === "size" ? 0 : undefined);
   return inRange(paxNumber(record), key, shown, most);
 }
 
-function numberIn(block: Buffer, field: FieldName, shown: Buffer, most: bigint, blank?: bigint): bigint {
+function numberIn(block: Buffer, field: FieldName, shown: Buffer, most: number | bigint, blank?: number): number {
   return inRange(numberOf(block, field, blank), field, shown, most);
 }
 
 /** N01…N10: a number that is none, negative or too large is refused, and never becomes 0. */
-function inRange(value: bigint | undefined, what: string, shown: Buffer, most: bigint): bigint {
+function inRange(value: number | bigint | undefined, what: string, shown: Buffer, most: number | bigint): number {
   if (value === undefined) throw invalid(shown, `the ${what} is no number`);
-  if (value < 0n || value > most) throw invalid(shown, `the ${what} ${value} is out of range`);
-  return value;
+  if (value < 0 || value > most) throw invalid(shown, `the ${what} ${value} is out of range`);
+  return Number(value);
 }
 
 function sizeOf(pax: PaxRecords, block: Buffer, type: EntryType, shown: Buffer, limits: TarLimits): number {
-  const size = paxOrField(pax, block, "size", shown, 2n ** 63n - 1n);
-  if (size > 0n && type !== "file") throw invalid(shown, `a ${type} with content`); // H09
-  if (size > BigInt(limits.fileSize)) {
+  const size = paxOrField(pax, block, "size", shown, largestSize);
+  if (size > 0 && type !== "file") throw invalid(shown, `a ${type} with content`); // H09
+  if (size > limits.fileSize) {
     throw new Failure(
       "LIMIT_EXCEEDED",
       `${showPath(shown)} has ${size} bytes, more than the ${limits.fileSize} allowed`,
       { subject: showPath(shown), ...raiseLimit("fileSize", size) },
     );
   }
-  return Number(size);
+  return size;
 }
 
 function timeOf(record: Buffer | undefined, block: Buffer, shown: Buffer): Timestamp {
-  const whole = record === undefined ? numberOf(block, "mtime", 0n) : undefined;
-  const time = record === undefined ? whole !== undefined && { seconds: whole, nanoseconds: 0 } : paxTime(record);
+  const whole = record === undefined ? numberOf(block, "mtime", 0) : undefined;
+  const time =
+    record === undefined ? whole !== undefined && { seconds: BigInt(whole), nanoseconds: 0 } : paxTime(record);
   if (!time) throw invalid(shown, "the mtime is no number");
   if (BigInt.asIntN(64, time.seconds) !== time.seconds) throw invalid(shown, "the mtime is out of range"); // N11
   return time;
@@ -170,8 +178,8 @@ function xattrsOf(pax: PaxRecords, shown: Buffer, limits: TarLimits): readonly X
 /** Linux keeps 12 bits of major and 20 of minor; more would wrap to another device. */
 function deviceOf(block: Buffer, shown: Buffer) {
   return {
-    major: Number(numberIn(block, "major", shown, 0xfffn, 0n)),
-    minor: Number(numberIn(block, "minor", shown, 0xfffffn, 0n)),
+    major: numberIn(block, "major", shown, 0xfff, 0),
+    minor: numberIn(block, "minor", shown, 0xfffff, 0),
   };
 }
 

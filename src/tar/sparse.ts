@@ -126,8 +126,8 @@ async function readOld(reader: ByteReader, header: Buffer, limits: TarLimits) {
 function oldNumber(block: Buffer, at: number): bigint | undefined {
   if (block[at] === 0) return undefined;
   const value = numberAt(block, at, 12);
-  if (value === undefined || value < 0n) throw invalid("its map has something that is no number");
-  return value;
+  if (value === undefined || value < 0) throw invalid("its map has something that is no number");
+  return BigInt(value);
 }
 
 function number(text: string): bigint {

@@ -6,8 +6,10 @@ import { Failure } from "../base/failure.ts";
 import { Chunks } from "./chunks.ts";
 import {
   blockSize,
+  type Content,
   type EntryType,
   type Extent,
+  type MemberStream,
   showPath,
   type TarEntry,
   type TarMember,
@@ -73,40 +75,62 @@ export interface WriteOptions {
  * Same members → same bytes, for any chunking of their bodies.
  * @throws Failure INTERNAL when a body is not of its size, UNSUPPORTED as encodeHeader
  */
-export async function* writeTar(
-  members: AsyncIterable<TarMember>,
-  options: WriteOptions = {},
-): AsyncGenerator<Uint8Array> {
+export async function* writeTar(members: MemberStream, options: WriteOptions = {}): AsyncGenerator<Uint8Array> {
   const chunks = new Chunks();
-  for await (const member of members) {
-    const sparse = options.sparse === true ? member.sparse : undefined;
-    const size = sparse === undefined ? member.size : sumOf(sparse.extents);
-    for (const piece of headerPieces(member, sparse?.extents)) chunks.put(piece);
-    const body = sparse?.data ?? member.body;
-    const written =
-      body.whole === undefined ? yield* putPieces(chunks, body, size) : putWhole(chunks, body.whole, size);
-    if (written !== size) {
-      throw new Failure("INTERNAL", `${showPath(member.path)} is not of the ${size} bytes announced`);
+  const iterator = members[Symbol.asyncIterator]();
+  let isDone = false;
+  try {
+    for (;;) {
+      const ready = members.nextNow?.();
+      const next = ready === undefined ? await iterator.next() : undefined;
+      isDone = next?.done === true;
+      const member = ready ?? (next?.done === true ? undefined : next?.value);
+      if (member === undefined) break;
+      const written = putMember(chunks, member, options) ?? (yield* putPieces(chunks, member, options));
+      chunks.pad(written);
+      if (chunks.hasFull()) yield* chunks.takeFull();
     }
-    chunks.pad(written);
-    if (chunks.hasFull()) yield* chunks.takeFull();
+  } finally {
+    if (!isDone) await iterator.return?.();
   }
   chunks.put(endOfArchive);
   chunks.flush();
   yield* chunks.takeFull();
 }
 
-function putWhole(chunks: Chunks, body: Uint8Array, size: number): number {
-  if (body.length === size) chunks.put(body);
-  return body.length;
+interface Stored {
+  readonly extents: readonly Extent[] | undefined;
+  readonly body: Content;
+  readonly size: number;
 }
 
-/** @returns how many bytes there were; it stops when they are more than `size` */
+function storedOf(member: TarMember, options: WriteOptions): Stored {
+  const sparse = options.sparse === true ? member.sparse : undefined;
+  if (sparse === undefined) return { extents: undefined, body: member.body, size: member.size };
+  return { extents: sparse.extents, body: sparse.data, size: sumOf(sparse.extents) };
+}
+
+function putHeader(chunks: Chunks, member: TarMember, extents: readonly Extent[] | undefined): void {
+  for (const piece of headerPieces(member, extents)) chunks.put(piece);
+}
+
+/** @returns the bytes of the body; undefined, and nothing is put, when they are not at hand */
+function putMember(chunks: Chunks, member: TarMember, options: WriteOptions): number | undefined {
+  const { extents, body, size } = storedOf(member, options);
+  if (body.whole === undefined) return undefined;
+  if (body.whole.length !== size) throw wrongSize(member, size);
+  putHeader(chunks, member, extents);
+  chunks.put(body.whole);
+  return size;
+}
+
 async function* putPieces(
   chunks: Chunks,
-  body: AsyncIterable<Uint8Array>,
-  size: number,
+  member: TarMember,
+  options: WriteOptions,
 ): AsyncGenerator<Uint8Array, number> {
+  const { extents, body, size } = storedOf(member, options);
+  putHeader(chunks, member, extents);
   let written = 0;
   for await (const piece of body) {
     written += piece.length;
@@ -114,7 +138,12 @@ async function* putPieces(
     chunks.put(piece);
     if (chunks.hasFull()) yield* chunks.takeFull();
   }
+  if (written !== size) throw wrongSize(member, size);
   return written;
+}
+
+function wrongSize(member: TarMember, size: number): Failure {
+  return new Failure("INTERNAL", `${showPath(member.path)} is not of the ${size} bytes announced`);
 }
 
 function sumOf(extents: readonly Extent[]): number {

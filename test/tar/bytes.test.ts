@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { byteReader, wholeBody } from "../../src/tar/bytes.ts";
+import { byteReader, WholeBody } from "../../src/tar/bytes.ts";
 import { fails } from "../helpers/failures.ts";
 import { chunks } from "../helpers/tar-bytes.ts";
 
@@ -59,9 +59,9 @@ describe("byteReader", () => {
   });
 });
 
-describe("wholeBody", () => {
+describe("WholeBody", () => {
   it("is at hand, and empty when it is read again", async () => {
-    const body = wholeBody(Buffer.from("abc"));
+    const body = new WholeBody(Buffer.from("abc"));
     const parts: string[] = [];
     for await (const part of body) parts.push(String(part));
     for await (const part of body) parts.push(String(part));
@@ -82,5 +82,18 @@ describe("ByteReader.takeNow", () => {
     assert.equal(reader.takeNow(2), undefined);
     assert.equal(String(await reader.take(2)), "de");
     assert.equal(reader.consumed(), 5);
+  });
+});
+
+describe("ByteReader.rewind", () => {
+  it("gives back what was taken of the chunk at hand", async () => {
+    const reader = byteReader(chunks(Buffer.from("abcdefgh"), 4));
+    assert.equal(String(await reader.take(1)), "a");
+    const start = reader.consumed();
+    assert.deepEqual([String(reader.takeNow(1)), String(reader.takeNow(2))], ["b", "cd"]);
+    reader.rewind(start);
+    assert.equal(reader.consumed(), 1);
+    assert.equal(String(await reader.take(5)), "bcdef");
+    assert.equal(reader.consumed(), 6);
   });
 });
