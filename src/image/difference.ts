@@ -63,15 +63,20 @@ export function whyDifferent(a: FileFacts, b: FileFacts): Reason[] {
 
 /** Of a file with several names the first of them, and how many there are; undefined for one with a single name. */
 function firstNames(table: FileTable): ReadonlyMap<FileFacts, string> {
+  const seen = new Set<FileFacts>();
   const names = new Map<FileFacts, { first: string; count: number }>();
-  for (const [path, facts] of table) {
-    const known = names.get(facts);
-    const first = known === undefined || path < known.first ? path : known.first;
-    names.set(facts, { first, count: (known?.count ?? 0) + 1 });
+  // Most files have one name and need no record.
+  for (const facts of table.values()) {
+    if (seen.has(facts)) names.set(facts, { first: "", count: 0 });
+    else seen.add(facts);
   }
-  return new Map(
-    [...names].filter(([, { count }]) => count > 1).map(([facts, { first, count }]) => [facts, `${count} ${first}`]),
-  );
+  for (const [path, facts] of names.size === 0 ? [] : table) {
+    const known = names.get(facts);
+    if (known === undefined) continue;
+    known.first = known.count === 0 || path < known.first ? path : known.first;
+    known.count++;
+  }
+  return new Map([...names].map(([facts, { first, count }]) => [facts, `${count} ${first}`]));
 }
 
 function byPath(a: { readonly path: string }, b: { readonly path: string }): number {

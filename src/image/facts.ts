@@ -1,5 +1,5 @@
 /** What counts of a file in an image, in a form that can be compared. Content is a digest, so a whole image fits into memory. */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { printable } from "../base/failure.ts";
 import { pathKey, type TarEntry, type TarMember } from "../tar/entry.ts";
 import { isImageXattr } from "./xattrs.ts";
@@ -53,19 +53,27 @@ export function factsOf(
     content,
     link: type === "symlink" ? pathKey(entry.link) : "",
     device: device === undefined ? "" : `${device.major}:${device.minor}`,
-    xattrs: entry.xattrs
-      .filter(({ name }) => isImageXattr(name))
-      .map(({ name, value }) => `${name}=${value.toString("hex")}`)
-      .sort(),
+    xattrs: entry.xattrs.length === 0 ? none : xattrsOf(entry),
   };
+}
+
+const none: readonly string[] = [];
+
+function xattrsOf({ xattrs }: Pick<TarEntry, "xattrs">): readonly string[] {
+  return xattrs
+    .filter(({ name }) => isImageXattr(name))
+    .map(({ name, value }) => `${name}=${value.toString("hex")}`)
+    .sort();
 }
 
 /** Of a file, lower-case hex; empty for everything else. */
 export async function contentOf({ type, body }: Pick<TarMember, "type" | "body">): Promise<string> {
   if (type !== "file") return "";
-  const hash = createHash("sha512");
-  for await (const piece of body) hash.update(piece);
-  return hash.digest("hex");
+  // An object for each small file would stay until it is collected, with what OpenSSL keeps for it.
+  if (body.whole !== undefined) return hash("sha512", body.whole, "hex");
+  const running = createHash("sha512");
+  for await (const piece of body) running.update(piece);
+  return running.digest("hex");
 }
 
 /** A path of one character a byte as text for people: UTF-8 where it is that, harmless for a terminal. */
