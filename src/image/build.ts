@@ -64,7 +64,7 @@ export async function buildArchive(options: BuildOptions): Promise<BuiltImage> {
   await requireFree(output, overwrite);
   if (typeof rootfs === "string") await requireOutside(output, rootfs);
   const entries = typeof rootfs === "string" ? pack(rootfs, { signal }) : rootfs;
-  const tar = writeTar(imageMembers(entries, options));
+  const tar = writeTar(imageMembers(entries, options), { textAcls: true });
   return await writeImage(tar, { output, overwrite, compression, task: "building", limits, signal, log });
 }
 

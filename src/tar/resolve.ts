@@ -1,5 +1,6 @@
 /** Header block + extended headers → one entry. Where the two disagree the extended header wins, for the data entry only (N14, N16). */
 import { Failure, raiseLimit } from "../base/failure.ts";
+import { aclAttributes, aclFromText, isPlainAcl } from "./acl.ts";
 import { type EntryType, showPath, type TarEntry, type Timestamp, type Xattr } from "./entry.ts";
 import { type FieldName, nameOf, numberOf, textOf, typeOf } from "./header.ts";
 import type { TarLimits } from "./limits.ts";
@@ -34,6 +35,8 @@ export const mostXattrs = 256;
 const largestId = 4_294_967_294;
 const largestSize = 2n ** 63n - 1n;
 const none = Buffer.alloc(0);
+const noXattrs: readonly Xattr[] = [];
+const noRecords: PaxRecords = new Map();
 
 export function isGlobal(block: Buffer): boolean {
   return typeOf(block) === "g";
@@ -67,25 +70,27 @@ function longText(body: Buffer): Buffer {
 
 /** `size` is that of the body. @throws Failure ARCHIVE_INVALID, LIMIT_EXCEEDED */
 export function resolveEntry(block: Buffer, meta: EntryMeta, globals: PaxRecords, limits: TarLimits): TarEntry {
-  const pax: PaxRecords = meta.pax ?? new Map();
+  const pax = meta.pax ?? noRecords;
   const rawName = pax.get("GNU.sparse.name") ?? pax.get("path") ?? meta.longName ?? nameOf(block);
   const path = normalisePath(rawName, limits);
   const shown = path;
   const type = entryType(block, shown);
   if (rawName.at(-1) === 0x2f && type !== "directory") throw invalid(shown, `a ${type} with a trailing slash`); // D17
   if (path.equals(rootPath) && type !== "directory") throw invalid(shown, `the root is a ${type}`);
+  const mode = numberIn(block, "mode", shown, 0o7777777) & 0o7777;
+  const xattrs = pax.size === 0 ? noXattrs : withAcls(xattrsOf(pax, shown, limits), pax, mode, shown);
   return {
     path,
     type,
-    mode: numberIn(block, "mode", shown, 0o7777777) & 0o7777,
+    mode,
     uid: paxOrField(pax, block, "uid", shown, largestId),
     gid: paxOrField(pax, block, "gid", shown, largestId),
     mtime: timeOf(pax.get("mtime") ?? globals.get("mtime"), block, shown),
     size: sizeOf(pax, block, type, shown, limits),
     link: linkOf(pax.get("linkpath") ?? meta.longLink ?? textOf(block, "link"), type, shown, limits),
-    xattrs: xattrsOf(pax, shown, limits),
+    xattrs,
     device: type === "character" || type === "block" ? deviceOf(block, shown) : undefined,
-    dropped: droppedOf(pax),
+    dropped: pax.size === 0 ? undefined : droppedOf(pax, xattrs, mode),
   };
 }
 
@@ -183,10 +188,37 @@ function deviceOf(block: Buffer, shown: Buffer) {
   };
 }
 
-/** ACLs as text and labels of other tools' making: kept nowhere, so that somebody has to say so (X06, X07). */
-function droppedOf(pax: PaxRecords): readonly string[] | undefined {
-  const dropped = [...pax.keys()].filter((key) => key.startsWith("SCHILY.acl.") || key.startsWith("RHT.security."));
-  return dropped.length === 0 ? undefined : dropped;
+/** X06: ACLs as text become the attributes they stand for; one that says no more than the mode is none. */
+function withAcls(xattrs: readonly Xattr[], pax: PaxRecords, mode: number, shown: Buffer): readonly Xattr[] {
+  let all = xattrs;
+  for (const [key, name] of aclAttributes) {
+    const text = pax.get(key);
+    const value = text === undefined ? undefined : aclFromText(text);
+    if (value === undefined || isRedundant(name, value, mode)) continue;
+    const other = xattrs.find((xattr) => xattr.name === name);
+    if (other !== undefined && !other.value.equals(value)) throw invalid(shown, "two ACLs that differ");
+    if (other === undefined) all = [...all, { name, value }];
+  }
+  return all;
+}
+
+/** GNU tar writes the three permissions as an ACL too; a default ACL always says something. */
+function isRedundant(name: string | undefined, acl: Buffer, mode: number): boolean {
+  return name === "system.posix_acl_access" && isPlainAcl(acl, mode);
+}
+
+/** What is kept nowhere, so that somebody has to say so: ACLs that name users or are none, labels of other tools' making (X06, X07). */
+function droppedOf(pax: PaxRecords, xattrs: readonly Xattr[], mode: number): readonly string[] | undefined {
+  let dropped: string[] | undefined;
+  for (const [key, value] of pax) {
+    if (!key.startsWith("SCHILY.acl.") && !key.startsWith("RHT.security.")) continue;
+    const name = aclAttributes.get(key);
+    const acl = name === undefined ? undefined : aclFromText(value);
+    const isSaid = xattrs.some((xattr) => xattr.name === name) || (acl !== undefined && isRedundant(name, acl, mode));
+    const isNone = name !== undefined && value.length === 0;
+    if (!isSaid && !isNone) dropped = [...(dropped ?? []), key];
+  }
+  return dropped;
 }
 
 /** A path is made fit to be shown only here: most entries are valid. */

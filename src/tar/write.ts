@@ -3,6 +3,7 @@
  * A field that does not fit its ustar header goes into one PAX header before it; nothing is rounded or cut.
  */
 import { Failure } from "../base/failure.ts";
+import { aclAttributes, aclToText } from "./acl.ts";
 import { Chunks } from "./chunks.ts";
 import {
   blockSize,
@@ -29,6 +30,9 @@ const typeFlags: Readonly<Record<EntryType, number>> = {
   fifo: 0x36,
 };
 
+/** Attribute → the PAX record with its text. */
+const aclRecords = new Map([...aclAttributes].map(([record, name]) => [name, record]));
+
 const zeros = Buffer.alloc(blockSize);
 const largestOctal7 = 0o7777777;
 const largestOctal11 = 0o77777777777;
@@ -52,13 +56,17 @@ export function padding(size: number): Buffer {
  * @throws Failure UNSUPPORTED for an extended attribute whose name PAX cannot hold
  */
 export function encodeHeader(entry: TarEntry, extents?: readonly Extent[]): Buffer {
-  return Buffer.concat(headerPieces(entry, extents));
+  return Buffer.concat(headerPieces(entry, extents, {}));
 }
 
 /** As encodeHeader; the pieces are good until the next call. */
-function headerPieces(entry: TarEntry, extents: readonly Extent[] | undefined): readonly Buffer[] {
+function headerPieces(
+  entry: TarEntry,
+  extents: readonly Extent[] | undefined,
+  { textAcls = false }: WriteOptions,
+): readonly Buffer[] {
   const stored = extents === undefined ? entry : { ...entry, size: sumOf(extents) };
-  const records = paxRecords(stored);
+  const records = paxRecords(stored, textAcls);
   if (extents !== undefined) records.push(...sparseRecords(entry.size, extents));
   const header = ustarHeader(stored);
   if (records.length === 0) return [header];
@@ -69,6 +77,8 @@ function headerPieces(entry: TarEntry, extents: readonly Extent[] | undefined): 
 export interface WriteOptions {
   /** Files that were archived as sparse stay so. Only for perigee-shim: in an image every file is whole, for every reader. */
   readonly sparse?: boolean | undefined;
+  /** ACLs as the text that other programs read (ACI-4); perigee-shim takes them as attributes. */
+  readonly textAcls?: boolean | undefined;
 }
 
 /**
@@ -110,8 +120,13 @@ function storedOf(member: TarMember, options: WriteOptions): Stored {
   return { extents: sparse.extents, body: sparse.data, size: sumOf(sparse.extents) };
 }
 
-function putHeader(chunks: Chunks, member: TarMember, extents: readonly Extent[] | undefined): void {
-  for (const piece of headerPieces(member, extents)) chunks.put(piece);
+function putHeader(
+  chunks: Chunks,
+  member: TarMember,
+  extents: readonly Extent[] | undefined,
+  options: WriteOptions,
+): void {
+  for (const piece of headerPieces(member, extents, options)) chunks.put(piece);
 }
 
 /** @returns the bytes of the body; undefined, and nothing is put, when they are not at hand */
@@ -119,7 +134,7 @@ function putMember(chunks: Chunks, member: TarMember, options: WriteOptions): nu
   const { extents, body, size } = storedOf(member, options);
   if (body.whole === undefined) return undefined;
   if (body.whole.length !== size) throw wrongSize(member, size);
-  putHeader(chunks, member, extents);
+  putHeader(chunks, member, extents, options);
   chunks.put(body.whole);
   return size;
 }
@@ -130,7 +145,7 @@ async function* putPieces(
   options: WriteOptions,
 ): AsyncGenerator<Uint8Array, number> {
   const { extents, body, size } = storedOf(member, options);
-  putHeader(chunks, member, extents);
+  putHeader(chunks, member, extents, options);
   let written = 0;
   for await (const piece of body) {
     written += piece.length;
@@ -157,7 +172,7 @@ function sparseRecords(size: number, extents: readonly Extent[]): readonly Buffe
 }
 
 /** What the ustar header cannot hold, in a fixed order. */
-function paxRecords(entry: TarEntry): Buffer[] {
+function paxRecords(entry: TarEntry, textAcls: boolean): Buffer[] {
   const records: Buffer[] = [];
   const add = (key: string, value: Buffer | string): void => {
     records.push(encodePaxRecord(key, value));
@@ -175,7 +190,10 @@ function paxRecords(entry: TarEntry): Buffer[] {
         hint: "remove it with setfattr -x",
       });
     }
-    add(`SCHILY.xattr.${name}`, value);
+    const acl = textAcls ? aclRecords.get(name) : undefined;
+    const text = acl === undefined ? undefined : aclToText(value);
+    if (acl !== undefined && text !== undefined) add(acl, text);
+    else add(`SCHILY.xattr.${name}`, value);
   }
   return records;
 }

@@ -109,7 +109,7 @@ describe("extractArchive: what is not in the tree is said", () => {
     const { skipped } = await extract([{ name: "rootfs/d", type: "5", mode: 0o755, pax }]);
     assert.deepEqual([...skipped].sort(), names.map((name) => `d: ${name}`).sort());
   });
-  it("X06: ACLs as text", async () => {
+  it("X06: an ACL as text that is none", async () => {
     const { skipped } = await extract([{ name: "rootfs/f", pax: [["SCHILY.acl.access", "user::rw-"]] }]);
     assert.deepEqual(skipped, ["f: SCHILY.acl.access"]);
   });
