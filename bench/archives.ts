@@ -68,7 +68,12 @@ function small({ work, program }: Context): readonly Row[] {
   );
   rmSync(layout, { recursive: true });
   clean();
+  const memory = [
+    ["validate", image],
+    ["diff", image, image],
+  ].map((line) => memoryRow(`image ${line[0]} of 100,000 small files`, [program, "image", ...line]));
   return [
+    ...memory,
     timingRow("build 100,000 small files", built, [{ limit: 5000 }]),
     timingRow("unpack 100,000 small files", unpacked, [{ factor: 1.5, of: "tar -xzf" }]),
   ];
@@ -87,17 +92,31 @@ function large({ work, program }: Context): readonly Row[] {
     join(config, "limits.d", "ratio.json"),
     JSON.stringify({ perigeeKind: "limits", perigeeVersion: "v1", ratio: 2000 }),
   );
-  const argv = [program, "build", "--local-config", config, "--overwrite", layout, image];
-  const peak = peakMemory({ name: "build", argv });
+  const rows = ["gzip", "zstd"].map((kind) =>
+    memoryRow(`building 10 GiB, ${kind}`, [
+      program,
+      "build",
+      "--local-config",
+      config,
+      "--overwrite",
+      "--compression",
+      kind,
+      layout,
+      image,
+    ]),
+  );
   rmSync(layout, { recursive: true });
   rmSync(image, { force: true });
-  return [
-    {
-      what: "peak memory of building 10 GiB",
-      figures: [{ name: "perigee", value: (peak ?? Number.NaN) / 1024 }],
-      unit: "MiB",
-      bars: [{ limit: 150 }],
-      missing: peak === undefined ? ["/usr/bin/time is not installed"] : [],
-    },
-  ];
+  return rows;
+}
+
+function memoryRow(what: string, argv: readonly string[]): Row {
+  const peak = peakMemory({ name: what, argv });
+  return {
+    what: `peak memory of ${what}`,
+    figures: [{ name: "perigee", value: (peak ?? Number.NaN) / 1024 }],
+    unit: "MiB",
+    bars: [{ limit: 150 }],
+    missing: peak === undefined ? ["/usr/bin/time is not installed"] : [],
+  };
 }
