@@ -42,7 +42,7 @@ export function preparePod(pod: Pod, request: PrepareRequest): PreparedPod {
       hostname,
       idBase: claim?.(),
       cgroups: cgroups.remove,
-      isStep,
+      ...(isStep && { isStep }),
     };
     writePodRecord(directory, record);
     writeFileSync(join(directory, "manifest"), `${JSON.stringify(manifest)}\n`, { mode: 0o600 });
