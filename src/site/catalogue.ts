@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import { isACIdentifier } from "../schema/grammar.ts";
-import { catalogueFile, type ImageKey, imageFile } from "./layout.ts";
+import { catalogueFile, type ImageKey, imageFile, parseSiteUrl } from "./layout.ts";
 
 export interface CatalogueImage extends ImageKey {
   /** Below the site's directory. */
@@ -74,6 +74,8 @@ function parse(text: string): Catalogue | undefined {
   try {
     const { url, images }: { readonly url?: unknown; readonly images?: unknown } = JSON.parse(text);
     if (typeof url !== "string" || !Array.isArray(images)) return undefined;
+    // Every reader goes on with it, and would blame the caller for what the file says.
+    parseSiteUrl(url);
     const parsed = images.map(parseImage);
     return parsed.every((image) => image !== undefined) ? { url, images: parsed } : undefined;
   } catch {

@@ -46,9 +46,19 @@ export function parseSiteUrl(text: string): SiteAddress {
   if (url.protocol !== "https:") throw refuse("clients discover images over https only");
   if (url.username !== "" || url.password !== "") throw refuse("everybody would see the password");
   if (url.search !== "" || url.hash !== "") throw refuse("a query or fragment has no place here");
-  if (/[{}]/.test(decodeURI(url.pathname))) throw refuse("braces are part of URL templates");
+  const decoded = decodedPath(url);
+  if (decoded === undefined) throw refuse("its percent signs do not stand for UTF-8 text; a percent sign is %25");
+  if (/[{}]/.test(decoded)) throw refuse("braces are part of URL templates");
   const path = url.pathname.replace(/(?<!\/)\/+$/, "");
   return { url: `https://${url.host}${path}`, host: url.hostname, prefix: `${url.hostname}${path}` };
+}
+
+function decodedPath({ pathname }: URL): string | undefined {
+  try {
+    return decodeURI(pathname);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether one template cannot be used for the image because it does not say for what machine it is. */

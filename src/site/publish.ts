@@ -5,8 +5,16 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ioFailure, readIfExists } from "../base/files.ts";
-import { type CatalogueImage, formatCatalogue, isFile, merge, readWholeCatalogue } from "./catalogue.ts";
+import {
+  type Catalogue,
+  type CatalogueImage,
+  formatCatalogue,
+  isFile,
+  merge,
+  readWholeCatalogue,
+} from "./catalogue.ts";
 import { formatFacts, type ImageFacts, readFacts } from "./facts.ts";
+import { Inside } from "./inside.ts";
 import { latestImages } from "./latest.ts";
 import * as layout from "./layout.ts";
 import type { SiteContent, SiteImage } from "./page.ts";
@@ -106,6 +114,11 @@ export async function publishSite(options: PublishSiteOptions): Promise<Publishe
   );
   refuseTwoTemplates(all);
   const names = namePages(site, all);
+  requireInside(directory, [
+    ...filesOf(site, all),
+    ...filesOfOld(old),
+    ...keys.map((key) => layout.keyFile(key.fingerprint)),
+  ]);
 
   const staging = await Staging.open(directory);
   try {
@@ -132,6 +145,11 @@ export async function publishSite(options: PublishSiteOptions): Promise<Publishe
   } finally {
     await staging.close();
   }
+}
+
+function requireInside(directory: string, files: readonly string[]): void {
+  const inside = new Inside(directory);
+  for (const file of files) inside.require(file);
 }
 
 function published(site: layout.SiteAddress, entry: CatalogueImage, change: Change): PublishedImage {
@@ -221,14 +239,19 @@ async function placePages({ staging, site }: Work, images: readonly CatalogueIma
 /** Takes away what the last catalogue's site was made of and this one is not. Returns the images among it. */
 async function removeOld(
   { staging, site }: Work,
-  old: { readonly url: string; readonly images: readonly CatalogueImage[] } | undefined,
+  old: Catalogue | undefined,
   images: readonly CatalogueImage[],
 ): Promise<readonly string[]> {
   if (old === undefined) return [];
   const here = filesOf(site, images);
-  const gone = [...filesOf(layout.parseSiteUrl(old.url), old.images)].filter((file) => !here.has(file));
+  const gone = filesOfOld(old).filter((file) => !here.has(file));
   const isImage = new Set(old.images.map(({ file }) => file));
   const removed: string[] = [];
   for (const file of gone) if ((await staging.remove(file)) && isImage.has(file)) removed.push(file);
   return removed;
+}
+
+/** What the site is made of that the last catalogue tells of. */
+function filesOfOld(old: Catalogue | undefined): readonly string[] {
+  return old === undefined ? [] : [...filesOf(layout.parseSiteUrl(old.url), old.images)];
 }

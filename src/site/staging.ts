@@ -2,13 +2,14 @@
  * Changes a directory that is being served: everything new is written beside it first, then comes into its place by rename, all in one
  * go and in the order it was given. Whatever fails before that leaves the directory as it was; nothing is touched that is right already.
  */
-import { renameSync, unlinkSync } from "node:fs";
-import { type FileHandle, link, open, readdir, rmdir, stat, unlink, utimes } from "node:fs/promises";
+import { constants, renameSync, unlinkSync } from "node:fs";
+import { type FileHandle, link, lstat, open, readdir, rmdir, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf } from "../base/failure.ts";
 import { ignoreMissing, ioFailure, syncDirectory } from "../base/files.ts";
 import { copyContent, isSameContent, isSameText } from "./content.ts";
+import { Inside } from "./inside.ts";
 
 export type Change = "added" | "replaced" | "unchanged";
 
@@ -95,6 +96,8 @@ export class Staging {
   /** Puts everything in its place, and makes that last. No reader meets a page before what it links to. */
   async commit(): Promise<void> {
     const touched = new Set<string>();
+    const inside = new Inside(this.#directory);
+    for (const { file } of this.#steps) inside.require(file);
     // Without a pause, so that neither a signal nor another request of this process comes between two of them.
     for (const { file, staged } of this.#steps) {
       const target = join(this.#directory, file);
@@ -176,14 +179,30 @@ export class Staging {
     return join(this.#area, String(this.#count));
   }
 
+  /**
+   * What is cleared is the directory that was opened and no other: a link of this name, planted in a site that belongs to somebody else,
+   * would have the files of another directory removed.
+   */
   async #clear(): Promise<void> {
     try {
-      for (const name of await readdir(this.#area)) await unlink(join(this.#area, name));
-      await rmdir(this.#area);
+      const found = await lstat(this.#area);
+      if (found.isDirectory()) await this.#clearFiles();
+      else await unlink(this.#area);
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw ioFailure(error, `cannot remove ${this.#area}`, this.#area);
     }
     this.#isAreaMade = false;
+  }
+
+  async #clearFiles(): Promise<void> {
+    const handle = await open(this.#area, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      const opened = `/proc/self/fd/${handle.fd}`;
+      for (const name of await readdir(opened)) await unlink(join(opened, name));
+    } finally {
+      await handle.close();
+    }
+    await rmdir(this.#area);
   }
 
   /** Upwards, until one holds something. */

@@ -49,6 +49,8 @@ describe("the catalogue", () => {
     "null",
     '{"url":1,"images":[]}',
     '{"url":"https://a"}',
+    '{"url":"nonsense","images":[]}',
+    '{"url":"https://a/%","images":[]}',
     '{"url":"https://a","images":[{"name":"../x","size":1}]}',
     '{"url":"https://a","images":[{"name":"a","version":"a/b","size":1}]}',
     '{"url":"https://a","images":[null]}',

@@ -35,6 +35,8 @@ describe("parseSiteUrl", () => {
     ["https://example.com/#a", /fragment/],
     ["https://example.com/{name}", /braces/],
     ["https://example.com/%7Bname%7D", /braces/],
+    ["https://example.com/%", /percent/],
+    ["https://example.com/%ff", /percent/],
   ] as const) {
     it(`refuses ${text}`, () => assert.throws(() => parseSiteUrl(text), failure("USAGE", why)));
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -7,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -288,5 +290,38 @@ describe("publishSite", () => {
       for (const [index, time] of now.entries()) assert.ok(time > (last[index] ?? 0), `${files[index]} of ${version}`);
       last = now;
     }
+  });
+});
+
+describe("a site that belongs to somebody else (SITE-7)", () => {
+  const leadsOut = failure("WRONG_STATE", /leads out of the site/);
+
+  it("writes nothing through a link in the place of a directory", async () => {
+    for (const name of ["site", "other"]) mkdirSync(at(name));
+    writeFileSync(at("other/index.html"), "mine");
+    symlinkSync(at("other"), at("site/example.com"));
+    await assert.rejects(publish([image("example.com/web", "1")], "https://example.org"), leadsOut);
+    assert.deepEqual(readdirSync(at("other")), ["index.html"]);
+    assert.equal(readFileSync(at("other/index.html"), "utf8"), "mine");
+  });
+
+  it("makes nothing public that only the publisher may read", async () => {
+    await publish([image("example.com/foo", "1")]);
+    writeFileSync(at("secret"), "SECRET");
+    rmSync(at("site/example.com/foo-1-linux-amd64.aci.asc"));
+    symlinkSync(at("secret"), at("site/example.com/foo-1-linux-amd64.aci.asc"));
+    const before = stamps();
+    await assert.rejects(publish([image("example.com/web", "1")]), leadsOut);
+    assert.deepEqual(stamps(), before);
+  });
+
+  it("removes nothing that the catalogue says is the site's and that is elsewhere", async () => {
+    await publish([image("example.com/web", "1"), image("example.com/a/foo", "1")], "https://example.org");
+    cpSync(at("site/example.com/a"), at("other"), { recursive: true });
+    rmSync(at("site/example.com/a"), { recursive: true });
+    symlinkSync(at("other"), at("site/example.com/a"));
+    const before = readdirSync(at("other"));
+    await assert.rejects(publish([image("example.com/web", "1")], "https://example.org", { prune: true }), leadsOut);
+    assert.deepEqual(readdirSync(at("other")), before);
   });
 });

@@ -5,8 +5,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -105,6 +107,36 @@ describe("Staging (SITE-3)", () => {
     await staging.text("a", "1");
     await staging.close();
     assert.deepEqual(readdirSync(at("site")), []);
+  });
+
+  for (const { what, plant } of [
+    { what: "a link to a directory", plant: (path: string) => symlinkSync(at("other"), path) },
+    { what: "a link to nothing", plant: (path: string) => symlinkSync(at("missing"), path) },
+    { what: "a file", plant: (path: string) => writeFileSync(path, "") },
+  ]) {
+    it(`SITE-7: ${what} where the staging directory belongs is removed, and nothing that it leads to`, async () => {
+      for (const name of ["other", "site"]) mkdirSync(at(name));
+      writeFileSync(at("other/kept"), "of somebody else");
+      plant(at("site/.publishing"));
+      await change(async (staging) => await staging.text("a", "1"));
+      assert.deepEqual(readdirSync(at("other")), ["kept"]);
+      assert.deepEqual(readdirSync(at("site")), ["a"]);
+    });
+  }
+
+  it("SITE-7: a link that was planted meanwhile stops it before the first rename", async () => {
+    for (const name of ["other", "site"]) mkdirSync(at(name));
+    await assert.rejects(
+      change(async (staging) => {
+        await staging.text("a", "1");
+        await staging.text("b/index.html", "2");
+        rmdirSync(at("site/b"));
+        symlinkSync(at("other"), at("site/b"));
+      }),
+      failure("WRONG_STATE", /site\/b leads out of the site/),
+    );
+    assert.deepEqual(readdirSync(at("other")), []);
+    assert.deepEqual(readdirSync(at("site")), ["b"]);
   });
 
   it("says what is in the way, before anything has changed", async () => {

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { Inside } from "../../src/site/inside.ts";
+import { failure } from "../helpers/trust.ts";
+
+let directory = "";
+const at = (...names: readonly string[]): string => join(directory, ...names);
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), `perigee-test-${process.pid}-`));
+  for (const name of ["site", "site/here", "site-of-others"]) mkdirSync(at(name));
+  writeFileSync(at("site-of-others/file"), "");
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const look = (file: string): void => new Inside(at("site")).require(file);
+
+describe("Inside (SITE-7)", () => {
+  it("what is there, what is not yet, and links that stay in the site", () => {
+    writeFileSync(at("site/here/file"), "");
+    symlinkSync("here", at("site/there"));
+    symlinkSync("here/file", at("site/link"));
+    for (const file of ["here/file", "here/new", "a/b/new", "there/file", "there/a/new", "link", "new"]) look(file);
+  });
+
+  it("a site that is not there yet has nothing to look at", () => new Inside(at("missing")).require("a/b"));
+
+  it("the root directory as a site", () => new Inside("/").require("missing/file"));
+
+  it("a site that is reached by a link", () => {
+    symlinkSync("site", at("name"));
+    new Inside(at("name")).require("here/file");
+  });
+
+  for (const [what, target, file] of [
+    ["a link to a file elsewhere", "../site-of-others/file", "link"],
+    ["a directory elsewhere, whose name begins alike", "../site-of-others", "link/file"],
+    ["a directory below one elsewhere", "../site-of-others", "link/a/b/file"],
+    ["the directory above", "..", "link/file"],
+  ] as const) {
+    it(`refuses ${what}`, () => {
+      symlinkSync(target, at("site/link"));
+      assert.throws(() => look(file), failure("WRONG_STATE", /site\/link leads out of the site/));
+    });
+  }
+
+  it("refuses links that go in a circle", () => {
+    symlinkSync("link", at("site/link"));
+    assert.throws(() => look("link/file"), failure("IO_FAILED", /site\/link/));
+  });
+});
