@@ -4,7 +4,7 @@
  */
 import { existsSync, lstatSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { Failure, printable } from "../base/failure.ts";
+import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { answersOf } from "./answers.ts";
@@ -75,12 +75,22 @@ export function scanStore(store: Store, rotten: Rotten, users: TreeUsers): reado
 
 /** Directories that every store has and this one has not; without them nothing else can be told. */
 export function scanLayout(store: Store): readonly Found[] {
-  const isExpected = (name: string) => name !== "turns" || existsSync(turnsOf(store));
-  return directories
-    .filter(isExpected)
-    .map((name) => join(store.root, name))
-    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
+  // Made when they are needed; but nothing can be made where something else stands.
+  const later = [turnsOf(store), newestOf(store), answersOf(store)];
+  return [...directories.map((name) => join(store.root, name)), ...later]
+    .filter((path, at, all) => all.indexOf(path) === at && !isRight(path, later.includes(path)))
     .map((path) => ({ kind: "layout", path, problem: "no directory", isDamage: true, remedy: "make" }) as const);
+}
+
+function isRight(path: string, mayBeMissing: boolean): boolean {
+  try {
+    return lstatSync(path).isDirectory();
+  } catch (error) {
+    // Below something that is no directory itself there is none.
+    if (errnoOf(error) === "ENOTDIR") return false;
+    if (errnoOf(error) !== "ENOENT") throw error;
+    return mayBeMissing;
+  }
 }
 
 function scanIndex(store: Store): readonly Found[] {

@@ -85,8 +85,8 @@ function hasVersion(store: Store): boolean {
   const version = file.bytes.toString("utf8").replace(/^\0+$/, "").trimEnd();
   if (version === "") return false;
   if (version !== layoutVersion) throw wrongVersion(store, `version ${printable(version.slice(0, 40))}`);
-  // Of the directories made the last.
-  return existsSync(trashOf(store));
+  // Of the directories made the last. Whatever stands in its place was not left by a making that was interrupted.
+  return lstatSync(trashOf(store), { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Bytes of the file `version`: some other program's may be longer than ours. */

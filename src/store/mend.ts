@@ -63,7 +63,10 @@ export async function mendManifests(
   for (const record of records) {
     const name = excerpt(record.name);
     try {
-      const { id, manifestBytes } = await readArchive(readArchiveBlob(store, record), undefined, { signal });
+      const { id, manifestBytes } = await readArchive(readArchiveBlob(store, record), undefined, {
+        limits: acceptedLimits,
+        signal,
+      });
       if (id !== record.id) throw new Failure("DIGEST_MISMATCH", `its archive is ${id}`);
       await throwAway(store, [manifestPath(store, id)]);
       await writeAtomic(manifestPath(store, id), manifestBytes, 0o600);

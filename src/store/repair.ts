@@ -113,8 +113,8 @@ async function mendMark(store: Store, path: string): Promise<Outcome> {
 
 /** Into quarantine/, under a name that says where it was. @returns whether it was there */
 async function putAside(store: Store, path: string): Promise<boolean> {
-  makeDirectories(quarantineOf(store), 0o700);
   try {
+    makeDirectories(quarantineOf(store), 0o700);
     await rename(path, join(quarantineOf(store), `${randomBytes(4).toString("hex")}-${basename(path)}`.slice(0, 255)));
     return true;
   } catch (error) {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { keptBy, scanLayout, scanStore, shownPath } from "../../src/store/check.ts";
-import { treeMarkOf, treePath, treesOf, turnsOf } from "../../src/store/layout.ts";
+import { openStore, treeMarkOf, treePath, treesOf, turnsOf } from "../../src/store/layout.ts";
 import { noteDownload } from "../../src/store/partial.ts";
+import { makeLayout } from "../../src/store/repair.ts";
 import { storedImages } from "../helpers/stored-images.ts";
 
 const none = new Map<string, readonly string[]>();
@@ -21,6 +22,24 @@ describe("scanStore", () => {
       [treesOf(store)],
     );
   });
+
+  for (const name of ["blobs", "turns", "newest", "answers", "trash"]) {
+    for (const what of ["a file", "a link to nothing"]) {
+      it(`CHECK-1, CHECK-3: ${what} where ${name}/ belongs is found and makes room for the directory`, async (t) => {
+        const { data, store } = await storedImages(t);
+        const path = join(store.root, name);
+        rmSync(path, { recursive: true, force: true });
+        if (what === "a file") writeFileSync(path, "");
+        else symlinkSync("missing", path);
+        assert.deepEqual(await openStore(data), store);
+        const found = scanLayout(store);
+        assert.equal(found[0]?.path, path);
+        await makeLayout(store, found);
+        assert.deepEqual(scanLayout(store), []);
+        assert.ok(lstatSync(path).isDirectory());
+      });
+    }
+  }
 
   it("CHECK-2: what a pod uses is left, and the pod is named", async (t) => {
     const { store, ids } = await storedImages(t);

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
 import { silentLog } from "../../src/base/log.ts";
 import { lockStore, sweepStore } from "../../src/store/gc.ts";
 import { blobPath, manifestPath, openStore, recordPath, type Store } from "../../src/store/layout.ts";
 import { listIdsSync, listRecordsSync, readManifestSync, readRecordSync } from "../../src/store/lookup.ts";
+import { mendManifests } from "../../src/store/mend.ts";
+import { encodeSelfChecking } from "../../src/store/records.ts";
 import { importReal, makeImage, sha512 } from "../helpers/images.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
@@ -80,6 +85,24 @@ describe("a broken index", () => {
       assert.deepEqual(readManifestSync(store, record.id), manifest);
       assert.deepEqual(readRecordSync(store, record.id)?.signers, signers);
     }
+  });
+
+  it("CHECK-3: has its manifest made anew also when its archive is above today's limits", async (t) => {
+    const store = await newStore(t);
+    const image = await makeImage({ name: "example.com/web" }, [{ path: "zeros", content: "0".repeat(65 * 2 ** 20) }]);
+    const plain = await importReal(store, image);
+    // As it would have come with a higher limit of `ratio`.
+    const packed = gzipSync(readFileSync(blobPath(store, plain.archive.sha512)));
+    const archive = { sha512: sha512(packed), size: packed.length };
+    mkdirSync(dirname(blobPath(store, archive.sha512)), { recursive: true });
+    await writeFile(blobPath(store, archive.sha512), packed);
+    const { id } = plain;
+    const record = readRecordSync(store, id);
+    await writeFile(recordPath(store, id), encodeSelfChecking({ ...record, archive }));
+    const manifest = readManifestSync(store, id);
+    await rm(manifestPath(store, id));
+    assert.equal(await mendManifests(store, listRecordsSync(store), silentLog, undefined), 1);
+    assert.deepEqual(readManifestSync(store, id), manifest);
   });
 
   it("passes over an archive that is broken too", async (t) => {
