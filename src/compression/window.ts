@@ -17,8 +17,9 @@ export interface Window {
 const step = 4096;
 const firstSize = 1024 * 1024;
 
-export function openWindow(size: number): Window {
-  return { bytes: new Uint8Array(0), at: 0, taken: 0, size };
+/** `bytes`: memory of a window that is not used any more. */
+export function openWindow(size: number, bytes: Uint8Array = new Uint8Array(0)): Window {
+  return { bytes, at: 0, taken: 0, size };
 }
 
 /** Forgets all history. What was written must have been taken. */

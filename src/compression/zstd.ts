@@ -23,7 +23,7 @@ interface FrameHeader {
 
 /** What the blocks of one frame share. */
 interface Frame {
-  readonly window: Window;
+  window: Window;
   readonly block: Block;
   readonly literals: Literals;
   readonly history: History;
@@ -35,11 +35,12 @@ interface Frame {
  */
 export async function* unzstd(source: AsyncIterable<Uint8Array>, limits: ZstdLimits): AsyncGenerator<Uint8Array> {
   const input = openInput(source);
-  const block = makeBlock();
+  // Of all frames: a frame of ten bytes, a hundred thousand times, must not make a window each.
+  const parts: Frame = { window: openWindow(0), block: makeBlock(), literals: makeLiterals(), history: makeHistory() };
   try {
     while (!(await isAtEnd(input))) {
       const number = (await take(input, 4))?.readUInt32LE();
-      if (number === magic) yield* frame(input, limits, block);
+      if (number === magic) yield* frame(input, limits, parts);
       else if (number !== undefined && (number & 0xfffffff0) >>> 0 === skippable) await skip(input);
       else throw trailing("zstd");
     }
@@ -60,10 +61,10 @@ async function skip(input: Input): Promise<void> {
   for (let left = size; left > 0; ) left -= (await must(input, Math.min(left, mostInBlock))).length;
 }
 
-async function* frame(input: Input, limits: ZstdLimits, block: Block): AsyncGenerator<Uint8Array> {
+async function* frame(input: Input, limits: ZstdLimits, room: Frame): AsyncGenerator<Uint8Array> {
   const { window: size, contentSize, hasSum } = await readHeader(input);
   if (size > limits.window) throw tooMuchMemory("zstd", size, limits.window);
-  const parts: Frame = { window: openWindow(size), block, literals: makeLiterals(), history: makeHistory() };
+  const parts = newFrame(size, room);
   const sum = hasSum ? xxh64() : undefined;
   let produced = 0;
   for (let isLast = false; !isLast; ) {
@@ -78,6 +79,15 @@ async function* frame(input: Input, limits: ZstdLimits, block: Block): AsyncGene
   if (sum !== undefined && (await must(input, 4)).readUInt32LE() !== sum.digest()) {
     throw damaged("zstd", "the sum of a frame is wrong");
   }
+}
+
+/** Nothing of the last frame can be asked for: no history, no tables. The memory stays, and with a window that grew. */
+function newFrame(size: number, room: Frame): Frame {
+  const { block, literals } = room;
+  literals.table = undefined;
+  literals.size = 0;
+  room.window = openWindow(size, room.window.bytes);
+  return { window: room.window, block, literals, history: makeHistory() };
 }
 
 async function readHeader(input: Input): Promise<FrameHeader> {

@@ -54,3 +54,15 @@ describe("Window", () => {
     assert.equal(window.at, 0);
   });
 });
+
+describe("openWindow", () => {
+  it("uses the memory of a window before, and none of its history", () => {
+    const before = openWindow(1000);
+    makeRoom(before, 1000);
+    before.at = 500;
+    const window = openWindow(10, before.bytes);
+    makeRoom(window, 1000);
+    assert.equal(window.bytes, before.bytes);
+    assert.deepEqual([window.at, window.taken, window.size], [0, 0, 10]);
+  });
+});

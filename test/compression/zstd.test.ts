@@ -53,6 +53,12 @@ describe("unzstd (ACI-5): what zstd writes", () => {
     const stream = Buffer.concat([shortZstd, skippable, shortZstd, skippable]);
     assert.ok((await decode(decoder, stream, 7)).equals(Buffer.concat([short, short])));
   });
+  it("Z01: frames of other windows in a row, each with a history of its own", async () => {
+    const plain = [prose(3_000_000, 3), prose(40, 1), prose(700_000, 9)];
+    const windows = [17, 10, 20];
+    const frames = plain.map((part, at) => compress(["zstd", "-q", "-6", `--zstd=windowLog=${windows[at]}`], part));
+    assert.ok((await decode(decoder, Buffer.concat(frames))).equals(Buffer.concat(plain)));
+  });
   it("history that moves", async () => {
     const plain = Buffer.concat([prose(5_000_000, 5), prose(5_000_000, 5)]);
     const stream = compress(["zstd", "-q", "-6", "--zstd=windowLog=17"], plain);
