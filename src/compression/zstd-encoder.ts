@@ -1,11 +1,11 @@
 /**
- * Compresses to zstd (RFC 8878), in threads: independent frames of fixed blocks, so that the bytes depend on the input alone.
+ * Compresses to zstd (RFC 8878), beside the main thread: independent frames of fixed blocks, so that the bytes depend on the
+ * input alone. One thread: a second would take another 25 MiB, and the limit for a build is 150 MB.
  * The encoder is WebAssembly and sees only what we made ourselves; reading is zstd.ts.
  */
-import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Failure } from "../base/failure.ts";
-import { blocksOf, inOrder } from "./blocks.ts";
+import { blocksOf } from "./blocks.ts";
 
 export interface ZstdParameters {
   readonly kind: "zstd";
@@ -23,25 +23,26 @@ export const zstdParameters: ZstdParameters = {
   encoder: "@bokuweb/zstd-wasm 0.0.27",
 };
 
-/** Each holds some 30 MiB. */
-const mostThreads = 2;
 /** Readers refuse what expands 200 times (ACI-12); a frame that would come near is followed by filling. */
 const mostRatio = 128;
 
-/** Same bytes for any chunking of `source` and any number of threads. @throws whatever `source` throws */
+/**
+ * Same bytes for any chunking of `source`. What is yielded stays as it is until the next is asked for.
+ * @throws whatever `source` throws
+ */
 export async function* zstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const threads: Thread[] = [];
-  const block = Buffer.allocUnsafeSlow(zstdParameters.block);
-  const limit = Math.min(availableParallelism(), mostThreads);
-  const compress = async (content: Uint8Array): Promise<Uint8Array> => {
-    const { length } = content;
-    return filled(await idle(threads).compress(content), length);
-  };
+  const thread = startThread();
   try {
-    // No more blocks than threads: one is idle whenever there is a block, and copies it before the next is gathered.
-    yield* inOrder(orEmptyBlock(blocksOf(source, block.length, () => block)), compress, limit);
+    let frame: Promise<Uint8Array> | undefined;
+    // One block is gathered while the one before it is compressed.
+    for await (const block of orEmptyBlock(blocksOf(source, zstdParameters.block, () => thread.nextBlock()))) {
+      if (frame !== undefined) yield await frame;
+      frame = thread.compress(block.length);
+      frame.catch(() => {}); // met when its turn comes
+    }
+    if (frame !== undefined) yield await frame;
   } finally {
-    await Promise.all(threads.map((thread) => thread.close()));
+    await thread.close();
   }
 }
 
@@ -68,44 +69,41 @@ export function filled(frame: Uint8Array, length: number): Uint8Array {
   return Buffer.concat([frame, filling]);
 }
 
-function idle(threads: Thread[]): Thread {
-  const found = threads.find((thread) => thread.isIdle());
-  if (found !== undefined) return found;
-  const thread = startThread();
-  threads.push(thread);
-  return thread;
-}
-
 interface Thread {
-  isIdle(): boolean;
-  /** Copies `content` at once; only of an idle thread. */
-  compress(content: Uint8Array): Promise<Uint8Array>;
+  /** Memory for the content of the next frame. There are two such, in turn. */
+  nextBlock(): Buffer;
+  /**
+   * A frame of the first `length` bytes of the block that was given last. It lies in the thread's memory until the next call,
+   * which must not come before it was given.
+   */
+  compress(length: number): Promise<Uint8Array>;
   close(): Promise<unknown>;
 }
 
-/** Content lies in memory that is shared: a buffer that is handed over for each block would wait there to be collected. */
+/** Both ways through memory that is shared: a buffer that is handed over for each block would wait on the other side to be collected. */
 function startThread(): Thread {
   const { block, level } = zstdParameters;
-  const shared = new Uint8Array(new SharedArrayBuffer(block));
+  const contents = [new SharedArrayBuffer(block), new SharedArrayBuffer(block)].map((memory) => Buffer.from(memory));
+  // What cannot be compressed grows by a 256th and the headers.
+  const frame = new Uint8Array(new SharedArrayBuffer(block + block / 128));
   // In the bundle its name ends in .cjs, as those of all chunks do; scripts/build.mjs makes it.
-  const worker = new Worker(new URL("./zstd-worker.js", import.meta.url), { workerData: { shared, level } });
+  const worker = new Worker(new URL("./zstd-worker.js", import.meta.url), { workerData: { contents, frame, level } });
+  let current = 0;
   let job: { readonly resolve: (frame: Uint8Array) => void; readonly reject: (error: unknown) => void } | undefined;
-  const answer = (settle: "resolve" | "reject", value: unknown): void => {
-    const { resolve, reject } = job ?? {};
-    job = undefined;
-    if (settle === "resolve" && value instanceof Uint8Array) resolve?.(value);
-    else reject?.(new Failure("INTERNAL", "the zstd encoder failed", { cause: value }));
-  };
-  worker.on("message", (frame) => answer("resolve", frame));
-  worker.on("error", (cause) => answer("reject", cause));
+  const fail = (cause: unknown): void => job?.reject(new Failure("INTERNAL", "the zstd encoder failed", { cause }));
+  worker.on("message", (length) => job?.resolve(frame.subarray(0, Number(length))));
+  worker.on("error", fail);
   return {
-    isIdle: () => job === undefined,
-    compress: (content) => {
-      shared.set(content);
-      worker.postMessage(content.length);
-      return new Promise((resolve, reject) => {
+    nextBlock: () => {
+      current = 1 - current;
+      return contents[current] ?? Buffer.alloc(block);
+    },
+    compress: async (length) => {
+      const made = new Promise<Uint8Array>((resolve, reject) => {
         job = { resolve, reject };
       });
+      worker.postMessage({ which: current, length });
+      return filled(await made, length);
     },
     close: () => worker.terminate(),
   };

@@ -148,6 +148,6 @@ export async function* chunks(bytes: Uint8Array, size = 64 * 1024): AsyncGenerat
 
 export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of source) pieces.push(piece);
+  for await (const piece of source) pieces.push(Uint8Array.from(piece));
   return Buffer.concat(pieces);
 }
