@@ -13,7 +13,7 @@ export async function archives(context: Context): Promise<readonly Row[]> {
   const { work } = context;
   const layout = layoutIn(work, "plain-layout");
   makeTree(join(layout, "rootfs"));
-  const rows = [...plain(context, layout), ...small(context), ...large(context)];
+  const rows = [...plain(context, layout), ...small(context)];
   rmSync(layout, { recursive: true });
   return rows;
 }
@@ -80,7 +80,7 @@ function small({ work, program }: Context): readonly Row[] {
 }
 
 /** Ten GiB of nothing: what counts is the memory, and the file needs no disk. */
-function large({ work, program }: Context): readonly Row[] {
+export async function large({ work, program }: Context): Promise<readonly Row[]> {
   const layout = layoutIn(work, "large-layout");
   writeFileSync(join(layout, "rootfs", "big"), "");
   truncateSync(join(layout, "rootfs", "big"), 10 * 1024 ** 3);
