@@ -1,7 +1,8 @@
 /** Compares two images: fields of their manifests, their own files and why each differs, their sizes. */
 import type { ArchiveSummary } from "../image/archive.ts";
 import { compareDocuments, compareFiles, type FieldDifference, type Reason } from "../image/difference.ts";
-import { type FileFacts, type FileTable, pathText, readFacts } from "../image/facts.ts";
+import { type FileFacts, pathText, readFacts } from "../image/facts.ts";
+import type { FileTable } from "../image/file-table.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { findImageSource } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
@@ -48,24 +49,22 @@ export interface ImageDifference {
 export async function diffImages(settings: Settings, options: DiffImagesOptions): Promise<ImageDifference> {
   const before = await read(settings, options.before, options.signal);
   const after = await read(settings, options.after, options.signal);
-  const { added, removed, changed } = compareFiles(before.files, after.files);
-  const isTimeOnly = (why: readonly Reason[]): boolean => why.length === 1 && why[0] === "time";
-  const shown = changed.filter(({ why }) => options.times === true || !isTimeOnly(why));
+  const { added, removed, changed, timeOnly } = compareFiles(before.files, after.files, options.times);
   return {
     before: describe(before.summary),
     after: describe(after.summary),
     manifest: compareDocuments(before.document, after.document),
     added: added.map(readable),
     removed: removed.map(readable),
-    changed: shown.map(readable),
-    timeOnly: changed.filter(({ why }) => isTimeOnly(why)).length,
+    changed: changed.map(readable),
+    timeOnly,
   };
 }
 
 async function read(settings: Settings, image: string, signal: AbortSignal | undefined) {
   const source = await findImageSource(settings, image);
   const { readArchive } = await import("../image/archive.ts");
-  let files: FileTable = new Map();
+  let files: FileTable = [];
   const summary = await readArchive(
     source.open(),
     async (members) => {

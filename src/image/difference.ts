@@ -1,5 +1,6 @@
 /** What is different between two images: fields of manifests, and files with the reason. Pure. */
-import type { FileFacts, FileTable } from "./facts.ts";
+import type { FileFacts } from "./facts.ts";
+import { type FileRow, type FileTable, factsIn } from "./file-table.ts";
 
 /** In the order in which they are said. */
 export const reasons = ["type", "mode", "owner", "content", "link", "device", "xattrs", "hard links", "time"] as const;
@@ -12,10 +13,17 @@ export interface ChangedFile {
   readonly after: FileFacts;
 }
 
+export interface LoneFile {
+  readonly path: string;
+  readonly facts: FileFacts;
+}
+
 export interface FileDifference {
-  readonly added: readonly { readonly path: string; readonly facts: FileFacts }[];
-  readonly removed: readonly { readonly path: string; readonly facts: FileFacts }[];
+  readonly added: readonly LoneFile[];
+  readonly removed: readonly LoneFile[];
   readonly changed: readonly ChangedFile[];
+  /** Files of which only the time differs; they are part of `changed` when that was asked for. */
+  readonly timeOnly: number;
 }
 
 export interface FieldDifference {
@@ -26,26 +34,54 @@ export interface FieldDifference {
   readonly after?: unknown;
 }
 
-/** Paths in order. */
-export function compareFiles(before: FileTable, after: FileTable): FileDifference {
-  const names = { before: firstNames(before), after: firstNames(after) };
-  const changed: ChangedFile[] = [];
-  const only = (one: FileTable, other: FileTable) =>
-    [...one].filter(([path]) => !other.has(path)).map(([path, facts]) => ({ path, facts }));
-  for (const [path, old] of before) {
-    const now = after.get(path);
-    if (now === undefined) continue;
-    const isLinkedAnew = names.before.get(old) !== names.after.get(now);
-    const why = whyDifferent(old, now);
-    if (isLinkedAnew) why.push("hard links");
-    if (why.length > 0)
-      changed.push({ path, why: reasons.filter((one) => why.includes(one)), before: old, after: now });
+/**
+ * Paths in byte order. Only what differs becomes objects: where every file has another time, all of them would.
+ * @param times files of which only the time differs are named too
+ */
+export function compareFiles(before: FileTable, after: FileTable, times = false): FileDifference {
+  const [added, removed, changed]: [LoneFile[], LoneFile[], ChangedFile[]] = [[], [], []];
+  let timeOnly = 0;
+  for (const [old, now] of inStep(before, after)) {
+    if (old === undefined || now === undefined) {
+      if (old !== undefined) removed.push({ path: old.path, facts: factsIn(old.record) });
+      if (now !== undefined) added.push({ path: now.path, facts: factsIn(now.record) });
+      continue;
+    }
+    const difference = compareRows(old, now);
+    if (difference === undefined) continue;
+    const isTimeOnly = difference.why.length === 1 && difference.why[0] === "time";
+    if (isTimeOnly) timeOnly++;
+    if (!isTimeOnly || times) changed.push(difference);
   }
-  return {
-    added: only(after, before).sort(byPath),
-    removed: only(before, after).sort(byPath),
-    changed: changed.sort(byPath),
-  };
+  return { added, removed, changed, timeOnly };
+}
+
+/** Undefined for what is the same. */
+function compareRows(old: FileRow, now: FileRow): ChangedFile | undefined {
+  const isLinkedAnew = old.names !== now.names;
+  if (!isLinkedAnew && old.record.equals(now.record)) return undefined;
+  const [before, after] = [factsIn(old.record), factsIn(now.record)];
+  const why = whyDifferent(before, after);
+  if (isLinkedAnew) why.push("hard links");
+  return { path: old.path, why: reasons.filter((one) => why.includes(one)), before, after };
+}
+
+/** Two tables as one: rows of one path come together. */
+function* inStep(before: FileTable, after: FileTable): Generator<readonly [FileRow | undefined, FileRow | undefined]> {
+  const [ours, theirs] = [before[Symbol.iterator](), after[Symbol.iterator]()];
+  let [old, now] = [next(ours), next(theirs)];
+  while (old !== undefined || now !== undefined) {
+    const isFirst = now === undefined || (old !== undefined && old.path <= now.path);
+    const isSecond = old === undefined || (now !== undefined && now.path <= old.path);
+    yield [isFirst ? old : undefined, isSecond ? now : undefined];
+    if (isFirst) old = next(ours);
+    if (isSecond) now = next(theirs);
+  }
+}
+
+function next(rows: Iterator<FileRow>): FileRow | undefined {
+  const step = rows.next();
+  return step.done === true ? undefined : step.value;
 }
 
 export function whyDifferent(a: FileFacts, b: FileFacts): Reason[] {
@@ -59,28 +95,6 @@ export function whyDifferent(a: FileFacts, b: FileFacts): Reason[] {
   if (a.xattrs.join("\n") !== b.xattrs.join("\n")) why.push("xattrs");
   if (a.time !== b.time) why.push("time");
   return why;
-}
-
-/** Of a file with several names the first of them, and how many there are; undefined for one with a single name. */
-function firstNames(table: FileTable): ReadonlyMap<FileFacts, string> {
-  const seen = new Set<FileFacts>();
-  const names = new Map<FileFacts, { first: string; count: number }>();
-  // Most files have one name and need no record.
-  for (const facts of table.values()) {
-    if (seen.has(facts)) names.set(facts, { first: "", count: 0 });
-    else seen.add(facts);
-  }
-  for (const [path, facts] of names.size === 0 ? [] : table) {
-    const known = names.get(facts);
-    if (known === undefined) continue;
-    known.first = known.count === 0 || path < known.first ? path : known.first;
-    known.count++;
-  }
-  return new Map([...names].map(([facts, { first, count }]) => [facts, `${count} ${first}`]));
-}
-
-function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
-  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }
 
 /** Two JSON documents. Lists whose items have unique names are compared by name, others by place. */

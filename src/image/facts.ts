@@ -1,7 +1,8 @@
-/** What counts of a file in an image, in a form that can be compared. Content is a digest, so a whole image fits into memory. */
+/** What counts of a file in an image, in a form that can be compared. Content is a digest, so what is compared is small. */
 import { createHash, hash } from "node:crypto";
 import { printable } from "../base/failure.ts";
 import { pathKey, type TarEntry, type TarMember } from "../tar/entry.ts";
+import { type FileTable, fileTable } from "./file-table.ts";
 import { isImageXattr } from "./xattrs.ts";
 
 export interface FileFacts {
@@ -24,18 +25,14 @@ export interface FileFacts {
   readonly xattrs: readonly string[];
 }
 
-/** By path below rootfs, one character a byte. The names of one file share one object. */
-export type FileTable = ReadonlyMap<string, FileFacts>;
-
 /** Reads every member to its end. */
 export async function readFacts(members: AsyncIterable<TarMember>): Promise<FileTable> {
-  const table = new Map<string, FileFacts>();
+  const table = fileTable();
   for await (const member of members) {
-    const path = pathKey(member.path);
-    const target = member.type === "hardlink" ? table.get(pathKey(member.link)) : undefined;
-    table.set(path, target ?? factsOf(member, await contentOf(member)));
+    const link = member.type === "hardlink" ? member.link : undefined;
+    table.add(member.path, factsOf(member, await contentOf(member)), link);
   }
-  return table;
+  return table.finish();
 }
 
 export function factsOf(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { compareDocuments, compareFiles } from "../../src/image/difference.ts";
 import type { FileFacts } from "../../src/image/facts.ts";
+import { tableOf } from "../helpers/file-tables.ts";
 
 const file = (changes: Partial<FileFacts> = {}): FileFacts => ({
   ...{
@@ -32,54 +33,66 @@ describe("compareFiles", () => {
       [{ xattrs: ["user.a=1"] }, "xattrs"],
       [{ time: "1.0" }, "time"],
     ];
+    const before = tableOf([["a", file()]]);
     for (const [change, why] of cases) {
-      const { changed } = compareFiles(new Map([["a", file()]]), new Map([["a", file(change)]]));
-      assert.deepEqual(
-        changed.map((one) => one.why),
-        [[why]],
-      );
+      const { changed } = compareFiles(before, tableOf([["a", file(change)]]), true);
+      assert.deepEqual(changed, [{ path: "a", why: [why], before: file(), after: file(change) }]);
     }
     const all = Object.assign({}, ...cases.map(([change]) => change));
-    const { changed } = compareFiles(new Map([["a", file()]]), new Map([["a", file(all)]]));
+    const { changed } = compareFiles(before, tableOf([["a", file(all)]]));
     assert.equal(changed[0]?.why.join(), "type,mode,owner,content,link,device,xattrs,time");
   });
 
+  it("counts files of which only the time differs, and names them when asked", () => {
+    const [before, after] = [
+      tableOf([
+        ["a", file()],
+        ["b", file()],
+        ["c", file()],
+      ]),
+      tableOf([
+        ["a", file({ time: "1.0" })],
+        ["b", file({ time: "1.0", mode: 0 })],
+        ["c", file()],
+      ]),
+    ];
+    const [without, named] = [compareFiles(before, after), compareFiles(before, after, true)];
+    assert.deepEqual([without.timeOnly, without.changed.map(({ path }) => path)], [1, ["b"]]);
+    assert.deepEqual([named.timeOnly, named.changed.map(({ path }) => path)], [1, ["a", "b"]]);
+  });
+
   it("tells what came, what went and what stayed, in the order of paths", () => {
-    const same = file();
-    const before = new Map([
-      ["z", same],
+    const before = tableOf([
+      ["z", file()],
       ["gone", file()],
       ["a", file()],
+      ["a-", file()],
+      ["a/b", file()],
     ]);
-    const after = new Map([
+    const after = tableOf([
       ["new2", file()],
       ["new1", file()],
-      ["z", same],
+      ["z", file()],
       ["a", file({ size: 2 })],
+      ["zz", file()],
     ]);
     const { added, removed, changed } = compareFiles(before, after);
     assert.deepEqual(
-      added.map(({ path }) => path),
-      ["new1", "new2"],
+      [added, removed, changed].map((files) => files.map(({ path }) => path)),
+      [["new1", "new2", "zz"], ["a-", "a/b", "gone"], ["a"]],
     );
-    assert.deepEqual(
-      removed.map(({ path }) => path),
-      ["gone"],
-    );
-    assert.deepEqual(
-      changed.map(({ path }) => path),
-      ["a"],
-    );
+    const none = compareFiles(tableOf([]), after);
+    assert.deepEqual([none.added.length, none.removed, none.changed], [5, [], []]);
   });
 
   it("sees that names of one file were parted or joined", () => {
-    const shared = file();
+    const linked = tableOf([
+      ["a", file()],
+      ["b", file(), "a"],
+    ]);
     const { changed } = compareFiles(
-      new Map([
-        ["a", shared],
-        ["b", shared],
-      ]),
-      new Map([
+      linked,
+      tableOf([
         ["a", file()],
         ["b", file()],
       ]),
@@ -88,16 +101,12 @@ describe("compareFiles", () => {
       changed.map(({ path, why }) => `${path} ${why}`),
       ["a hard links", "b hard links"],
     );
-    const other = file();
     assert.deepEqual(
       compareFiles(
-        new Map([
-          ["a", shared],
-          ["b", shared],
-        ]),
-        new Map([
-          ["b", other],
-          ["a", other],
+        linked,
+        tableOf([
+          ["b", file()],
+          ["a", file(), "b"],
         ]),
       ).changed,
       [],
