@@ -36,11 +36,12 @@ const withoutChildProcess = {
 
 /**
  * What is started often lies in two packs, each one file with V8's code cache beside it: one read and no parsing instead of thirty files.
- * The first is read at every start, the second by the commands about pods.
+ * The first is read at every start, the second by the commands about pods, the third by those about all of the store.
  */
 const packs = {
   "start.js": ["main.ts", "commands/version.ts"],
   "pods.js": ["commands/run.ts", "commands/list.ts", "commands/status.ts", "commands/stop.ts"],
+  "images.js": ["commands/image-list.ts", "commands/gc.ts"],
 };
 
 /**
@@ -140,11 +141,12 @@ function recordCodeCache(staging) {
     const image = signedImage(scratch, prepare);
     record("version");
     record("list");
+    record("image", "list");
     record("run", "--help");
     record("plan", image);
     // Up to the moment at which the shim would take over; only root gets there.
     if (process.getuid() === 0) record("run", image);
-    prepare("gc", "--grace-period=0s");
+    record("gc", "--grace-period=0s");
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

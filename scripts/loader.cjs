@@ -4,7 +4,7 @@
 const { existsSync, readFileSync } = require("node:fs");
 const { Script } = require("node:vm");
 
-const packs = ["start.js", "pods.js"];
+const packs = ["start.js", "pods.js", "images.js"];
 const scripts = new Map();
 const chunks = {};
 const loaded = new Map();

@@ -7,10 +7,10 @@ import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
 import { touchImage } from "../store/images.ts";
 import { openStore, type Store, treesOf } from "../store/layout.ts";
+import { keepIndex, readIndex } from "../store/listing.ts";
 import {
   ambiguous,
   listNames,
-  listUsedSync,
   matchingRecordsSync,
   notStored,
   readManifestSync,
@@ -44,12 +44,13 @@ export interface StoredImage {
 /** Every stored image, oldest import first. A broken entry of the index is left out with a warning. */
 export async function listImages(settings: Settings): Promise<readonly StoredImage[]> {
   const store = await openStore(settings.directories.data);
-  const used = listUsedSync(store, settings.log);
+  const index = readIndex(store, settings.log);
+  await keepIndex(store, index, settings.log);
   const trees = treeSizes(
     store,
-    used.map(({ record }) => record),
+    index.images.map(({ record }) => record),
   );
-  const images = used.map(({ record, usedAt }) => describe(record, usedAt, trees));
+  const images = index.images.map(({ record, usedAt }) => describe(record, new Date(usedAt), trees));
   return images.toSorted((a, b) => a.importedAt.getTime() - b.importedAt.getTime());
 }
 

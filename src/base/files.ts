@@ -18,23 +18,25 @@ export async function tempBeside(path: string, mode = 0o600): Promise<TemporaryF
 
 /** A name beside `path` for what will become it. What somebody who was killed left there for the same path is removed. */
 export async function temporaryName(path: string): Promise<string> {
-  const beginning = `.${basename(path).slice(0, 64)}.`;
-  await removeAbandoned(dirname(path), beginning);
-  return join(dirname(path), `${beginning}${randomBytes(6).toString("hex")}.tmp`);
+  await removeAbandoned(path);
+  return join(dirname(path), `${beginningFor(path)}${randomBytes(6).toString("hex")}.tmp`);
 }
 
 /** Milliseconds without a change after which a temporary file has no owner any more: the longest of them grow while a network is waited for. */
 const abandonedAfter = 60 * 60 * 1000;
 
-/** Never fails: they only take space. */
-async function removeAbandoned(directory: string, beginning: string): Promise<void> {
+const beginningFor = (path: string): string => `.${basename(path).slice(0, 64)}.`;
+
+/** Removes temporary names for `path` that nobody writes to any more. Never fails: they only take space. */
+export async function removeAbandoned(path: string): Promise<void> {
+  const [directory, beginning] = [dirname(path), beginningFor(path)];
   const names = await readdir(directory).catch((): string[] => []);
   const isOurs = (name: string) =>
     name.slice(0, beginning.length) === beginning && /^[0-9a-f]{12}\.tmp$/.test(name.slice(beginning.length));
   for (const name of names.filter(isOurs)) {
-    const path = join(directory, name);
-    const found = await lstat(path).catch(() => undefined);
-    if (found?.isFile() === true && Date.now() - found.mtimeMs > abandonedAfter) await unlink(path).catch(() => {});
+    const left = join(directory, name);
+    const found = await lstat(left).catch(() => undefined);
+    if (found?.isFile() === true && Date.now() - found.mtimeMs > abandonedAfter) await unlink(left).catch(() => {});
   }
 }
 
@@ -66,6 +68,23 @@ export async function writeAtomic(path: string, bytes: Uint8Array | string, mode
     await temporary.handle.close();
   }
   await syncDirectory(dirname(path));
+}
+
+/**
+ * As writeAtomic, but nothing is synced: after a loss of power the file may hold anything. For what only saves work, and is recognised
+ * when it is not whole.
+ */
+export async function replaceUnsynced(path: string, text: string): Promise<void> {
+  const temporary = await tempBeside(path);
+  try {
+    await temporary.handle.writeFile(text);
+    await rename(temporary.path, path);
+  } catch (error) {
+    await unlink(temporary.path).catch(ignoreMissing);
+    throw ioFailure(error, `cannot write ${path}`, path);
+  } finally {
+    await temporary.handle.close();
+  }
 }
 
 /** The file's bytes, or undefined if it is not there. `limit` bytes at most, so that no file of a stranger fills memory. */

@@ -2,7 +2,7 @@
  * Small files of our own state, read with suspicion: what stands in place of one may be a FIFO, a link, a directory or a file of any
  * size. Synchronous, because the hot path of `run` waits for them.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats } from "node:fs";
 import { errnoOf } from "./failure.ts";
 import { ioFailure } from "./files.ts";
 
@@ -10,6 +10,16 @@ export interface StateFile {
   readonly bytes: Buffer;
   /** Of the same file as the bytes, which may be replaced at any moment. */
   readonly writtenAt: Date;
+  readonly stamp: FileStamp;
+}
+
+/** What no change of a file leaves as it was (of a directory: no change of its names): writing, replacing, renaming and touching all show, unless within one tick of the kernel's clock. */
+export interface FileStamp {
+  readonly inode: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970, with what is below them: when content or attributes changed last, which nobody can set. */
+  readonly changedAt: number;
 }
 
 /** Why there are no bytes; anything but `missing` is damage, and to be told. */
@@ -32,12 +42,33 @@ export function readStateFile(path: string, limit = defaultLimit): StateFile | U
     const stat = fstatSync(descriptor);
     if (!stat.isFile()) return { problem: "not a regular file" };
     const bytes = readAtMost(descriptor, limit);
-    return bytes === undefined ? { problem: "too large" } : { bytes, writtenAt: stat.mtime };
+    return bytes === undefined ? { problem: "too large" } : { bytes, writtenAt: stat.mtime, stamp: stampOf(stat) };
   } catch (error) {
     return whyNot(error, path);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** The stamp and time of a state file, or of a directory of them, without its bytes: one system call. Undefined when there is neither. */
+export function lookAtState(path: string): Omit<StateFile, "bytes"> | undefined {
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat?.isFile() === true || stat?.isDirectory() === true
+      ? { writtenAt: stat.mtime, stamp: stampOf(stat) }
+      : undefined;
+  } catch (error) {
+    if (errnoOf(error) === "ENOTDIR") return undefined;
+    throw ioFailure(error, `cannot look at ${path}`, path);
+  }
+}
+
+export function isSameStamp(a: FileStamp, b: FileStamp): boolean {
+  return a.inode === b.inode && a.size === b.size && a.changedAt === b.changedAt;
+}
+
+function stampOf({ ino, size, ctimeMs }: Stats): FileStamp {
+  return { inode: ino, size, changedAt: ctimeMs };
 }
 
 /** The text of a state file; undefined when there is none that can be read. */

@@ -22,21 +22,23 @@ export function formatTable(
 /** How long ago in the largest whole unit: `just now`, `1 minute ago`, `3 days ago`. The future is `just now`: clocks differ. */
 export function humanAge(then: Date, now: Date): string {
   const seconds = Math.floor((now.getTime() - then.getTime()) / 1000);
-  const units: readonly (readonly [string, number])[] = [
-    ["year", 365 * 86400],
-    ["month", 30 * 86400],
-    ["week", 7 * 86400],
-    ["day", 86400],
-    ["hour", 3600],
-    ["minute", 60],
-    ["second", 1],
-  ];
   for (const [unit, length] of units) {
+    if (seconds < length) continue;
     const count = Math.floor(seconds / length);
-    if (count >= 1) return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
+    return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
   }
   return "just now";
 }
+
+const units: readonly (readonly [string, number])[] = [
+  ["year", 365 * 86400],
+  ["month", 30 * 86400],
+  ["week", 7 * 86400],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
 
 /** Words of `text` in lines of at most `width` characters; a word that is longer stands alone. */
 export function wrap(text: string, width: number): readonly string[] {
@@ -60,7 +62,17 @@ function pad(text: string, width: number): string {
   return text + " ".repeat(width - widthOf(text));
 }
 
-/** Code points, which is what a terminal shows for all that our names may hold. */
+/** Code points, which is what a terminal shows for all that our names may hold. Counted without taking the text apart: lists have thousands of cells. */
 function widthOf(text: string): number {
-  return [...text].length;
+  let width = text.length;
+  for (let index = 1; index < text.length; index += 1) {
+    const isPair = isSurrogate(text.charCodeAt(index - 1), 0xd800) && isSurrogate(text.charCodeAt(index), 0xdc00);
+    if (isPair) width -= 1;
+  }
+  return width;
+}
+
+/** `first` is that of the high ones, or of the low ones. */
+function isSurrogate(unit: number, first: 0xd800 | 0xdc00): boolean {
+  return unit >= first && unit < first + 0x400;
 }

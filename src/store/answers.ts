@@ -3,10 +3,10 @@
  * anything changed. Losing one costs a download; nothing is believed because it is here.
  */
 import { existsSync } from "node:fs";
-import { rename, stat, unlink } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
-import { ignoreMissing, ioFailure, tempBeside } from "../base/files.ts";
+import { replaceUnsynced } from "../base/files.ts";
 import { readStateFile } from "../base/state-file.ts";
 import { sha512 } from "../shim/sha512.ts";
 import type { Store } from "./layout.ts";
@@ -45,16 +45,7 @@ export function readAnswer(store: Store, url: string): KeptAnswer | undefined {
 export async function keepAnswer(store: Store, answer: KeptAnswer): Promise<void> {
   const path = pathOf(store, answer.url);
   makeDirectories(dirname(path), 0o700);
-  const temporary = await tempBeside(path);
-  try {
-    await temporary.handle.writeFile(encodeSelfChecking(answer));
-    await rename(temporary.path, path);
-  } catch (error) {
-    await unlink(temporary.path).catch(ignoreMissing);
-    throw ioFailure(error, `cannot write ${path}`, path);
-  } finally {
-    await temporary.handle.close();
-  }
+  await replaceUnsynced(path, encodeSelfChecking(answer));
 }
 
 /** Paths of what gc may remove: old answers, and what a dead process left. */

@@ -1,13 +1,15 @@
 /** The sweep: what nobody can need any more leaves the store. Which pods there are is not known here; the caller brings their trees. */
 import { join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
+import { removeAbandoned } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { oldAnswers } from "./answers.ts";
 import { sweepTurns } from "./downloads.ts";
 import { treeIdOfSync } from "./layers.ts";
-import { blobsOf, indexOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
-import { listIdsSync, listNames, listRecordsSync, readManifestOf, readRecordSync, shelvesOf } from "./lookup.ts";
+import { blobsOf, indexOf, listingOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
+import { compareManifests, readIndex } from "./listing.ts";
+import { listNames, shelvesOf } from "./lookup.ts";
 import { sweepNewest } from "./newest.ts";
 import type { StoredRecord } from "./records.ts";
 import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
@@ -42,19 +44,7 @@ export async function sweepStore(
   options: { readonly log?: Log | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Swept> {
   const log = options.log ?? silentLog;
-  const whole = listRecordsSync(store);
-  const isWhole = new Set(whole.map((record) => record.id));
-  const broken = listIdsSync(store).filter((id) => !isWhole.has(id) && readRecordSync(store, id) === undefined);
-  if (broken.length > 0) {
-    const { mendIndex } = await import("./mend.ts");
-    await mendIndex(store, broken, log, options.signal);
-  }
-  const records = broken.length > 0 ? listRecordsSync(store) : whole;
-  const unsaid = records.filter((record) => !isManifestWhole(store, record));
-  if (unsaid.length > 0) {
-    const { mendManifests } = await import("./mend.ts");
-    await mendManifests(store, unsaid, log, options.signal);
-  }
+  const records = await mendedRecords(store, log, options.signal);
   const trees =
     roots === "unknown"
       ? []
@@ -70,19 +60,30 @@ export async function sweepStore(
   await throwAway(store, await oldAnswers(store, Date.now()));
   await sweepTurns(store);
   await sweepNewest(store);
+  await removeAbandoned(listingOf(store));
   const staging = await sweepStaging(store);
   await emptyTrash(store);
   return { trees, staging, blobs };
 }
 
-function isManifestWhole(store: Store, record: StoredRecord): boolean {
-  try {
-    readManifestOf(store, record);
-    return true;
-  } catch (error) {
-    if (error instanceof Failure) return false;
-    throw error;
+/** Every record, after what can be mended of the index and of the manifests was. */
+async function mendedRecords(
+  store: Store,
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<readonly StoredRecord[]> {
+  const found = readIndex(store);
+  if (found.broken.length > 0) {
+    const { mendIndex } = await import("./mend.ts");
+    await mendIndex(store, found.broken, log, signal);
   }
+  const index = found.broken.length > 0 ? readIndex(store) : found;
+  const unsaid = await compareManifests(store, index, log);
+  if (unsaid.length > 0) {
+    const { mendManifests } = await import("./mend.ts");
+    await mendManifests(store, unsaid, log, signal);
+  }
+  return index.images.map(({ record }) => record);
 }
 
 /** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */

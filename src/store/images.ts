@@ -10,7 +10,7 @@ import { ioFailure } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
-import { blobPath, recordPath, type Store, signaturePath } from "./layout.ts";
+import { blobPath, indexOf, recordPath, type Store, signaturePath } from "./layout.ts";
 import { findImageSync, listRecordsSync, readManifestSync, readRecordSync, resolveImageIdSync } from "./lookup.ts";
 import type { ImageRecord } from "./records.ts";
 
@@ -78,6 +78,8 @@ export function touchImage(store: Store, id: ImageID): void {
   const now = new Date();
   try {
     utimesSync(recordPath(store, id), now, now);
+    // So that whoever kept a list of the index looks at its entries again (LIST-1).
+    utimesSync(indexOf(store), now, now);
   } catch (error) {
     // Removed meanwhile, or a store that is only read: no reason to fail.
     if (!["ENOENT", "EROFS", "EPERM", "EACCES"].includes(errnoOf(error) ?? ""))

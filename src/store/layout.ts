@@ -39,6 +39,8 @@ export const treesOf = (store: Store): string => join(store.root, "trees");
 export const indexOf = (store: Store): string => join(store.root, "index");
 export const manifestsOf = (store: Store): string => join(store.root, "manifests");
 export const blobsOf = (store: Store): string => join(store.root, "blobs", "sha512");
+/** What was read of the index, so that it need not be read again (listing.ts); made when it is worth it. */
+export const listingOf = (store: Store): string => join(store.root, "listing");
 /** Where `store check --repair` puts what it took out and cannot make anew; made when needed. */
 export const quarantineOf = (store: Store): string => join(store.root, "quarantine");
 /** Locked shared by users of the store, exclusively by whoever removes from it. */

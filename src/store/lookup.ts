@@ -19,14 +19,22 @@ type Labels = readonly { readonly name: string; readonly value: string }[];
 
 /** The record of an image; undefined when there is none, or none that is whole. */
 export function readRecordSync(store: Store, id: ImageID, log: Log = silentLog): StoredRecord | undefined {
-  const file = readIfThere(recordPath(store, id));
+  const file = readEntry(store, id);
   return file && decodeOrWarn(file.bytes, id, log);
 }
 
-function decodeOrWarn(bytes: Buffer, id: ImageID, log: Log): StoredRecord | undefined {
+/** The file of the index that is named after an image; undefined when there is none. What is no file reads as empty. */
+export function readEntry(store: Store, id: ImageID): StateFile | undefined {
+  return readIfThere(recordPath(store, id));
+}
+
+/** The record in the bytes of an entry; undefined, with a warning, when they are not whole. */
+export function decodeOrWarn(bytes: Buffer, id: ImageID, log: Log): StoredRecord | undefined {
   const record = decodeRecord(bytes, id);
   if (record === undefined) {
-    log.warn(`the index entry of ${id} is broken and left out; perigee gc mends it, or fetch the image again`);
+    log.warn(
+      `the index entry of ${id} is broken and left out; perigee store check --repair mends it, or fetch the image again`,
+    );
   }
   return record;
 }
@@ -40,21 +48,9 @@ export function listIdsSync(store: Store): readonly ImageID[] {
     .sort();
 }
 
-/** Every whole record, by ID. */
+/** Every whole record, by ID; each entry is read. listing.ts knows them sooner. */
 export function listRecordsSync(store: Store, log: Log = silentLog): readonly StoredRecord[] {
-  return listUsedSync(store, log).map(({ record }) => record);
-}
-
-/** As listRecordsSync, with the time of the last use, which is that of the record's file: one look at each file tells both. */
-export function listUsedSync(
-  store: Store,
-  log: Log = silentLog,
-): readonly { readonly record: StoredRecord; readonly usedAt: Date }[] {
-  return listIdsSync(store).flatMap((id) => {
-    const file = readIfThere(recordPath(store, id));
-    const record = file && decodeOrWarn(file.bytes, id, log);
-    return file === undefined || record === undefined ? [] : [{ record, usedAt: file.writtenAt }];
-  });
+  return listIdsSync(store).flatMap((id) => readRecordSync(store, id, log) ?? []);
 }
 
 /**
@@ -142,14 +138,14 @@ export function readManifestOf(store: Store, record: StoredRecord): Buffer {
     throw new Failure("NOT_FOUND", `the stored manifest of ${excerpt(record.name)} is gone`, {
       subject: path,
       cause: `${path} is not there`,
-      hint: "perigee gc makes it anew from the stored archive",
+      hint: "perigee store check --repair makes it anew from the stored archive",
     });
   }
   if (sha512(bytes) !== record.manifest.sha512) {
     throw new Failure("DIGEST_MISMATCH", `the stored manifest of ${excerpt(record.name)} was changed`, {
       subject: path,
       cause: `${path} is not what was in the archive`,
-      hint: "perigee gc makes it anew from the stored archive",
+      hint: "perigee store check --repair makes it anew from the stored archive",
     });
   }
   return bytes;
@@ -236,8 +232,11 @@ function readIfThere(path: string): StateFile | undefined {
   const file = readStateFile(path, manifestLimit);
   if (!("problem" in file)) return file;
   if (file.problem === "not readable") throw notYours(path);
-  return file.problem === "missing" ? undefined : { bytes: Buffer.alloc(0), writtenAt: new Date(0) };
+  return file.problem === "missing" ? undefined : { bytes: Buffer.alloc(0), writtenAt: new Date(0), stamp: noStamp };
 }
+
+/** Of no file. */
+const noStamp = { inode: 0, size: 0, changedAt: 0 };
 
 function notYours(path: string): Failure {
   return new Failure("NOT_ROOT", `${path} is not yours to read`, {

@@ -1,0 +1,157 @@
+/**
+ * All of the index at once, for those who need every record: opening, hashing and parsing each entry takes most of the time of a list of
+ * thousands. So what was read is kept in one file, with the stamps of what it was read from: while `index/` is as it was, nothing else is
+ * looked at; else every entry is, and those are read that changed. That file is never the truth: gone, damaged or of another form, it is
+ * as if nothing had been kept.
+ */
+import { errnoOf, Failure } from "../base/failure.ts";
+import { replaceUnsynced } from "../base/files.ts";
+import { type Log, silentLog } from "../base/log.ts";
+import { type FileStamp, isSameStamp, lookAtState, readStateFile } from "../base/state-file.ts";
+import type { ImageID } from "../schema/image-id.ts";
+import { indexOf, listingOf, manifestsOf, recordPath, type Store } from "./layout.ts";
+import { decodeOrWarn, listIdsSync, readEntry, readManifestOf } from "./lookup.ts";
+import { decodeSelfChecking, encodeSelfChecking, isObject, type StoredRecord } from "./records.ts";
+
+/** What an entry of the index said, and when it need not be read again. */
+export interface IndexedImage {
+  readonly record: StoredRecord;
+  /** The last use, which is the time of the entry's file: milliseconds since 1970. */
+  readonly usedAt: number;
+  /** Of the file that the record was read from. */
+  readonly entry: FileStamp;
+}
+
+/** What the file keeps. */
+interface Listing {
+  readonly form: number;
+  /** Of `index/` when every entry in it was whole. */
+  readonly index: FileStamp;
+  /** Of `manifests/` when every manifest had the digest of its record; absent while nobody compared them. */
+  readonly manifests?: FileStamp | undefined;
+  /** By ID. */
+  readonly images: readonly IndexedImage[];
+}
+
+export interface Index {
+  /** By ID. */
+  readonly images: readonly IndexedImage[];
+  /** IDs whose entry is not whole. */
+  readonly broken: readonly ImageID[];
+  /** What was kept before, as far as it still holds. */
+  readonly kept: Listing | undefined;
+  /** Of `index/` before its names were read. */
+  readonly stamp: FileStamp | undefined;
+  /** Milliseconds since 1970, from before anything was read. */
+  readonly readAt: number;
+}
+
+/** Changes when what is kept means something else. */
+const form = 1;
+
+/** Bytes of the file: some 60,000 images. */
+const limit = 64 * 1024 * 1024;
+
+/** Images; the entries of fewer are read as fast as they are written. */
+const worthKeeping = 32;
+
+/** Milliseconds. What changed later than this may change again within the same tick of the clock, and show the same stamp. */
+const settling = 1000;
+
+/** Every whole record; a broken one is left out with a warning (LIST-1). */
+export function readIndex(store: Store, log: Log = silentLog): Index {
+  const readAt = Date.now();
+  const kept = readListing(store);
+  const stamp = lookAtState(indexOf(store))?.stamp;
+  if (kept !== undefined && stamp !== undefined && isSameStamp(stamp, kept.index)) {
+    return { images: kept.images, broken: [], kept, stamp, readAt };
+  }
+  const before = new Map(kept?.images.map((image) => [image.record.id, image]));
+  const images: IndexedImage[] = [];
+  const broken: ImageID[] = [];
+  for (const id of listIdsSync(store)) {
+    const image = readImage(store, id, before.get(id), log);
+    if (image === "broken") broken.push(id);
+    else if (image !== undefined) images.push(image);
+  }
+  return { images, broken, kept: undefined, stamp, readAt };
+}
+
+function readImage(
+  store: Store,
+  id: ImageID,
+  before: IndexedImage | undefined,
+  log: Log,
+): IndexedImage | "broken" | undefined {
+  const now = before && lookAtState(recordPath(store, id));
+  if (before !== undefined && now !== undefined && isSameStamp(now.stamp, before.entry)) return before;
+  const file = readEntry(store, id);
+  if (file === undefined) return undefined;
+  const record = decodeOrWarn(file.bytes, id, log);
+  return record === undefined ? "broken" : { record, usedAt: file.writtenAt.getTime(), entry: file.stamp };
+}
+
+/**
+ * Records whose manifest is gone or changed. All are compared, unless `manifests/` is as it was when all had been (LIST-3). What was
+ * compared and found whole is kept as keepIndex does.
+ */
+export async function compareManifests(
+  store: Store,
+  index: Index,
+  log: Log = silentLog,
+): Promise<readonly StoredRecord[]> {
+  const manifests = lookAtState(manifestsOf(store))?.stamp;
+  const known = index.kept?.manifests;
+  if (manifests !== undefined && known !== undefined && isSameStamp(manifests, known)) return [];
+  const unsaid = index.images.map(({ record }) => record).filter((record) => !isManifestWhole(store, record));
+  await keep(store, index, unsaid.length === 0 ? manifests : undefined, log);
+  return unsaid;
+}
+
+function isManifestWhole(store: Store, record: StoredRecord): boolean {
+  try {
+    readManifestOf(store, record);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
+
+/** Keeps what was read anew, when that spares the next reader enough (LIST-2). A store that cannot be written to stays as it is. */
+export async function keepIndex(store: Store, index: Index, log: Log = silentLog): Promise<void> {
+  if (index.kept === undefined) await keep(store, index, undefined, log);
+}
+
+async function keep(store: Store, index: Index, manifests: FileStamp | undefined, log: Log): Promise<void> {
+  const { images, broken, stamp, readAt } = index;
+  const isSettled = (time: FileStamp) => time.changedAt < readAt - settling;
+  // An entry is only as old as the last change of its directory, but for its time of use, whose change touches the directory too.
+  if (images.length < worthKeeping || broken.length > 0 || stamp === undefined || !isSettled(stamp)) return;
+  const settled = manifests !== undefined && isSettled(manifests) ? manifests : undefined;
+  const listing: Listing = { form, index: stamp, manifests: settled, images };
+  try {
+    await replaceUnsynced(listingOf(store), encodeSelfChecking(listing));
+  } catch (error) {
+    // A disk that is full or only read, or somebody else's store: all that is lost is time.
+    if (!(error instanceof Failure) && errnoOf(error) === undefined) throw error;
+    log.debug(`what was read of the index is not kept: ${String(error)}`);
+  }
+}
+
+function readListing(store: Store): Listing | undefined {
+  try {
+    const file = readStateFile(listingOf(store), limit);
+    const value = "problem" in file ? undefined : decodeSelfChecking(file.bytes);
+    // The digest tells that every byte is as this program wrote it, and the form that it was this one: what is inside needs no second look.
+    return isListing(value) ? value : undefined;
+  } catch (error) {
+    // A sick disk, or a digest over what is no JSON.
+    if (error instanceof Failure || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isListing(value: unknown): value is Listing {
+  return isObject(value) && value["form"] === form && isObject(value["index"]) && Array.isArray(value["images"]);
+}
