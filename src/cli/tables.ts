@@ -62,17 +62,7 @@ function pad(text: string, width: number): string {
   return text + " ".repeat(width - widthOf(text));
 }
 
-/** Code points, which is what a terminal shows for all that our names may hold. Counted without taking the text apart: lists have thousands of cells. */
+/** Code points, which is what a terminal shows for all that our names may hold. Few cells have any that is more than one unit. */
 function widthOf(text: string): number {
-  let width = text.length;
-  for (let index = 1; index < text.length; index += 1) {
-    const isPair = isSurrogate(text.charCodeAt(index - 1), 0xd800) && isSurrogate(text.charCodeAt(index), 0xdc00);
-    if (isPair) width -= 1;
-  }
-  return width;
-}
-
-/** `first` is that of the high ones, or of the low ones. */
-function isSurrogate(unit: number, first: 0xd800 | 0xdc00): boolean {
-  return unit >= first && unit < first + 0x400;
+  return /[\ud800-\udfff]/.test(text) ? [...text].length : text.length;
 }

@@ -57,9 +57,10 @@ export default defineCommand({
   text: (images, context) => {
     const shown = chosenColumns(context);
     const now = new Date();
+    const isFull = context.options.flag("full");
     return formatTable(
       shown.map((column) => column.title),
-      images.map((image) => shown.map((column) => column.cell(image, context.options.flag("full"), now))),
+      images.map((image) => shown.map((column) => column.cell(image, isFull, now))),
       { legend: context.options.flag("legend") },
     );
   },
