@@ -17,7 +17,7 @@ import { throwAway } from "./staging.ts";
 
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called when it is not at once; perhaps more than once. */
+  /** Called once, when it is not at once. */
   readonly onWait?: (() => void) | undefined;
 }
 
@@ -33,9 +33,10 @@ export async function takeTurn(store: Store, url: string, { signal, onWait }: Wa
   makeDirectories(turnsOf(store), 0o700);
   const path = join(turnsOf(store), sha512(url));
   let hasWaited = false;
+  // Told once, however often somebody else is faster.
   const waits = () => {
+    if (!hasWaited) onWait?.();
     hasWaited = true;
-    onWait?.();
   };
   for (;;) {
     const lock = await FileLock.acquire(path, "exclusive", { create: true, signal, onWait: waits });

@@ -171,7 +171,10 @@ describe("readManifest", () => {
     const { id } = await importImage(store, { name: "example.com/web" });
     const text = await readFile(manifestPath(store, id), "utf8");
     await writeFile(manifestPath(store, id), text.replace("web", "bad"));
-    assert.throws(() => readManifestSync(store, id), fails("DIGEST_MISMATCH", /changed/, { hint: /perigee store check --repair/ }));
+    assert.throws(
+      () => readManifestSync(store, id),
+      fails("DIGEST_MISMATCH", /changed/, { hint: /perigee store check --repair/ }),
+    );
   });
 
   it("is NOT_FOUND for an image that is not stored or half gone", async (t) => {
