@@ -1,6 +1,7 @@
 // Builds native/ and bundles src/ to dist/; with --tests also compiles everything to build/.
 // Runs after setup.mjs, so esbuild and the compiler are there.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   copyFileSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build as bundle, transform } from "esbuild";
 import { inWords } from "./setup.mjs";
@@ -35,13 +37,19 @@ const withoutChildProcess = {
 };
 
 /**
- * What is started often lies in two packs, each one file with V8's code cache beside it: one read and no parsing instead of thirty files.
- * The first is read at every start, the second by the commands about pods, the third by those about all of the store.
+ * What is started often lies in packs, each one file with V8's code cache beside it: one read and no parsing instead of thirty files.
+ * The first is read at every start, the second by the commands about pods, the third by those about all of the store, the last, with some of
+ * the second, by a fetch of what is up to date.
  */
 const packs = {
-  "start.js": ["main.ts", "commands/version.ts"],
-  "pods.js": ["commands/run.ts", "commands/list.ts", "commands/status.ts", "commands/stop.ts"],
-  "images.js": ["commands/image-list.ts", "commands/gc.ts"],
+  "start.js": ["src/cli/main.ts", "src/cli/commands/version.ts"],
+  "pods.js": ["run", "list", "status", "stop"].map((name) => `src/cli/commands/${name}.ts`),
+  "images.js": ["src/cli/commands/image-list.ts", "src/cli/commands/gc.ts"],
+  "fetch.js": [
+    ...["src/cli/commands/fetch.ts", "src/api/fetch.ts", "src/api/auth-files.ts", "src/image/limits.ts"],
+    ...["src/http/client.ts", "src/http/proxy.ts", "src/trust/verify.ts"],
+    ...["commander/esm.mjs", "node-fetch/src/index.js", "parse5/dist/index.js"].map((path) => `node_modules/${path}`),
+  ],
 };
 
 /**
@@ -71,6 +79,7 @@ async function bundleProgram() {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   const packOf = assignPacks(metafile);
+  const [startPack] = Object.keys(packs);
   const functions = new Map(Object.keys(packs).map((pack) => [pack, []]));
   for (const { path, text } of outputFiles) {
     const name = basename(path).replace(/\.js$/, ".cjs");
@@ -78,12 +87,14 @@ async function bundleProgram() {
     const pack = packOf.get(`dist/${basename(path)}`);
     if (pack === undefined) writeFileSync(join(staging, name), code);
     else functions.get(pack).push(`"./${name}"(module,exports,require,__dirname,__filename){${code}}`);
+    // The first pack tells where the chunks of the others are.
+    if (pack !== undefined && pack !== startPack) functions.get(startPack).push(`"./${name}":"${pack}"`);
   }
   for (const [pack, chunks] of functions) writeFileSync(join(staging, pack), `({${chunks.join(",\n")}})`);
   await bundleWorker(staging);
   copyFileSync(join(root, "scripts/loader.cjs"), join(staging, "perigee.cjs"));
   writeFileSync(join(root, "build/bundle.json"), JSON.stringify(metafile));
-  recordCodeCache(staging);
+  await recordCodeCache(staging);
   return staging;
 }
 
@@ -108,13 +119,12 @@ async function bundleWorker(staging) {
 function assignPacks({ outputs }) {
   const packOf = new Map();
   for (const [pack, entries] of Object.entries(packs)) {
-    const wanted = entries.map((name) => `src/cli/${name}`);
     const add = (name) => {
       if (packOf.has(name)) return;
       packOf.set(name, pack);
       for (const { path, kind } of outputs[name].imports) if (kind === "import-statement" && path in outputs) add(path);
     };
-    for (const [name, { entryPoint }] of Object.entries(outputs)) if (wanted.includes(entryPoint)) add(name);
+    for (const [name, { entryPoint }] of Object.entries(outputs)) if (entries.includes(entryPoint)) add(name);
   }
   return packOf;
 }
@@ -123,7 +133,7 @@ function assignPacks({ outputs }) {
  * Runs the commands whose start is waited for and keeps what V8 compiled for them, each run adding to the one before. A cache of another
  * Node is refused by V8 and the program then starts as if there were none.
  */
-function recordCodeCache(staging) {
+async function recordCodeCache(staging) {
   const scratch = mkdtempSync(join(tmpdir(), `perigee-build-${process.pid}-`));
   const recorder = join(root, "scripts/record.cjs");
   const config = (name) => [`--${name}-config`, join(scratch, name)];
@@ -136,9 +146,9 @@ function recordCodeCache(staging) {
     return stdout;
   };
   const prepare = (...line) => perigee([join(staging, "perigee.cjs")], ...line);
-  const record = (...line) => perigee([recorder, staging], ...line);
+  const record = (...line) => perigee([recorder, staging, "start.js,pods.js,images.js"], ...line);
   try {
-    const image = signedImage(scratch, prepare);
+    const { name: image, archive } = signedImage(scratch, prepare);
     record("version");
     record("list");
     record("image", "list");
@@ -147,14 +157,40 @@ function recordCodeCache(staging) {
     // Up to the moment at which the shim would take over; only root gets there.
     if (process.getuid() === 0) record("run", image);
     record("gc", "--grace-period=0s");
+    const site = join(scratch, "site");
+    prepare("publish", "--out", site, "--url", `https://${recordedHost}`, archive);
+    const listening = ["--format", "json", "--listen", "127.0.0.1:0"];
+    const server = await serve([join(staging, "perigee.cjs"), "serve", ...listening, site, ...globals]);
+    try {
+      const way = ["--ca-file", server.caFile, "--connect-to", `${recordedHost}:127.0.0.1:${server.port}`];
+      prepare("fetch", ...way, image);
+      perigee([recorder, staging, "fetch.js"], "fetch", ...way, image);
+    } finally {
+      await server.stop();
+    }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** Stores an image that a trusted key vouches for. @returns its name */
+/** Starts `serve` and waits until it listens. */
+async function serve(line) {
+  const child = spawn(process.execPath, line, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const [first] = await Promise.race([once(createInterface(child.stdout), "line"), ended]);
+  if (typeof first !== "string") throw new Error("perigee serve failed while a fetch was to be recorded");
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  return { ...JSON.parse(first), stop };
+}
+
+const recordedHost = "example.com";
+
+/** Stores an image that a trusted key vouches for. @returns its name and its archive */
 function signedImage(scratch, perigee) {
-  const name = "example.com/recorded";
+  const name = `${recordedHost}/recorded`;
   const [directory, archive, key] = ["image", "image.aci", "key"].map((path) => join(scratch, path));
   mkdirSync(join(directory, "rootfs"), { recursive: true });
   const app = { exec: ["/app"], user: "0", group: "0" };
@@ -169,7 +205,7 @@ function signedImage(scratch, perigee) {
   perigee("sign", archive);
   perigee("trust", "--prefix", name, "--fingerprint", fingerprint, key);
   perigee("fetch", archive);
-  return name;
+  return { name, archive };
 }
 
 async function toCommonJs(text) {

@@ -1,11 +1,11 @@
 // dist/perigee.cjs: loads the chunks of the bundle. Those of a pack come from its one source and V8's code cache, the others from their files.
 // Node's own loader is not used for them: it would look for the real path and the package of each.
 "use strict";
-const { existsSync, readFileSync } = require("node:fs");
+const { readFileSync } = require("node:fs");
 const { Script } = require("node:vm");
 
-const packs = ["start.js", "pods.js", "images.js"];
 const scripts = new Map();
+/** Name → the chunk's function, or the pack that it lies in. */
 const chunks = {};
 const loaded = new Map();
 
@@ -32,11 +32,8 @@ function compileFile(filename) {
 }
 
 function find(name, filename) {
-  if (name in chunks) return chunks[name];
-  if (existsSync(filename)) return compileFile(filename);
-  // No file of its own: it lies in the next pack.
-  openPack(packs[scripts.size]);
-  return find(name, filename);
+  if (typeof chunks[name] === "string") openPack(chunks[name]);
+  return chunks[name] ?? compileFile(filename);
 }
 
 function load(name) {
@@ -65,5 +62,5 @@ load.later = (name) => {
 };
 
 module.exports = scripts;
-openPack(packs[0]);
+openPack("start.js");
 load("./main.cjs");

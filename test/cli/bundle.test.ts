@@ -1,7 +1,7 @@
 /** What lies in the files that every start reads: nothing that a short command does not need. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { describe, it } from "node:test";
 
 interface Output {
@@ -83,8 +83,22 @@ describe("the bundle", () => {
   }
   it("what every start reads is small, and its code cache is there", () => {
     assert.ok(statSync("dist/start.js").size < 80_000);
-    for (const pack of ["start.js", "pods.js", "images.js"])
+    for (const pack of ["start.js", "pods.js", "images.js", "fetch.js"])
       assert.ok(statSync(`dist/${pack}.cache`).size > 10_000, pack);
+  });
+  it("a fetch has all its code from packs, but for OpenPGP", () => {
+    const chunks = readdirSync("dist").filter((name) => name.endsWith(".cjs"));
+    const entries = [
+      "src/api/fetch.ts",
+      "src/http/client.ts",
+      "src/trust/verify.ts",
+      "node_modules/node-fetch/src/index.js",
+    ];
+    for (const entry of entries) {
+      const [name = ""] = Object.entries(outputs).find(([, output]) => output.entryPoint === entry) ?? [];
+      assert.match(name, /^dist\//, entry);
+      assert.ok(!chunks.includes(name.replace(/^dist\/(.*)\.js$/, "$1.cjs")), entry);
+    }
   });
   it("holds openpgp nowhere: it stays a package of its own", () => {
     const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs));

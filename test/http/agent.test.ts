@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import * as https from "node:https";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type AgentOptions, createAgents, type Route } from "../../src/http/agent.ts";
 import { type Authority, createAuthority, type ScriptedServer, startServer } from "../helpers/https-server.ts";
@@ -58,6 +60,54 @@ describe("createAgents", () => {
   it("--ca-file: the authorities given are trusted, others are not", async () => {
     assert.match(String(await ask("https://example.com/", agents({ authorities: [] }).https)), /UNABLE|SELF_SIGNED/);
     assert.equal(await ask("https://example.com/", agents({ authorities: [], insecureTls: true }).https), 404);
+  });
+
+  it("--ca-file: the authorities are trusted in addition to the built-in ones", () => {
+    // Node takes its built-in ones from a file here, so that a certificate of theirs can be had.
+    const builtIn = createAuthority();
+    const other = createAuthority();
+    const code = `
+      const { readFileSync } = require("node:fs");
+      const { once } = require("node:events");
+      const https = require("node:https");
+            const authorities = [readFileSync(process.argv[2], "utf8")];
+      const ask = async (key, cert) => {
+        const server = https.createServer({ key, cert }, (_, response) => response.end()).listen(0, "127.0.0.1");
+        await once(server, "listening");
+        const { port } = server.address();
+        const route = () => ({ address: "127.0.0.1", port });
+        const agent = createAgents({ route, authorities, insecureTls: false, connectMs: 10_000 }).https;
+        const request = https.get("https://example.com/", { agent });
+        const status = await once(request, "response").then(([response]) => response.resume().statusCode, (error) => error.code);
+        agent.destroy();
+        server.close();
+        return status;
+      };
+      let createAgents;
+      (async () => {
+        ({ createAgents } = await import(process.argv[1]));
+        const given = JSON.parse(readFileSync(0, "utf8"));
+        const answers = [];
+        for (const { key, cert } of given) answers.push(await ask(key, cert));
+        console.log(JSON.stringify(answers));
+      })();`;
+    try {
+      const issued = [builtIn, authority, other].map((one) => {
+        const { key, cert } = one.issue(["example.com"]);
+        return { key: String(key), cert: String(cert) };
+      });
+      const words = ["--use-openssl-ca", "-e", code, join(process.cwd(), "build/src/http/agent.js")];
+      const { stdout, stderr } = spawnSync(process.execPath, [...words, authority.caFile], {
+        encoding: "utf8",
+        input: JSON.stringify(issued),
+        env: { SSL_CERT_FILE: builtIn.caFile, SSL_CERT_DIR: builtIn.directory },
+      });
+      assert.deepEqual(JSON.parse(stdout || "[]").slice(0, 2), [200, 200], stderr);
+      assert.match(JSON.parse(stdout)[2], /UNABLE|SELF_SIGNED/);
+    } finally {
+      builtIn.remove();
+      other.remove();
+    }
   });
 
   it("gives up on a connection that is not made in time", async () => {
