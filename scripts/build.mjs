@@ -1,22 +1,12 @@
 // Builds native/ and bundles src/ to dist/; with --tests also compiles everything to build/.
 // Runs after setup.mjs, so esbuild and the compiler are there.
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build as bundle, transform } from "esbuild";
+import { recordCodeCache } from "./code-cache.mjs";
 import { inWords } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -127,85 +117,6 @@ function assignPacks({ outputs }) {
     for (const [name, { entryPoint }] of Object.entries(outputs)) if (entries.includes(entryPoint)) add(name);
   }
   return packOf;
-}
-
-/**
- * Runs the commands whose start is waited for and keeps what V8 compiled for them, each run adding to the one before. A cache of another
- * Node is refused by V8 and the program then starts as if there were none.
- */
-async function recordCodeCache(staging) {
-  const scratch = mkdtempSync(join(tmpdir(), `perigee-build-${process.pid}-`));
-  const recorder = join(root, "scripts/record.cjs");
-  const config = (name) => [`--${name}-config`, join(scratch, name)];
-  const globals = ["--dir", join(scratch, "data"), ...["system", "local", "user"].flatMap(config)];
-  const perigee = (script, ...line) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [...script, ...line, ...globals], {
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(`perigee ${line.join(" ")} failed while it was recorded: ${stderr}`);
-    return stdout;
-  };
-  const prepare = (...line) => perigee([join(staging, "perigee.cjs")], ...line);
-  const record = (...line) => perigee([recorder, staging, "start.js,pods.js,images.js"], ...line);
-  try {
-    const { name: image, archive } = signedImage(scratch, prepare);
-    record("version");
-    record("list");
-    record("image", "list");
-    record("run", "--help");
-    record("plan", image);
-    // Up to the moment at which the shim would take over; only root gets there.
-    if (process.getuid() === 0) record("run", image);
-    record("gc", "--grace-period=0s");
-    const site = join(scratch, "site");
-    prepare("publish", "--out", site, "--url", `https://${recordedHost}`, archive);
-    const listening = ["--format", "json", "--listen", "127.0.0.1:0"];
-    const server = await serve([join(staging, "perigee.cjs"), "serve", ...listening, site, ...globals]);
-    try {
-      const way = ["--ca-file", server.caFile, "--connect-to", `${recordedHost}:127.0.0.1:${server.port}`];
-      prepare("fetch", ...way, image);
-      perigee([recorder, staging, "fetch.js"], "fetch", ...way, image);
-    } finally {
-      await server.stop();
-    }
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-}
-
-/** Starts `serve` and waits until it listens. */
-async function serve(line) {
-  const child = spawn(process.execPath, line, { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(child, "exit");
-  const [first] = await Promise.race([once(createInterface(child.stdout), "line"), ended]);
-  if (typeof first !== "string") throw new Error("perigee serve failed while a fetch was to be recorded");
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-  };
-  return { ...JSON.parse(first), stop };
-}
-
-const recordedHost = "example.com";
-
-/** Stores an image that a trusted key vouches for. @returns its name and its archive */
-function signedImage(scratch, perigee) {
-  const name = `${recordedHost}/recorded`;
-  const [directory, archive, key] = ["image", "image.aci", "key"].map((path) => join(scratch, path));
-  mkdirSync(join(directory, "rootfs"), { recursive: true });
-  const app = { exec: ["/app"], user: "0", group: "0" };
-  writeFileSync(
-    join(directory, "manifest"),
-    JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name, app }),
-  );
-  perigee("build", directory, archive);
-  perigee("key", "generate", "--name", "Build", "--email", "build@example.com", "--no-passphrase");
-  const [{ fingerprint }] = JSON.parse(perigee("key", "list", "--format", "json"));
-  writeFileSync(key, perigee("key", "export", fingerprint));
-  perigee("sign", archive);
-  perigee("trust", "--prefix", name, "--fingerprint", fingerprint, key);
-  perigee("fetch", archive);
-  return { name, archive };
 }
 
 async function toCommonJs(text) {

@@ -65,24 +65,18 @@ http {
 `;
 }
 
+/** GET of a path of the site, with nginx's certificate and no proxy. */
+function curl(path: string, ...options: readonly string[]) {
+  const way = ["--cacert", work.path("tls.pem"), "--connect-to", `example.com:443:127.0.0.1:${port}`];
+  return work.command(["curl", "--silent", "--noproxy", "*", ...way, ...options, `https://example.com/${path}`]);
+}
+
 async function startNginx(): Promise<void> {
   port = await freePort();
   writeFileSync(work.path("nginx.conf"), configuration());
   const confined = ["--reuid", String(nobody), "--regid", String(nobody), "--clear-groups", "--inh-caps=-all"];
   nginx = spawn("setpriv", [...confined, "nginx", "-e", "stderr", "-c", work.path("nginx.conf")], { stdio: "inherit" });
-  const isUp = (): boolean =>
-    work.command([
-      "curl",
-      "--silent",
-      "--noproxy",
-      "*",
-      "--cacert",
-      work.path("tls.pem"),
-      "--connect-to",
-      `example.com:443:127.0.0.1:${port}`,
-      "https://example.com/",
-    ]).status === 0;
-  for (let tries = 0; !isUp(); tries++) {
+  for (let tries = 0; curl("").status !== 0; tries++) {
     assert.ok(tries < 100 && nginx.exitCode === null, "nginx does not answer");
     await sleep(50);
   }
@@ -177,22 +171,8 @@ describe("a published site behind nginx", () => {
   });
 
   it("what is being published is not to be read yet, and pages are HTML", () => {
-    const get = (path: string): string =>
-      work.command([
-        "curl",
-        "--silent",
-        "--noproxy",
-        "*",
-        "--cacert",
-        work.path("tls.pem"),
-        "--connect-to",
-        `example.com:443:127.0.0.1:${port}`,
-        "--output",
-        work.path("got"),
-        "--write-out",
-        "%{http_code} %{content_type}",
-        `https://example.com/${path}`,
-      ]).stdout;
+    const shown = ["--output", work.path("got"), "--write-out", "%{http_code} %{content_type}"];
+    const get = (path: string): string => curl(path, ...shown).stdout;
     assert.equal(get("group/web/"), "200 text/html");
     assert.equal(existsSync(work.path("site", ".publishing")), false);
     assert.match(get(".publishing/1"), /^404 /);

@@ -7,20 +7,8 @@ import { defaultImageLimits } from "../../src/image/limits.ts";
 import type { TarEntry } from "../../src/tar/entry.ts";
 import { fails } from "../helpers/failures.ts";
 import { collect } from "../helpers/tar-bytes.ts";
+import { tarEntry as entry } from "../helpers/tar-entry.ts";
 
-const none = Buffer.alloc(0);
-const entry = (changes: Partial<TarEntry> = {}): TarEntry => ({
-  path: Buffer.from("rootfs/a"),
-  type: "file",
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  mtime: { seconds: 0n, nanoseconds: 0 },
-  size: 0,
-  link: none,
-  xattrs: [],
-  ...changes,
-});
 const attribute = (length: number, name = "user.a") => ({ name, value: Buffer.alloc(length) });
 const nameLength = "SCHILY.xattr.user.a".length;
 

@@ -6,12 +6,10 @@ import { manifestLimit } from "../../src/schema/grammar.ts";
 import type { EntryType, TarMember } from "../../src/tar/entry.ts";
 import { fails } from "../helpers/failures.ts";
 import { chunks } from "../helpers/tar-bytes.ts";
+import { tarEntry } from "../helpers/tar-entry.ts";
 
 function member(path: string, type: EntryType = "file", fields: Partial<TarMember> = {}): TarMember {
-  const none = Buffer.alloc(0);
-  const mtime = { seconds: 0n, nanoseconds: 0 };
-  const common = { mode: 0o644, uid: 0, gid: 0, mtime, size: 0, link: none, xattrs: [], body: chunks(none) };
-  return { path: Buffer.from(path), type, ...common, ...fields };
+  return { ...tarEntry({ path: Buffer.from(path), type }), body: chunks(Buffer.alloc(0)), ...fields };
 }
 
 describe("layoutChecker (ACI-2, ACI-3)", () => {

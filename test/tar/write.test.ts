@@ -7,21 +7,9 @@ import { readTar } from "../../src/tar/read.ts";
 import { encodeHeader, endOfArchive, padding, writeTar } from "../../src/tar/write.ts";
 import { fails } from "../helpers/failures.ts";
 import { chunks, collect } from "../helpers/tar-bytes.ts";
+import { tarEntry as entry } from "../helpers/tar-entry.ts";
 
 const none = Buffer.alloc(0);
-const file: TarEntry = {
-  path: Buffer.from("f"),
-  type: "file",
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  mtime: { seconds: 0n, nanoseconds: 0 },
-  size: 0,
-  link: none,
-  xattrs: [],
-};
-const entry = (fields: Partial<TarEntry>): TarEntry => ({ ...file, ...fields });
-
 async function* members(...entries: readonly (Partial<TarEntry> & { text?: string })[]): AsyncGenerator<TarMember> {
   for (const { text = "", ...fields } of entries) {
     yield { ...entry({ size: text.length, ...fields }), body: chunks(Buffer.from(text), 1000) };
@@ -70,7 +58,7 @@ describe("encodeHeader: what goes in comes out", () => {
 });
 
 describe("encodeHeader: one form", () => {
-  it("is one block when everything fits", () => assert.equal(encodeHeader(file).length, 512));
+  it("is one block when everything fits", () => assert.equal(encodeHeader(entry()).length, 512));
   it("a directory has no slash at its end", () => {
     assert.equal(encodeHeader(entry({ type: "directory" })).toString("latin1", 0, 2), "f\0");
   });
