@@ -28,8 +28,8 @@ const withoutChildProcess = {
 
 /**
  * What is started often lies in packs, each one file with V8's code cache beside it: one read and no parsing instead of thirty files.
- * The first is read at every start, the second by the commands about pods, the third by those about all of the store, the last, with some of
- * the second, by a fetch of what is up to date.
+ * The first is read at every start, the second by the commands about pods, the third by those about all of the store, the last by a fetch of what is
+ * up to date.
  */
 const packs = {
   "start.js": ["src/cli/main.ts", "src/cli/commands/version.ts"],
@@ -68,15 +68,17 @@ async function bundleProgram() {
   const staging = join(root, "build/dist");
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
-  const packOf = assignPacks(metafile);
+  const packsOf = assignPacks(metafile);
   const [startPack] = Object.keys(packs);
   const functions = new Map(Object.keys(packs).map((pack) => [pack, []]));
   for (const { path, text } of outputFiles) {
     const name = basename(path).replace(/\.js$/, ".cjs");
     const code = await toCommonJs(text);
-    const pack = packOf.get(`dist/${basename(path)}`);
+    const [pack, ...others] = packsOf.get(`dist/${basename(path)}`) ?? [];
     if (pack === undefined) writeFileSync(join(staging, name), code);
-    else functions.get(pack).push(`"./${name}"(module,exports,require,__dirname,__filename){${code}}`);
+    for (const one of [pack, ...others]) {
+      functions.get(one)?.push(`"./${name}"(module,exports,require,__dirname,__filename){${code}}`);
+    }
     // The first pack tells where the chunks of the others are.
     if (pack !== undefined && pack !== startPack) functions.get(startPack).push(`"./${name}":"${pack}"`);
   }
@@ -105,18 +107,23 @@ async function bundleWorker(staging) {
   });
 }
 
-/** chunk → pack, for the chunks of each pack's entries and everything these import statically; the first pack that needs one has it. */
+/**
+ * chunk → packs, for the chunks of each pack's entries and everything these import statically. What the first pack has no other needs; else each
+ * has all of its own, so that a command opens one pack beside the first: to read the code of the others costs more than to have some of it twice.
+ */
 function assignPacks({ outputs }) {
-  const packOf = new Map();
+  const packsOf = new Map();
+  const [startPack] = Object.keys(packs);
   for (const [pack, entries] of Object.entries(packs)) {
     const add = (name) => {
-      if (packOf.has(name)) return;
-      packOf.set(name, pack);
+      const known = packsOf.get(name) ?? [];
+      if (known.includes(startPack) || known.includes(pack)) return;
+      packsOf.set(name, [...known, pack]);
       for (const { path, kind } of outputs[name].imports) if (kind === "import-statement" && path in outputs) add(path);
     };
     for (const [name, { entryPoint }] of Object.entries(outputs)) if (entries.includes(entryPoint)) add(name);
   }
-  return packOf;
+  return packsOf;
 }
 
 async function toCommonJs(text) {

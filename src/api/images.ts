@@ -6,11 +6,10 @@ import { findPodRecord } from "../pod/record.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
 import { touchImage } from "../store/images.ts";
-import { openStore, type Store, treesOf } from "../store/layout.ts";
-import { keepIndex, readIndex } from "../store/listing.ts";
+import { openStore, type Store } from "../store/layout.ts";
+import { readListed } from "../store/listed.ts";
 import {
   ambiguous,
-  listNames,
   matchingRecordsSync,
   notStored,
   readManifestSync,
@@ -20,7 +19,6 @@ import {
 import type { ImageRecord } from "../store/records.ts";
 import { removeImage as removeFromStore, requireUnused, type TreeUsers } from "../store/removal.ts";
 import { emptyTrash } from "../store/staging.ts";
-import { treeSizeOf } from "../store/trees.ts";
 import { findImageSource, notAStoredImage } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
 import { unpackTo } from "./unpack-to.ts";
@@ -44,45 +42,18 @@ export interface StoredImage {
 /** Every stored image, oldest import first. A broken entry of the index is left out with a warning. */
 export async function listImages(settings: Settings): Promise<readonly StoredImage[]> {
   const store = await openStore(settings.directories.data);
-  const index = readIndex(store, settings.log);
-  await keepIndex(store, index, settings.log);
-  const trees = treeSizes(
-    store,
-    index.images.map(({ record }) => record),
-  );
-  const images = index.images.map(({ record, usedAt }) => describe(record, new Date(usedAt), trees));
-  return images.toSorted((a, b) => a.importedAt.getTime() - b.importedAt.getTime());
-}
-
-/** By image, what its trees take. One of an image alone is told by its record; the others tell of themselves. */
-function treeSizes(store: Store, records: readonly ImageRecord[]): ReadonlyMap<string, number> {
-  const known = new Map(records.map((record) => [record.id as string, record.treeSize]));
-  const sizes = new Map<string, number>();
-  for (const name of listNames(treesOf(store))) {
-    const size = known.get(name);
-    const tree = size === undefined ? treeSizeOf(store, name) : { image: name, size };
-    if (tree !== undefined) sizes.set(tree.image, (sizes.get(tree.image) ?? 0) + tree.size);
-  }
-  return sizes;
-}
-
-function describe(record: ImageRecord, lastUsedAt: Date, trees: ReadonlyMap<string, number>): StoredImage {
-  const archiveSize = record.archive.size;
-  const treeSize = trees.get(record.id) ?? 0;
-  const importedAt = new Date(record.importedAt);
-  const signers = record.signers.map((signer) => signer.fingerprint);
-  return {
-    id: record.id,
-    name: record.name,
-    labels: record.labels,
-    size: archiveSize + treeSize,
-    archiveSize,
-    treeSize,
-    importedAt,
-    lastUsedAt,
-    signers,
-    signed: signers.length > 0,
-  };
+  return (await readListed(store, settings.log)).map((image) => ({
+    id: image.id,
+    name: image.name,
+    labels: image.labels,
+    size: image.archiveSize + image.treeSize,
+    archiveSize: image.archiveSize,
+    treeSize: image.treeSize,
+    importedAt: new Date(image.importedAt),
+    lastUsedAt: new Date(image.usedAt),
+    signers: image.signers,
+    signed: image.signers.length > 0,
+  }));
 }
 
 export interface ShowImageOptions {

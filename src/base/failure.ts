@@ -129,6 +129,8 @@ export function redact(text: string): string {
  * (T-R47: names and annotations that repaint the screen).
  */
 export function printable(text: string): string {
+  // Nearly all names are; the look for the others costs ten times as much.
+  if (/^[ -~]*$/.test(text)) return text;
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu,
     (c) => {

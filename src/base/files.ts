@@ -11,33 +11,56 @@ export interface TemporaryFile {
 
 /** A new empty file in the directory of `path`, opened for writing, created exclusively so that no planted link is followed. */
 export async function tempBeside(path: string, mode = 0o600): Promise<TemporaryFile> {
-  const temporary = await temporaryName(path);
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  return { path: temporary, handle: await open(temporary, flags, mode) };
+  // What somebody who was killed left there for the same path is removed (DUR-5).
+  for (const left of await leftBeside(path)) await removeIfAbandoned(left);
+  return await openNew(freshName(path), mode);
 }
 
-/** A name beside `path` for what will become it. What somebody who was killed left there for the same path is removed. */
-export async function temporaryName(path: string): Promise<string> {
-  await removeAbandoned(path);
-  return join(dirname(path), `${beginningFor(path)}${randomBytes(6).toString("hex")}.tmp`);
+async function openNew(path: string, mode: number): Promise<TemporaryFile> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  return { path, handle: await open(path, flags, mode) };
 }
+
+const freshName = (path: string): string =>
+  join(dirname(path), `${beginningFor(path)}${randomBytes(6).toString("hex")}.tmp`);
 
 /** Milliseconds without a change after which a temporary file has no owner any more: the longest of them grow while a network is waited for. */
 const abandonedAfter = 60 * 60 * 1000;
 
 const beginningFor = (path: string): string => `.${basename(path).slice(0, 64)}.`;
 
+/** Of the directories that this process wrote in, the temporary names that others had left in them. */
+const looks = new Map<string, { readonly at: number; readonly names: readonly string[] }>();
+
+/** Paths left for `path`. A directory is read once in the time in which names get old enough: each of a thousand writers would read a thousand names. */
+async function leftBeside(path: string): Promise<readonly string[]> {
+  const directory = dirname(path);
+  let look = looks.get(directory);
+  if (look === undefined || Date.now() - look.at > abandonedAfter) {
+    look = { at: Date.now(), names: await temporaryNamesIn(directory) };
+    looks.set(directory, look);
+  }
+  return look.names.filter((name) => isFor(path, name)).map((name) => join(directory, name));
+}
+
+async function temporaryNamesIn(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory).catch((): string[] => []);
+  return names.filter((name) => /^\..*\.[0-9a-f]{12}\.tmp$/.test(name));
+}
+
+function isFor(path: string, name: string): boolean {
+  return name.slice(0, -"0123456789ab.tmp".length) === beginningFor(path);
+}
+
 /** Removes temporary names for `path` that nobody writes to any more. Never fails: they only take space. */
 export async function removeAbandoned(path: string): Promise<void> {
-  const [directory, beginning] = [dirname(path), beginningFor(path)];
-  const names = await readdir(directory).catch((): string[] => []);
-  const isOurs = (name: string) =>
-    name.slice(0, beginning.length) === beginning && /^[0-9a-f]{12}\.tmp$/.test(name.slice(beginning.length));
-  for (const name of names.filter(isOurs)) {
-    const left = join(directory, name);
-    const found = await lstat(left).catch(() => undefined);
-    if (found?.isFile() === true && Date.now() - found.mtimeMs > abandonedAfter) await unlink(left).catch(() => {});
-  }
+  const names = await temporaryNamesIn(dirname(path));
+  for (const name of names.filter((one) => isFor(path, one))) await removeIfAbandoned(join(dirname(path), name));
+}
+
+async function removeIfAbandoned(left: string): Promise<void> {
+  const found = await lstat(left).catch(() => undefined);
+  if (found?.isFile() === true && Date.now() - found.mtimeMs > abandonedAfter) await unlink(left).catch(() => {});
 }
 
 /** Makes renames, links and removals in `directory` survive a crash. */
@@ -55,29 +78,30 @@ export async function syncDirectory(directory: string): Promise<void> {
  * Durable when the promise resolves: file, then directory, are synced.
  */
 export async function writeAtomic(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
-  const temporary = await tempBeside(path, mode);
-  try {
-    await temporary.handle.writeFile(bytes);
-    await temporary.handle.chmod(mode);
-    await temporary.handle.sync();
-    await rename(temporary.path, path);
-  } catch (error) {
-    await unlink(temporary.path).catch(ignoreMissing);
-    throw ioFailure(error, `cannot write ${path}`, path);
-  } finally {
-    await temporary.handle.close();
-  }
+  await replaceWith(await tempBeside(path, mode), path, async ({ handle }) => {
+    await handle.writeFile(bytes);
+    await handle.chmod(mode);
+    await handle.sync();
+  });
   await syncDirectory(dirname(path));
 }
 
 /**
  * As writeAtomic, but nothing is synced: after a loss of power the file may hold anything. For what only saves work, and is recognised
- * when it is not whole.
+ * when it is not whole. What was left there before is not looked for: the sweep removes it.
  */
 export async function replaceUnsynced(path: string, text: string): Promise<void> {
-  const temporary = await tempBeside(path);
+  await replaceWith(await openNew(freshName(path), 0o600), path, ({ handle }) => handle.writeFile(text));
+}
+
+/** Gives a temporary file its content and its name, or removes it. */
+async function replaceWith(
+  temporary: TemporaryFile,
+  path: string,
+  write: (temporary: TemporaryFile) => Promise<void>,
+): Promise<void> {
   try {
-    await temporary.handle.writeFile(text);
+    await write(temporary);
     await rename(temporary.path, path);
   } catch (error) {
     await unlink(temporary.path).catch(ignoreMissing);

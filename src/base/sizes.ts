@@ -1,8 +1,9 @@
 /** Sizes as people read them. */
 
+const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
 /** Bytes in binary units with one decimal: `512 B`, `61.0 MiB`. */
 export function humanSize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let value = bytes;
   let unit = 0;
   // 1023.95 would be printed as 1024.0.

@@ -5,6 +5,7 @@ import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { keptBy, treeIdIfKnown } from "./check.ts";
 import { readArchiveBlob } from "./images.ts";
+import { openPlanner } from "./layers.ts";
 import { type Store, treePath } from "./layout.ts";
 import { listNames, listRecordsSync, shelvesOf } from "./lookup.ts";
 import type { StoredRecord } from "./records.ts";
@@ -64,7 +65,7 @@ export interface TreeCheckOptions extends ContentOptions {
 export async function checkTrees(store: Store, options: TreeCheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const record of listRecordsSync(store)) {
-    const treeId = treeIdIfKnown(store, record.id);
+    const treeId = treeIdIfKnown(openPlanner(store), record.id);
     if (treeId === undefined || findTree(store, treeId) === undefined) continue;
     const finding = await checkTree(store, record, treeId, options);
     if (finding !== undefined) findings.push(finding);

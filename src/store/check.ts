@@ -9,7 +9,7 @@ import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { answersOf } from "./answers.ts";
 import { isFreeTurn } from "./downloads.ts";
-import { treeIdOfSync } from "./layers.ts";
+import { openPlanner, type Planner } from "./layers.ts";
 import {
   blobPath,
   blobsOf,
@@ -161,9 +161,10 @@ function scanManifests(store: Store): readonly Found[] {
 
 function scanTrees(store: Store, records: readonly StoredRecord[], users: TreeUsers): readonly Found[] {
   // The tree of a broken entry is that of the image it becomes.
+  const planner = openPlanner(store, records);
   const given = new Set<string>([
     ...listIdsSync(store),
-    ...records.flatMap((record) => treeIdIfKnown(store, record.id) ?? []),
+    ...records.flatMap((record) => treeIdIfKnown(planner, record.id) ?? []),
   ]);
   return listNames(treesOf(store)).flatMap((name): Found[] => {
     const path = join(treesOf(store), name);
@@ -176,9 +177,9 @@ function scanTrees(store: Store, records: readonly StoredRecord[], users: TreeUs
   });
 }
 
-export function treeIdIfKnown(store: Store, id: ImageID): string | undefined {
+export function treeIdIfKnown(planner: Planner, id: ImageID): string | undefined {
   try {
-    return treeIdOfSync(store, id);
+    return planner.treeId(id);
   } catch (error) {
     if (error instanceof Failure) return undefined;
     throw error;

@@ -6,8 +6,8 @@ import { type Log, silentLog } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { oldAnswers } from "./answers.ts";
 import { sweepTurns } from "./downloads.ts";
-import { treeIdOfSync } from "./layers.ts";
-import { blobsOf, indexOf, listingOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
+import { openPlanner } from "./layers.ts";
+import { blobsOf, indexOf, listedOf, listingOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
 import { compareManifests, readIndex } from "./listing.ts";
 import { listNames, shelvesOf } from "./lookup.ts";
 import { sweepNewest } from "./newest.ts";
@@ -45,22 +45,16 @@ export async function sweepStore(
 ): Promise<Swept> {
   const log = options.log ?? silentLog;
   const records = await mendedRecords(store, log, options.signal);
-  const trees =
-    roots === "unknown"
-      ? []
-      : await sweepDirectory(
-          store,
-          treesOf(store),
-          new Set([...roots, ...records.flatMap((record) => treesOfRecord(store, record))]),
-        );
-  const blobs = await sweepBlobs(store, new Set(records.map((record) => record.archive.sha512)));
+  const trees = roots === "unknown" ? [] : await sweepTrees(store, roots, records);
+  const archives = new Set(records.map((record) => record.archive.sha512));
+  const blobs = await sweepBlobs(store, archives);
   const ids = records.map((record) => record.id);
   await sweepDirectory(store, manifestsOf(store), new Set(ids));
   await sweepDirectory(store, indexOf(store), new Set(ids.map((id) => `${id}.json`)));
   await throwAway(store, await oldAnswers(store, Date.now()));
   await sweepTurns(store);
   await sweepNewest(store);
-  await removeAbandoned(listingOf(store));
+  for (const path of [listingOf(store), listedOf(store)]) await removeAbandoned(path);
   const staging = await sweepStaging(store);
   await emptyTrash(store);
   return { trees, staging, blobs };
@@ -86,15 +80,33 @@ async function mendedRecords(
   return index.images.map(({ record }) => record);
 }
 
-/** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */
-function treesOfRecord(store: Store, record: StoredRecord): readonly string[] {
-  if (!record.hasDependencies) return [record.id];
-  try {
-    return [treeIdOfSync(store, record.id)];
-  } catch (error) {
-    if (error instanceof Failure) return [];
-    throw error;
+/** @returns ids of the trees removed */
+async function sweepTrees(
+  store: Store,
+  roots: ReadonlySet<string>,
+  records: readonly StoredRecord[],
+): Promise<readonly string[]> {
+  const kept = new Set(roots);
+  for (const { id, hasDependencies } of records) if (!hasDependencies) kept.add(id);
+  // The manifests of those with dependencies are read only when some tree may be theirs.
+  if (listNames(treesOf(store)).some((name) => !kept.has(name))) {
+    for (const tree of treesOfSeveral(store, records)) kept.add(tree);
   }
+  return await sweepDirectory(store, treesOf(store), kept);
+}
+
+/** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */
+function treesOfSeveral(store: Store, records: readonly StoredRecord[]): readonly string[] {
+  const planner = openPlanner(store, records);
+  return records.flatMap(({ id, hasDependencies }) => {
+    if (!hasDependencies) return [];
+    try {
+      return [planner.treeId(id)];
+    } catch (error) {
+      if (error instanceof Failure) return [];
+      throw error;
+    }
+  });
 }
 
 /** @returns digests of the archives removed; a signature goes with its archive */

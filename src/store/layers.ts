@@ -9,8 +9,7 @@ import type { Store } from "./layout.ts";
 import {
   matchesOf,
   notStored,
-  type RenderFacts,
-  readManifestSync,
+  readManifestOf,
   readRecordSync,
   recordsNamedSync,
   renderFacts,
@@ -29,45 +28,84 @@ export interface TreePlan {
   readonly layers: readonly FilteredLayer[];
 }
 
-/** Id of the tree an image renders to; cheap, reads records and manifests only. @throws Failure NOT_FOUND, DEPENDENCY_CYCLE … */
-export function treeIdOfSync(store: Store, id: ImageID): string {
-  const record = readRecordSync(store, id);
-  if (record === undefined) throw notStored(id);
-  return record.hasDependencies ? planTree(store, id).treeId : id;
+/** Plans the trees of any number of images; what was read for one is not read for another. */
+export interface Planner {
+  /** What lies in the tree of an image, lowest first. @throws Failure NOT_FOUND, NAME_MISMATCH, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH */
+  plan(id: ImageID): TreePlan;
+  /** Id of the tree an image renders to; cheap, reads records and manifests only. @throws as plan */
+  treeId(id: ImageID): string;
 }
 
-/** What lies in the tree of an image, lowest first. @throws Failure NOT_FOUND, NAME_MISMATCH, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH */
+/** Where records come from: the disk, or an index that was read whole. */
+interface Records {
+  byId(id: ImageID): StoredRecord | undefined;
+  named(name: string): readonly StoredRecord[];
+}
+
+/** @param index every record, when they were read already: without, all entries are looked at for each name that is depended on */
+export function openPlanner(store: Store, index?: readonly StoredRecord[]): Planner {
+  const records = index === undefined ? recordsOnDisk(store) : recordsOf(index);
+  const factsOf = remembering((image: ImageID) => renderFacts(readManifestOf(store, recordOf(records, image)), image));
+  const plan = (id: ImageID): TreePlan => {
+    const root = recordOf(records, id);
+    const resolve = remembering((dependency: StoredDependency) =>
+      findDependency(store, dependency, root, records.named(dependency.name)),
+    );
+    function* dependenciesOf(image: ImageID): Generator<ImageID> {
+      for (const dependency of factsOf(image).dependencies) yield resolve(dependency);
+    }
+    const layers = renderLayers(id, dependenciesOf);
+    return {
+      treeId: treeIdFor(layers.map((layer) => layer.id)),
+      layers: layers.map((layer) => ({
+        ...layer,
+        whitelists: layer.context.map((image) => factsOf(image).whitelist).filter((list) => list.length > 0),
+      })),
+    };
+  };
+  return { plan, treeId: (id) => (recordOf(records, id).hasDependencies ? plan(id).treeId : id) };
+}
+
+/** As Planner.treeId, of one image. */
+export function treeIdOfSync(store: Store, id: ImageID): string {
+  return openPlanner(store).treeId(id);
+}
+
+/** As Planner.plan, of one image. */
 export function planTree(store: Store, id: ImageID): TreePlan {
-  const root = readRecordSync(store, id);
-  if (root === undefined) throw notStored(id);
-  const facts = new Map<ImageID, RenderFacts>();
-  const factsOf = (image: ImageID): RenderFacts => {
-    const known = facts.get(image) ?? renderFacts(readManifestSync(store, image), image);
-    facts.set(image, known);
-    return known;
-  };
-  const named = new Map<string, readonly StoredRecord[]>();
-  const recordsNamed = (name: string): readonly StoredRecord[] => {
-    const known = named.get(name) ?? recordsNamedSync(store, name);
-    named.set(name, known);
-    return known;
-  };
-  const resolved = new Map<StoredDependency, ImageID>();
-  const resolve = (dependency: StoredDependency): ImageID => {
-    const known = resolved.get(dependency) ?? findDependency(store, dependency, root, recordsNamed(dependency.name));
-    resolved.set(dependency, known);
-    return known;
-  };
-  function* dependenciesOf(image: ImageID): Generator<ImageID> {
-    for (const dependency of factsOf(image).dependencies) yield resolve(dependency);
-  }
-  const layers = renderLayers(id, dependenciesOf);
+  return openPlanner(store).plan(id);
+}
+
+function recordOf(records: Records, id: ImageID): StoredRecord {
+  const record = records.byId(id);
+  if (record === undefined) throw notStored(id);
+  return record;
+}
+
+function recordsOnDisk(store: Store): Records {
   return {
-    treeId: treeIdFor(layers.map((layer) => layer.id)),
-    layers: layers.map((layer) => ({
-      ...layer,
-      whitelists: layer.context.map((image) => factsOf(image).whitelist).filter((list) => list.length > 0),
-    })),
+    byId: remembering((id: ImageID) => readRecordSync(store, id)),
+    named: remembering((name: string) => recordsNamedSync(store, name)),
+  };
+}
+
+function recordsOf(index: readonly StoredRecord[]): Records {
+  const byId = new Map(index.map((record) => [record.id, record]));
+  const byName = new Map<string, StoredRecord[]>();
+  for (const record of index) {
+    const others = byName.get(record.name);
+    if (others === undefined) byName.set(record.name, [record]);
+    else others.push(record);
+  }
+  return { byId: (id) => byId.get(id), named: (name) => byName.get(name) ?? [] };
+}
+
+function remembering<K, V>(find: (key: K) => V): (key: K) => V {
+  const known = new Map<K, { readonly value: V }>();
+  return (key) => {
+    const found = known.get(key) ?? { value: find(key) };
+    known.set(key, found);
+    return found.value;
   };
 }
 

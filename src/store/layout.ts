@@ -41,6 +41,8 @@ export const manifestsOf = (store: Store): string => join(store.root, "manifests
 export const blobsOf = (store: Store): string => join(store.root, "blobs", "sha512");
 /** What was read of the index, so that it need not be read again (listing.ts); made when it is worth it. */
 export const listingOf = (store: Store): string => join(store.root, "listing");
+/** What a list of the images shows (listed.ts); made when it is worth it. */
+export const listedOf = (store: Store): string => join(store.root, "listed");
 /** Where `store check --repair` puts what it took out and cannot make anew; made when needed. */
 export const quarantineOf = (store: Store): string => join(store.root, "quarantine");
 /** Locked shared by users of the store, exclusively by whoever removes from it. */

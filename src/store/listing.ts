@@ -1,17 +1,16 @@
 /**
  * All of the index at once, for those who need every record: opening, hashing and parsing each entry takes most of the time of a list of
  * thousands. So what was read is kept in one file, with the stamps of what it was read from: while `index/` is as it was, nothing else is
- * looked at; else every entry is, and those are read that changed. That file is never the truth: gone, damaged or of another form, it is
- * as if nothing had been kept.
+ * looked at; else every entry is, and those are read that changed.
  */
-import { errnoOf, Failure } from "../base/failure.ts";
-import { replaceUnsynced } from "../base/files.ts";
+import { Failure } from "../base/failure.ts";
 import { type Log, silentLog } from "../base/log.ts";
-import { type FileStamp, isSameStamp, lookAtState, readStateFile } from "../base/state-file.ts";
+import { type FileStamp, isSameStamp, lookAtState } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { isSettled, keep, readKept, worthKeeping } from "./kept.ts";
 import { indexOf, listingOf, manifestsOf, recordPath, type Store } from "./layout.ts";
 import { decodeOrWarn, listIdsSync, readEntry, readManifestOf } from "./lookup.ts";
-import { decodeSelfChecking, encodeSelfChecking, isObject, type StoredRecord } from "./records.ts";
+import { isObject, type StoredRecord } from "./records.ts";
 
 /** What an entry of the index said, and when it need not be read again. */
 export interface IndexedImage {
@@ -48,15 +47,6 @@ export interface Index {
 
 /** Changes when what is kept means something else. */
 const form = 1;
-
-/** Bytes of the file: some 60,000 images. */
-const limit = 64 * 1024 * 1024;
-
-/** Images; the entries of fewer are read as fast as they are written. */
-const worthKeeping = 32;
-
-/** Milliseconds. What changed later than this may change again within the same tick of the clock, and show the same stamp. */
-const settling = 1000;
 
 /** Every whole record; a broken one is left out with a warning (LIST-1). */
 export function readIndex(store: Store, log: Log = silentLog): Index {
@@ -104,7 +94,7 @@ export async function compareManifests(
   const known = index.kept?.manifests;
   if (manifests !== undefined && known !== undefined && isSameStamp(manifests, known)) return [];
   const unsaid = index.images.map(({ record }) => record).filter((record) => !isManifestWhole(store, record));
-  await keep(store, index, unsaid.length === 0 ? manifests : undefined, log);
+  await keepListing(store, index, unsaid.length === 0 ? manifests : undefined, log);
   return unsaid;
 }
 
@@ -118,38 +108,23 @@ function isManifestWhole(store: Store, record: StoredRecord): boolean {
   }
 }
 
-/** Keeps what was read anew, when that spares the next reader enough (LIST-2). A store that cannot be written to stays as it is. */
+/** Keeps what was read anew, when that spares the next reader enough (LIST-2). */
 export async function keepIndex(store: Store, index: Index, log: Log = silentLog): Promise<void> {
-  if (index.kept === undefined) await keep(store, index, undefined, log);
+  if (index.kept === undefined) await keepListing(store, index, undefined, log);
 }
 
-async function keep(store: Store, index: Index, manifests: FileStamp | undefined, log: Log): Promise<void> {
+async function keepListing(store: Store, index: Index, manifests: FileStamp | undefined, log: Log): Promise<void> {
   const { images, broken, stamp, readAt } = index;
-  const isSettled = (time: FileStamp) => time.changedAt < readAt - settling;
   // An entry is only as old as the last change of its directory, but for its time of use, whose change touches the directory too.
-  if (images.length < worthKeeping || broken.length > 0 || stamp === undefined || !isSettled(stamp)) return;
-  const settled = manifests !== undefined && isSettled(manifests) ? manifests : undefined;
+  if (images.length < worthKeeping || broken.length > 0 || stamp === undefined || !isSettled(stamp, readAt)) return;
+  const settled = manifests !== undefined && isSettled(manifests, readAt) ? manifests : undefined;
   const listing: Listing = { form, index: stamp, manifests: settled, images };
-  try {
-    await replaceUnsynced(listingOf(store), encodeSelfChecking(listing));
-  } catch (error) {
-    // A disk that is full or only read, or somebody else's store: all that is lost is time.
-    if (!(error instanceof Failure) && errnoOf(error) === undefined) throw error;
-    log.debug(`what was read of the index is not kept: ${String(error)}`);
-  }
+  await keep(listingOf(store), listing, log);
 }
 
 function readListing(store: Store): Listing | undefined {
-  try {
-    const file = readStateFile(listingOf(store), limit);
-    const value = "problem" in file ? undefined : decodeSelfChecking(file.bytes);
-    // The digest tells that every byte is as this program wrote it, and the form that it was this one: what is inside needs no second look.
-    return isListing(value) ? value : undefined;
-  } catch (error) {
-    // A sick disk, or a digest over what is no JSON.
-    if (error instanceof Failure || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = readKept(listingOf(store));
+  return isListing(value) ? value : undefined;
 }
 
 function isListing(value: unknown): value is Listing {

@@ -14,7 +14,15 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
-import { ignoreMissing, ioFailure, readIfExists, tempBeside, writeAtomic } from "../../src/base/files.ts";
+import {
+  ignoreMissing,
+  ioFailure,
+  readIfExists,
+  removeAbandoned,
+  replaceUnsynced,
+  tempBeside,
+  writeAtomic,
+} from "../../src/base/files.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -67,6 +75,32 @@ describe("tempBeside", () => {
     const made = await tempBeside(join(directory, "a"));
     await made.handle.close();
     assert.deepEqual(readdirSync(directory).sort(), [young, basename(made.path), ...others].sort());
+  });
+});
+
+describe("what was left in a directory (DUR-5)", () => {
+  const before = new Date(Date.now() - 61 * 60 * 1000);
+  const leave = (name: string): void => {
+    writeFileSync(join(directory, name), "");
+    utimesSync(join(directory, name), before, before);
+  };
+
+  it("DUR-5: is looked for once, for whichever name is written", async () => {
+    leave(".b.0123456789ab.tmp");
+    await writeAtomic(join(directory, "a"), "");
+    leave(".a.0123456789ab.tmp");
+    for (const name of ["a", "b"]) await writeAtomic(join(directory, name), "");
+    assert.deepEqual(readdirSync(directory).sort(), [".a.0123456789ab.tmp", "a", "b"]);
+    await removeAbandoned(join(directory, "a"));
+    assert.deepEqual(readdirSync(directory).sort(), ["a", "b"]);
+  });
+
+  it("DUR-5: is the sweep's where replaceUnsynced writes", async () => {
+    leave(".a.0123456789ab.tmp");
+    await replaceUnsynced(join(directory, "a"), "text");
+    assert.deepEqual(readdirSync(directory).sort(), [".a.0123456789ab.tmp", "a"]);
+    await assert.rejects(replaceUnsynced(join(directory, "."), "x"));
+    assert.equal(readdirSync(directory).length, 2);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Images for tests of the store, without an archive where none is read. */
 import { createHash } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -7,8 +8,9 @@ import { pack } from "tar-stream";
 import { extractArchive } from "../../src/image/extract.ts";
 import { type ImageID, imageID } from "../../src/schema/image-id.ts";
 import { beginImport, type OnStep } from "../../src/store/blobs.ts";
-import type { Store } from "../../src/store/layout.ts";
-import type { ImageRecord, Vouching } from "../../src/store/records.ts";
+import { manifestPath, recordPath, type Store } from "../../src/store/layout.ts";
+import { readRecordSync } from "../../src/store/lookup.ts";
+import { encodeSelfChecking, type ImageRecord, type StoredRecord, type Vouching } from "../../src/store/records.ts";
 
 /** An image ID that stands for `name`. */
 export function fakeId(name: string): ImageID {
@@ -136,4 +138,24 @@ export async function importReal(store: Store, image: FakeImage): Promise<ImageR
 
 async function* chunksOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+}
+
+/** `count` images, whose entries are copies of one that is imported. */
+export async function fillStore(store: Store, count: number): Promise<void> {
+  const { id } = await importImage(store, { name: "example.com/first" });
+  const first = readRecordSync(store, id);
+  if (first === undefined) throw new Error("what was imported is not there");
+  const manifest = readFileSync(manifestPath(store, id));
+  for (let index = 1; index < count; index += 1) {
+    const copy = { ...first, id: fakeId(`copy ${index}`), name: `example.com/copy-${index}` };
+    putRecord(store, copy);
+    writeFileSync(manifestPath(store, copy.id), manifest);
+  }
+}
+
+/** As an import does: written beside, renamed. */
+export function putRecord(store: Store, record: StoredRecord): void {
+  const beside = join(store.root, "beside");
+  writeFileSync(beside, encodeSelfChecking(record));
+  renameSync(beside, recordPath(store, record.id));
 }

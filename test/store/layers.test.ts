@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { describe, it, type TestContext } from "node:test";
-import { planTree, treeIdOfSync } from "../../src/store/layers.ts";
-import { openStore, type Store } from "../../src/store/layout.ts";
-import { findImageSync } from "../../src/store/lookup.ts";
+import { openPlanner, planTree, treeIdOfSync } from "../../src/store/layers.ts";
+import { indexOf, manifestPath, openStore, type Store } from "../../src/store/layout.ts";
+import { findImageSync, listRecordsSync } from "../../src/store/lookup.ts";
 import { fails } from "../helpers/failures.ts";
 import { fakeId, importImage, sha512 } from "../helpers/images.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
@@ -45,6 +46,22 @@ describe("the tree of an image", () => {
     );
     assert.match(treeId, /^deps-sha512-[0-9a-f]{128}$/);
     assert.equal(treeIdOfSync(store, a.id), treeId);
+  });
+
+  it("is the same from an index that was read, of which nothing is read again, nor a manifest twice", async (t) => {
+    const store = await newStore(t);
+    const base = await importImage(store, { name: "example.com/base" });
+    const dependencies = [{ imageName: base.name }];
+    const one = await importImage(store, { name: "example.com/one", dependencies });
+    const other = await importImage(store, { name: "example.com/other", dependencies });
+    const expected = [one, other].map(({ id }) => planTree(store, id));
+    const planner = openPlanner(store, listRecordsSync(store));
+    rmSync(indexOf(store), { recursive: true });
+    const first = planner.plan(one.id);
+    rmSync(manifestPath(store, base.id));
+    assert.deepEqual([first, planner.plan(other.id)], expected);
+    assert.equal(planner.treeId(base.id), base.id);
+    assert.throws(() => planner.plan(fakeId("missing")), fails("NOT_FOUND"));
   });
 
   it("changes when a dependency means a newer image", async (t) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -9,31 +9,15 @@ import { listingOf, manifestPath, openStore, recordPath, type Store } from "../.
 import { compareManifests, type Index, keepIndex, readIndex } from "../../src/store/listing.ts";
 import { listRecordsSync, readRecordSync } from "../../src/store/lookup.ts";
 import { encodeSelfChecking, type StoredRecord } from "../../src/store/records.ts";
-import { fakeId, importImage, sha512 } from "../helpers/images.ts";
+import { fakeId, fillStore, importImage, putRecord as put, sha512 } from "../helpers/images.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
 const count = 40;
 
-/** A store of many images, whose entries are copies of one that was imported. */
 async function fill(t: TestContext): Promise<{ readonly store: Store; readonly records: readonly StoredRecord[] }> {
   const store = await openStore(await temporaryDirectory(t));
-  const { id } = await importImage(store, { name: "example.com/first" });
-  const first = readRecordSync(store, id);
-  assert.ok(first !== undefined);
-  const manifest = readFileSync(manifestPath(store, id));
-  for (let index = 1; index < count; index += 1) {
-    const copy = { ...first, id: fakeId(`copy ${index}`), name: `example.com/copy-${index}` };
-    put(store, copy);
-    writeFileSync(manifestPath(store, copy.id), manifest);
-  }
+  await fillStore(store, count);
   return { store, records: listRecordsSync(store) };
-}
-
-/** As an import does: written beside, renamed. */
-function put(store: Store, record: StoredRecord): void {
-  const beside = `${store.root}/beside`;
-  writeFileSync(beside, encodeSelfChecking(record));
-  renameSync(beside, recordPath(store, record.id));
 }
 
 /** Reads as if the index had not been changed for long. */
