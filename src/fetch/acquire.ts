@@ -17,10 +17,12 @@ import {
   digestWith,
   download,
   isAbsent,
+  madeOf,
   notThere,
   statusFailure,
   tooLong,
   type Witness,
+  type Witnessing,
 } from "./download.ts";
 import type { Place } from "./locate.ts";
 
@@ -65,11 +67,11 @@ export async function acquireArchive(
   place: Place,
   staging: Staging,
   options: AcquireOptions,
-  witness: Witness | undefined,
+  witness: Witnessing,
   conditions?: Readonly<Record<string, string>>,
 ): Promise<Acquired | Downloaded | { readonly unchanged: HttpResponse }> {
   return place.kind === "file"
-    ? await copyArchive(place, staging, options, witness)
+    ? await copyArchive(place, staging, options, await madeOf(witness))
     : await download(place.url, staging, options, witness, conditions);
 }
 

@@ -43,6 +43,12 @@ export interface Witness {
   readonly sha512?: (() => string) | undefined;
 }
 
+/** One may be made only when bytes come: it is costly, and nothing comes of what did not change. */
+export type Witnessing = Witness | (() => Promise<Witness>) | undefined;
+
+export const madeOf = async (witness: Witnessing): Promise<Witness | undefined> =>
+  typeof witness === "function" ? await witness() : witness;
+
 export interface Downloaded extends Acquired {
   /** The answer, whose headers may be kept. */
   readonly response: HttpResponse;
@@ -64,7 +70,7 @@ export async function download(
   url: string,
   staging: Staging,
   options: AcquireOptions,
-  witness: Witness | undefined,
+  witnessing: Witnessing,
   conditions: Readonly<Record<string, string>> = {},
 ): Promise<Downloaded | { readonly unchanged: HttpResponse }> {
   const first = await begin(url, staging, options, conditions);
@@ -72,6 +78,7 @@ export async function download(
     first.discard();
     return { unchanged: first };
   }
+  const witness = await madeOf(witnessing);
   return await withProgress(options.log, `fetching ${url}`, (tell) =>
     downloadRest(first, staging, options, witness, tell),
   );

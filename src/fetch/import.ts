@@ -17,6 +17,7 @@ import { type Acquired, type AcquireOptions, type Downloaded, notThere, where } 
 import type { Location, Place } from "./locate.ts";
 import { requireMatch } from "./match.ts";
 import { type PendingImage, pendingImage } from "./pending.ts";
+import { type Recalled, recallSigners, rememberVerdict } from "./recall.ts";
 import { isSettled, storedDependencies } from "./stored.ts";
 import { unpack } from "./unpack.ts";
 import { chooseWay } from "./way.ts";
@@ -90,7 +91,7 @@ async function takeShared(
   place: Place,
   wanted: WantedImage,
   options: ImportOptions,
-  signature: Early | undefined,
+  signature: Early | "later" | undefined,
 ): Promise<PendingImage> {
   options.answers?.noteShortcut();
   try {
@@ -108,7 +109,7 @@ async function importCopy(
   place: Place,
   wanted: WantedImage,
   options: ImportOptions,
-  signature: Early | undefined,
+  signature: Early | "later" | undefined,
 ): Promise<PendingImage> {
   const staging = await beginImport(options.store);
   try {
@@ -144,22 +145,25 @@ async function finishImport(
 async function takeStored(
   wanted: WantedImage,
   options: ImportOptions,
-  early: Early | undefined,
+  early: Early | "later" | undefined,
   record: ImageRecord,
 ): Promise<PendingImage> {
   const { store, log, answers } = options;
   const signature = early === "later" ? await signatureNow(wanted, options) : early;
+  const recalled = signature?.recalled?.archive === record.archive.sha512 ? signature.recalled : undefined;
+  const check = signature && recalled === undefined ? await signature.check() : undefined;
   try {
-    for await (const chunk of readArchiveBlob(store, record)) signature?.check.update(chunk);
+    for await (const chunk of readArchiveBlob(store, record)) check?.update(chunk);
   } catch (error) {
     log.warn(`the stored archive of ${record.name} is damaged; it is fetched again`);
     answers?.rotten.add(record.archive.sha512);
     answers?.noteShortcut();
     throw error;
   }
-  const signers = (await signature?.check.finish(wanted.named?.name ?? record.name)) ?? [];
+  const signers = recalled?.signers ?? (await check?.finish(wanted.named?.name ?? record.name)) ?? [];
   if (wanted.named !== undefined) requireMatch(record, wanted.named);
   if (isSettled(store, record, signers, wanted.named)) {
+    await rememberVerdict(record.archive.sha512, await check?.verdict(), options);
     const commit = async (): Promise<ImageRecord> => {
       touchImage(store, record.id);
       return record;
@@ -167,15 +171,21 @@ async function takeStored(
     const dependencies = await storedDependencies(store, record);
     return { record, dependencies, commit, abandon: async () => {} };
   }
-  const again = signature && { bytes: signature.bytes, check: await begin(signature.bytes, wanted, options) };
+  const again = signature && (await verifiable(signature.bytes, wanted, options));
   return await importCopy({ kind: "file", path: blobPath(store, record.archive.sha512) }, wanted, options, again);
 }
 
-/** A signature that could count, or `later`. */
-type Early = { readonly bytes: Buffer; readonly check: SignatureCheck } | "later";
+/** A signature that could count. */
+interface Early {
+  readonly bytes: Buffer;
+  /** A new one, which has seen nothing of the archive. */
+  check(): Promise<SignatureCheck>;
+  /** Of the same signature before: it could count then, so it can now. */
+  readonly recalled?: Recalled | undefined;
+}
 
 /** Nothing of an image is downloaded that nobody trusted could have signed. */
-async function signatureFirst(wanted: WantedImage, options: ImportOptions): Promise<Early> {
+async function signatureFirst(wanted: WantedImage, options: ImportOptions): Promise<Early | "later"> {
   const { location, named } = wanted;
   const bytes = await acquireSignature(location.signature, options);
   if (bytes === "later") return bytes;
@@ -183,7 +193,15 @@ async function signatureFirst(wanted: WantedImage, options: ImportOptions): Prom
     if (!(await isThere(location.image, options))) throw notThere(location.image, named?.name);
     throw missing(wanted);
   }
-  return { bytes, check: await begin(bytes, wanted, options) };
+  const recalled = await recallSigners(bytes, named?.name, location.image, options);
+  if (recalled === undefined) return await verifiable(bytes, wanted, options);
+  return { bytes, recalled, check: () => begin(bytes, wanted, options) };
+}
+
+/** @throws Failure KEY_UNTRUSTED when nobody who is trusted could have made it */
+async function verifiable(bytes: Buffer, wanted: WantedImage, options: ImportOptions): Promise<Early> {
+  const first = await begin(bytes, wanted, options);
+  return { bytes, check: async () => first };
 }
 
 async function begin(bytes: Buffer, wanted: WantedImage, options: ImportOptions): Promise<SignatureCheck> {
@@ -223,24 +241,27 @@ async function acquire(
   image: Place,
   wanted: WantedImage,
   options: ImportOptions,
-  signature: Early | undefined,
+  signature: Early | "later" | undefined,
   staging: Staging,
   conditional: Readonly<Record<string, string>> | undefined,
 ): Promise<Taken | { readonly unchanged: HttpResponse }> {
   const early = signature === "later" ? undefined : signature;
-  const acquired = await acquireArchive(image, staging, options, early?.check, conditional);
+  let check: SignatureCheck | undefined;
+  const witness = early && (async () => (check = await early.check()));
+  const acquired = await acquireArchive(image, staging, options, witness, conditional);
   if ("unchanged" in acquired) return acquired;
-  if (signature !== "later") return { ...early, acquired };
-  const { check, bytes } = await signatureNow(wanted, options);
-  for await (const chunk of stagedBytes(staging.archive)) check.update(chunk);
-  return { check, bytes, acquired };
+  if (signature !== "later") return { ...(early && check && { check, bytes: early.bytes }), acquired };
+  const late = await signatureNow(wanted, options);
+  const lateCheck = await late.check();
+  for await (const chunk of stagedBytes(staging.archive)) lateCheck.update(chunk);
+  return { check: lateCheck, bytes: late.bytes, acquired };
 }
 
 /** The server makes the signature when the image is asked for (rkt-and-appc.md 4.6); it is asked once more. */
-async function signatureNow(wanted: WantedImage, options: ImportOptions): Promise<Exclude<Early, "later">> {
+async function signatureNow(wanted: WantedImage, options: ImportOptions): Promise<Early> {
   const bytes = await acquireSignature(wanted.location.signature, options);
   if (bytes === undefined || bytes === "later") throw missing(wanted);
-  return { bytes, check: await begin(bytes, wanted, options) };
+  return await verifiable(bytes, wanted, options);
 }
 
 /** Trust is by name: the one asked for (which the manifest must then have), else the manifest's own. */

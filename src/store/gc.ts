@@ -13,6 +13,7 @@ import { listNames, shelvesOf } from "./lookup.ts";
 import { sweepNewest } from "./newest.ts";
 import type { StoredRecord } from "./records.ts";
 import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
+import { sweepVerdicts } from "./verdicts.ts";
 
 export interface Swept {
   readonly trees: readonly string[];
@@ -48,6 +49,7 @@ export async function sweepStore(
   const trees = roots === "unknown" ? [] : await sweepTrees(store, roots, records);
   const archives = new Set(records.map((record) => record.archive.sha512));
   const blobs = await sweepBlobs(store, archives);
+  await sweepVerdicts(store, archives);
   const ids = records.map((record) => record.id);
   await sweepDirectory(store, manifestsOf(store), new Set(ids));
   await sweepDirectory(store, indexOf(store), new Set(ids.map((id) => `${id}.json`)));

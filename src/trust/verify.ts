@@ -17,6 +17,7 @@ import type { Keystore, TrustedKey } from "./keystore.ts";
 import { loadOpenpgp, type OpenPGP } from "./openpgp.ts";
 import { digestName } from "./policy.ts";
 import { type NamedSignature, readSignatureFile } from "./signature.ts";
+import { questionOf, type TimedPacket, type Verdict, verdictOf } from "./verdict.ts";
 
 export interface Signer {
   /** Of the trusted (primary) key. */
@@ -39,6 +40,8 @@ export interface SignatureCheck {
   readonly sha512?: (() => string) | undefined;
   /** The five checks of spec/trust.md for the image called `name`. @throws Failure KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID */
   finish(name: string): Promise<readonly Signer[]>;
+  /** What finish said, for the same question of later (TRUST-27); undefined until it has. */
+  verdict(): Promise<Verdict | undefined>;
 }
 
 /**
@@ -56,6 +59,7 @@ export async function beginVerification(
   const early = onlyTrusted(signatures, await keystore.keysFor(options.name), options.name);
   const hashes = hashesFor(early);
   const sha512 = hashes.get("sha512");
+  let verdict: (() => Promise<Verdict>) | undefined;
   return {
     update(chunk) {
       for (const hash of hashes.values()) hash.update(chunk);
@@ -64,9 +68,26 @@ export async function beginVerification(
     async finish(name) {
       const candidates = await keystore.keysFor(name); // 1 the keys trusted for this name, by whole path components
       const trusted = onlyTrusted(signatures, candidates, name); // 2 signatures that name one of them by full fingerprint
-      return await verifySigners(openpgp, trusted, hashes, options);
+      const signers = await verifySigners(openpgp, trusted, hashes, options);
+      const question = questionOf(signature, name, candidates);
+      verdict = async () => verdictOf(question, signers, await packetsOf(openpgp, trusted), options.now);
+      return signers;
     },
+    verdict: async () => await verdict?.(),
   };
+}
+
+/** All that tell of a time that the checks looked at. */
+async function packetsOf(openpgp: OpenPGP, trusted: readonly Trusted[]): Promise<readonly TimedPacket[]> {
+  const packets: TimedPacket[] = [];
+  for (const { signature, copies } of trusted) {
+    packets.push(signature.packet);
+    for (const { armored } of copies) {
+      const key: readonly object[] = (await parsePublicKey(openpgp, armored)).toPacketList();
+      packets.push(...key);
+    }
+  }
+  return packets;
 }
 
 /** A signature and the copies of the key it names: the same key can be trusted in several places. */
