@@ -50,10 +50,12 @@ export async function findKeys(
   locations: readonly string[],
   signal?: AbortSignal,
 ): Promise<readonly KeyCandidate[]> {
-  const places = locations.length > 0 ? locations : await discoverKeys(settings, scope, signal);
+  const places: readonly KeyPlace[] =
+    locations.length > 0 ? locations.map((location) => ({ location })) : await discoverKeys(settings, scope, signal);
   const candidates = new Map<string, KeyCandidate>();
-  for (const location of places) {
-    for (const { info, armored } of await readKeyFile(await load(settings, location, signal))) {
+  for (const place of places) {
+    const { location } = place;
+    for (const { info, armored } of await readKeyFile(await load(settings, place, signal))) {
       if (info.hasSecret) {
         throw new Failure("KEY_INVALID", `${location} holds a secret key; trust needs the public one`, {
           subject: location,
@@ -66,11 +68,18 @@ export async function findKeys(
   return [...candidates.values()];
 }
 
+interface KeyPlace {
+  /** A file or URL. */
+  readonly location: string;
+  /** A page of the Internet named it: it must not be in a private network (T-D03). */
+  readonly isGuarded?: boolean;
+}
+
 async function discoverKeys(
   settings: Settings,
   scope: TrustScope,
   signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
+): Promise<readonly KeyPlace[]> {
   if (scope === "root") {
     throw new Failure("USAGE", "keys for all images cannot be discovered; name a file or URL", {
       hint: "perigee trust --root KEYFILE",
@@ -78,7 +87,8 @@ async function discoverKeys(
   }
   const options = { insecureHttp: settings.insecure.has("pubkey"), wanted: "keys", signal } as const;
   const discovery = await discover(await settings.http(), scope.prefix, [], options);
-  if (discovery.keys.length > 0) return discovery.keys;
+  const isGuarded = discovery.guarded.keys;
+  if (discovery.keys.length > 0) return discovery.keys.map((location) => ({ location, isGuarded }));
   if (discovery.attempts.some(({ failure }) => failure !== undefined)) throw discoveryFailure(scope.prefix, discovery);
   throw new Failure("DISCOVERY_FAILED", `no keys are announced for ${scope.prefix}`, {
     subject: scope.prefix,
@@ -87,7 +97,11 @@ async function discoverKeys(
   });
 }
 
-async function load(settings: Settings, location: string, signal: AbortSignal | undefined): Promise<Buffer> {
+async function load(
+  settings: Settings,
+  { location, isGuarded }: KeyPlace,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(location)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     return await readKeyBytes(location);
@@ -98,7 +112,7 @@ async function load(settings: Settings, location: string, signal: AbortSignal | 
       hint: scheme === "http" ? "--insecure-options=http,pubkey allows it; compare the fingerprint then" : undefined,
     });
   }
-  const response = await (await settings.http()).get(location, { signal });
+  const response = await (await settings.http()).get(location, { isGuarded, signal });
   if (response.status === 200) return await response.bytes(keyFileLimit);
   response.discard();
   if (!isAbsent(response.status)) throw statusFailure(response);

@@ -37,7 +37,7 @@ const blockSize = 1024 * 1024;
  */
 export async function acquireSignature(place: Place, options: AcquireOptions): Promise<Buffer | "later" | undefined> {
   if (place.kind === "file") return await readIfExists(place.path, signatureLimit);
-  const document = await getDocument(place.url, { ...options, limit: signatureLimit });
+  const document = await getDocument(place.url, { ...options, isGuarded: place.isGuarded, limit: signatureLimit });
   if (document.status === 200) return document.bytes;
   if (document.status === 202) return "later";
   if (isAbsent(document.status)) return undefined;
@@ -53,7 +53,8 @@ export async function isThere(place: Place, options: AcquireOptions): Promise<bo
     );
   }
   const { insecureHttp, signal } = options;
-  const response = await (await options.http()).get(place.url, { method: "HEAD", insecureHttp, signal });
+  const { url, isGuarded } = place;
+  const response = await (await options.http()).get(url, { method: "HEAD", insecureHttp, isGuarded, signal });
   response.discard();
   return !isAbsent(response.status);
 }
@@ -72,7 +73,7 @@ export async function acquireArchive(
 ): Promise<Acquired | Downloaded | { readonly unchanged: HttpResponse }> {
   return place.kind === "file"
     ? await copyArchive(place, staging, options, await madeOf(witness))
-    : await download(place.url, staging, options, witness, conditions);
+    : await download(place, staging, options, witness, conditions);
 }
 
 /** The archive's bytes once more, from the descriptor they were hashed from. */

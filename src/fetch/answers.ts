@@ -44,9 +44,10 @@ export function openAnswers(store: Store, now: () => Date, previous?: Answers): 
       const lastModified = response.header("last-modified");
       const maxAge = maxAgeOf(control, response.header("age"));
       // Which image it is is worth knowing without them too: for those who wait while it is fetched (DOWNLOAD-4).
+      const { isPublic } = response;
       const isOfUse = what.image !== undefined || etag !== undefined || lastModified !== undefined || maxAge > 0;
       if (!isOfUse || (what.body?.length ?? 0) > largestKept) return;
-      await keepAnswer(store, { url, etag, lastModified, at: now().toISOString(), maxAge, ...what });
+      await keepAnswer(store, { url, etag, lastModified, at: now().toISOString(), maxAge, isPublic, ...what });
     },
     noteShortcut: () => {
       isShort = true;
@@ -75,6 +76,7 @@ export interface DocumentRequest {
   /** Bytes. */
   readonly limit: number;
   readonly insecureHttp: boolean;
+  readonly isGuarded?: boolean | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Nothing is kept, nothing recalled when absent. */
   readonly answers?: Answers | undefined;
@@ -87,31 +89,36 @@ export interface Document {
   readonly bytes: Buffer;
   /** After redirects. */
   readonly url: string;
+  /** As HttpResponse has it. */
+  readonly isPublic: boolean;
 }
 
 /** A small document, from before where that is allowed. @throws Failure as HttpClient.get, LIMIT_EXCEEDED */
 export async function getDocument(url: string, request: DocumentRequest): Promise<Document> {
-  const { http, limit, insecureHttp, headers = {}, answers, signal } = request;
+  const { http, limit, insecureHttp, isGuarded, headers = {}, answers, signal } = request;
   const kept = answers?.recall(url);
   const body = kept?.answer.body === undefined ? undefined : Buffer.from(kept.answer.body, "base64");
   if (kept?.isFresh && body !== undefined) {
     answers?.noteShortcut();
-    return { status: 200, bytes: body, url };
+    // Where it came from is not known of what was kept before that was noted.
+    return { status: 200, bytes: body, url, isPublic: kept.answer.isPublic ?? true };
   }
   const asked = kept === undefined || body === undefined ? {} : conditions(kept.answer);
-  const response = await (await http()).get(url, { headers: { ...headers, ...asked }, insecureHttp, signal });
+  const options = { headers: { ...headers, ...asked }, insecureHttp, isGuarded, signal };
+  const response = await (await http()).get(url, options);
+  const { isPublic } = response;
   if (response.status === 304 && kept !== undefined && body !== undefined) {
     response.discard();
     await answers?.keep(url, revalidated(response, kept.answer), { body: kept.answer.body });
-    return { status: 200, bytes: body, url: response.url };
+    return { status: 200, bytes: body, url: response.url, isPublic };
   }
   if (response.status !== 200) {
     response.discard();
-    return { status: response.status, bytes: Buffer.alloc(0), url: response.url };
+    return { status: response.status, bytes: Buffer.alloc(0), url: response.url, isPublic };
   }
   const bytes = await response.bytes(limit);
   await answers?.keep(url, response, { body: bytes.toString("base64") });
-  return { status: 200, bytes, url: response.url };
+  return { status: 200, bytes, url: response.url, isPublic };
 }
 
 /** A 304 repeats only what changed: what it leaves out holds on, but the age begins anew. */

@@ -25,6 +25,8 @@ export interface Discovery {
   readonly endpoints: readonly Endpoint[];
   readonly keys: readonly string[];
   readonly attempts: readonly Attempt[];
+  /** Whether a server of the Internet named them: then they must not be in a private network (T-D03). */
+  readonly guarded: Readonly<Record<"endpoints" | "keys", boolean>>;
 }
 
 export interface DiscoverOptions {
@@ -45,11 +47,14 @@ interface Search {
   readonly policy: UrlPolicy;
   endpoints: readonly Endpoint[] | undefined;
   keys: readonly string[] | undefined;
+  readonly guarded: Record<"endpoints" | "keys", boolean>;
 }
 
 interface Answer {
   readonly attempt: Attempt;
   readonly tags?: DiscoveryTags | undefined;
+  /** The page came from a server of the Internet. */
+  readonly isPublic?: boolean | undefined;
   /** The host itself did not answer: its other paths will not either. */
   readonly isUnreachable?: boolean | undefined;
 }
@@ -75,6 +80,7 @@ export async function discover(
     policy: options,
     endpoints: options.wanted === "keys" ? [] : undefined,
     keys: options.wanted === "endpoints" ? [] : undefined,
+    guarded: { endpoints: false, keys: false },
   };
   const attempts: Attempt[] = [];
   const schemes = new Set(options.insecureHttp ? ["https", "http"] : ["https"]);
@@ -82,7 +88,7 @@ export async function discover(
     attempts.push(...(await visit(http, path, schemes, search, options)));
     if (schemes.size === 0 || (search.endpoints !== undefined && search.keys !== undefined)) break;
   }
-  return { endpoints: search.endpoints ?? [], keys: search.keys ?? [], attempts };
+  return { endpoints: search.endpoints ?? [], keys: search.keys ?? [], attempts, guarded: search.guarded };
 }
 
 /** Asks one path, over http only what https did not answer (DISC-13); a scheme the host does not answer on leaves `schemes`. */
@@ -96,7 +102,7 @@ async function visit(
   const attempts: Attempt[] = [];
   for (const scheme of schemes) {
     const answer = await ask(http, `${scheme}://${path}?ac-discovery=1`, options);
-    if (answer.tags !== undefined) return [...attempts, take(search, answer.attempt.url, answer.tags)];
+    if (answer.tags !== undefined) return [...attempts, take(search, answer, answer.tags)];
     if (answer.isUnreachable) schemes.delete(scheme);
     attempts.push(answer.attempt);
   }
@@ -148,7 +154,8 @@ async function ask(http: HttpClient, url: string, { insecureHttp, answers, signa
       signal,
     });
     if (page.status !== 200) return { attempt: { url, ...outcomeOf(page.status, url) } };
-    return { attempt: { url, outcome: "", kind: "found" }, tags: await readDiscoveryTags(page.bytes.toString("utf8")) };
+    const tags = await readDiscoveryTags(page.bytes.toString("utf8"));
+    return { attempt: { url, outcome: "", kind: "found" }, tags, isPublic: page.isPublic };
   } catch (error) {
     return refused(error, url);
   }
@@ -181,18 +188,20 @@ function sameHost(a: string, b: string): boolean {
 }
 
 /** Takes from a page what is still looked for. */
-function take(search: Search, url: string, tags: DiscoveryTags): Attempt {
+function take(search: Search, { attempt: { url }, isPublic = false }: Answer, tags: DiscoveryTags): Attempt {
   const said: string[] = [];
   let isFound = false;
   if (search.endpoints === undefined) {
     const { endpoints, problems } = endpointsOf(search, tags);
     if (endpoints.length > 0) search.endpoints = endpoints;
+    search.guarded.endpoints = isPublic;
     isFound ||= endpoints.length > 0;
     said.push(summary("ac-discovery", endpoints.length, problems, search.name));
   }
   if (search.keys === undefined) {
     const { keys, problems } = keysOf(search, tags);
     if (keys.length > 0) search.keys = keys;
+    search.guarded.keys = isPublic;
     isFound ||= keys.length > 0;
     said.push(summary("ac-discovery-pubkeys", keys.length, problems, search.name));
   }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type Log, type Tell, withProgress } from "../base/log.ts";
-import type { HttpClient, HttpResponse } from "../http/client.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../http/client.ts";
 import type { Staging } from "../store/blobs.ts";
 import type { Answers } from "./answers.ts";
 import { writeBlocks } from "./blocks.ts";
@@ -67,28 +67,31 @@ interface Received {
  * @throws Failure NOT_FOUND, NOT_AUTHORISED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, LIMIT_EXCEEDED, DISK_FULL, INTERRUPTED
  */
 export async function download(
-  url: string,
+  { url, isGuarded }: Extract<Place, { kind: "url" }>,
   staging: Staging,
   options: AcquireOptions,
   witnessing: Witnessing,
   conditions: Readonly<Record<string, string>> = {},
 ): Promise<Downloaded | { readonly unchanged: HttpResponse }> {
-  const first = await begin(url, staging, options, conditions);
+  const asking: Asking = { ...options, isGuarded };
+  const first = await begin(url, staging, asking, conditions);
   if (first.status === 304) {
     first.discard();
     return { unchanged: first };
   }
   const witness = await madeOf(witnessing);
   return await withProgress(options.log, `fetching ${url}`, (tell) =>
-    downloadRest(first, staging, options, witness, tell),
+    downloadRest(first, staging, asking, witness, tell),
   );
 }
+
+type Asking = AcquireOptions & Pick<HttpRequest, "isGuarded">;
 
 /** All that `first` begins, over as many answers as it takes. */
 async function downloadRest(
   first: HttpResponse,
   staging: Staging,
-  options: AcquireOptions,
+  options: Asking,
   witness: Witness | undefined,
   tell: Tell,
 ): Promise<Downloaded> {
@@ -118,19 +121,18 @@ async function downloadRest(
 async function begin(
   url: string,
   staging: Staging,
-  options: AcquireOptions,
+  options: Asking,
   conditions: Readonly<Record<string, string>>,
 ): Promise<HttpResponse> {
-  const { http, insecureHttp, signal, answers } = options;
   if (staging.partial !== undefined) {
     const response = await request(url, options, rangeOf(staging.partial));
     if (response.status === 200 || isRestOf(response, staging.partial)) {
-      if (response.status === 206) answers?.noteShortcut();
+      if (response.status === 206) options.answers?.noteShortcut();
       return response;
     }
     response.discard();
   }
-  const response = await (await http()).get(url, { headers: conditions, insecureHttp, signal });
+  const response = await request(url, options, conditions);
   if (response.status === 200 || (response.status === 304 && Object.keys(conditions).length > 0)) return response;
   response.discard();
   throw isAbsent(response.status) ? notThere({ kind: "url", url }) : statusFailure(response);
@@ -140,10 +142,10 @@ type Part = NonNullable<Staging["partial"]>;
 
 async function request(
   url: string,
-  { http, insecureHttp, signal }: AcquireOptions,
+  { http, insecureHttp, isGuarded, signal }: Asking,
   headers: Readonly<Record<string, string>>,
 ) {
-  return await (await http()).get(url, { headers, insecureHttp, signal });
+  return await (await http()).get(url, { headers, insecureHttp, isGuarded, signal });
 }
 
 function rangeOf({ size, validator }: Part): Readonly<Record<string, string>> {
@@ -151,7 +153,7 @@ function rangeOf({ size, validator }: Part): Readonly<Record<string, string>> {
 }
 
 /** More of what is being received. The bytes before were seen by the digest, so another version cannot begin anew here. */
-async function rest(url: string, options: AcquireOptions, part: Part): Promise<HttpResponse> {
+async function rest(url: string, options: Asking, part: Part): Promise<HttpResponse> {
   const response = await request(url, options, rangeOf(part));
   if (isRestOf(response, part)) return response;
   response.discard();

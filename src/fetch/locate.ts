@@ -6,7 +6,14 @@ import type { Answers } from "./answers.ts";
 import { discover, discoveryFailure } from "./discover.ts";
 import type { Reference } from "./reference.ts";
 
-export type Place = { readonly kind: "url"; readonly url: string } | { readonly kind: "file"; readonly path: string };
+export type Place =
+  | {
+      readonly kind: "url";
+      readonly url: string;
+      /** A page of the Internet named it, not the user: it must not be in a private network (T-D03). */
+      readonly isGuarded?: boolean | undefined;
+    }
+  | { readonly kind: "file"; readonly path: string };
 
 /** Where an image and its detached signature are. */
 export interface Location {
@@ -52,9 +59,10 @@ async function locateName(
     signal,
   });
   if (discovery.endpoints.length === 0) throw discoveryFailure(name, discovery);
+  const isGuarded = discovery.guarded.endpoints;
   return discovery.endpoints.slice(0, maxMirrors).map((endpoint) => ({
-    image: { kind: "url", url: endpoint.image },
-    signature: { kind: "url", url: endpoint.signature },
+    image: { kind: "url", url: endpoint.image, isGuarded },
+    signature: { kind: "url", url: endpoint.signature, isGuarded },
   }));
 }
 

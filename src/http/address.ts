@@ -1,6 +1,6 @@
 /**
- * Which addresses are everybody's and which are of this machine, its networks or its provider, where a stranger's redirect must not
- * lead (T-D03). Pure.
+ * Which addresses are everybody's and which are of this machine, its networks or its provider, where a stranger's redirect or
+ * page must not lead (T-D03). Pure.
  */
 import { BlockList, isIP } from "node:net";
 

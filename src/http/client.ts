@@ -1,15 +1,13 @@
 /** The one HTTP client. GET and HEAD only; https unless told; redirects, limits, deadlines, --ca-file, --connect-to. */
-import { X509Certificate } from "node:crypto";
 import type { Agent } from "node:http";
 import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import type * as nodeFetch from "node-fetch";
 import { errnoOf, Failure } from "../base/failure.ts";
-import { readIfExists } from "../base/files.ts";
-import type { Log } from "../base/log.ts";
 import { isPrivateAddress } from "./address.ts";
 import { type Agents, createAgents } from "./agent.ts";
 import { authorise, type Credentials, type CredentialsByHost, credentialsFor } from "./authorisation.ts";
+import { type AuthorityFiles, readAuthorities } from "./authorities.ts";
 import { readBody, wholeBody } from "./body.ts";
 import { interrupted, requestFailure, timeout } from "./errors.ts";
 import { type Proxies, proxyFor, tunnelThrough } from "./proxy.ts";
@@ -31,10 +29,7 @@ export interface Deadlines {
   readonly document: number;
 }
 
-export interface HttpOptions {
-  readonly caFiles: readonly string[];
-  /** As caFiles, but a file that cannot be read is only warned about (NODE_EXTRA_CA_CERTS). */
-  readonly extraCaFiles?: readonly string[] | undefined;
+export interface HttpOptions extends AuthorityFiles {
   readonly connectTo: readonly ConnectTo[];
   readonly insecureTls: boolean;
   readonly insecureHttp: boolean;
@@ -47,7 +42,6 @@ export interface HttpOptions {
   readonly deadlines?: Deadlines | undefined;
   /** The resolver; the system's when absent. */
   readonly lookup?: LookupFunction | undefined;
-  readonly log: Log;
 }
 
 export interface HttpRequest {
@@ -55,6 +49,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** For this request instead of the client's. */
   readonly insecureHttp?: boolean | undefined;
+  /** A server of the Internet named the URL: it must not lead into a private network (T-D03). */
+  readonly isGuarded?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -64,6 +60,8 @@ export interface HttpResponse {
   readonly url: string;
   /** Before redirects. */
   readonly asked: string;
+  /** It came from a server of the Internet, or one redirected to it: what it names must not lead into a private network either (T-D03). */
+  readonly isPublic: boolean;
   header(name: string): string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
   /** Reads the whole body. @throws Failure LIMIT_EXCEEDED */
@@ -130,57 +128,25 @@ async function open(options: HttpOptions): Promise<Connections> {
   return { fetch, agents, options, deadlines, asked: new Set(), tunnels: new Map() };
 }
 
-async function readAuthorities({ caFiles, extraCaFiles = [], log }: HttpOptions): Promise<readonly string[]> {
-  const authorities: string[] = [];
-  for (const path of caFiles) authorities.push(...(await readCertificates(path)));
-  for (const path of extraCaFiles) {
-    try {
-      authorities.push(...(await readCertificates(path)));
-    } catch (error) {
-      log.warn(`certificates ignored: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  return authorities;
-}
-
-async function readCertificates(path: string): Promise<readonly string[]> {
-  const bytes = await readIfExists(path);
-  if (bytes === undefined) throw new Failure("NOT_FOUND", `the CA file ${path} is not there`, { subject: path });
-  const certificates = bytes.toString("latin1").match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-  const isValid = (pem: string) => {
-    try {
-      return new X509Certificate(pem).raw.length > 0;
-    } catch {
-      return false;
-    }
-  };
-  if (certificates === null || !certificates.every(isValid)) {
-    throw new Failure("CONFIG_INVALID", `${path} holds no valid PEM certificate`, {
-      subject: path,
-      hint: "a CA file starts with -----BEGIN CERTIFICATE-----",
-    });
-  }
-  return certificates;
-}
-
 /** At most ten redirects, no place twice, each as strictly checked as the first (T-D02). */
 async function follow(connections: Connections, start: string, request: HttpRequest): Promise<HttpResponse> {
   const { options } = connections;
   const policy = { insecureHttp: request.insecureHttp ?? options.insecureHttp };
   const visited = new Set<string>();
   let url = requestUrl(start, policy);
-  let trail: Trail = { credentials: credentialsFor(options.credentials ?? new Map(), url), isGuarded: false };
+  const credentials = credentialsFor(options.credentials ?? new Map(), url);
+  let trail: Trail = { credentials, isGuarded: request.isGuarded ?? false };
   for (;;) {
     visited.add(url.href);
     const response = await send(connections, url, request, trail);
     options.log.debug(`${request.method ?? "GET"} ${url.href} → ${response.status}`);
-    if (!redirectStatuses.has(response.status)) return { ...response, asked: start };
+    const isGuarded = trail.isGuarded || isPublic(connections, new URL(response.url));
+    if (!redirectStatuses.has(response.status)) return { ...response, asked: start, isPublic: isGuarded };
     response.discard();
     const from = url.origin;
     url = redirectTarget(url, response.header("location"), policy);
     // Once elsewhere they stay away, also on the way back: nobody leads us to a place of ours with our credentials (T-D04).
-    const credentials = url.origin === from ? trail.credentials : undefined;
-    trail = { credentials, isGuarded: trail.isGuarded || isPublic(connections, new URL(response.url)) };
+    trail = { credentials: url.origin === from ? trail.credentials : undefined, isGuarded };
     if (visited.has(url.href)) {
       throw new Failure("HTTP_FAILED", `${start} redirects in a circle, back to ${url.href}`, { subject: start });
     }
@@ -193,7 +159,7 @@ async function follow(connections: Connections, start: string, request: HttpRequ
 /** What a request inherits from the redirects that led to it. */
 interface Trail {
   readonly credentials: Credentials | undefined;
-  /** A server of the Internet led here: it must not lead into a private network (T-D03). */
+  /** A server of the Internet led here, or named the place: it must not lead into a private network (T-D03). */
   readonly isGuarded: boolean;
 }
 
@@ -202,7 +168,9 @@ function isPublic({ agents, options }: Connections, url: URL): boolean {
   return proxyOf(options, url) === undefined ? agents.isPublic(url) : !isPrivateAddress(bare(url.hostname));
 }
 
-async function send(connections: Connections, url: URL, request: HttpRequest, trail: Trail): Promise<HttpResponse> {
+type Answer = Omit<HttpResponse, "asked" | "isPublic">;
+
+async function send(connections: Connections, url: URL, request: HttpRequest, trail: Trail): Promise<Answer> {
   const mayBeStale = connections.asked.has(url.origin);
   connections.asked.add(url.origin);
   try {
@@ -220,7 +188,7 @@ async function exchange(
   url: URL,
   request: HttpRequest,
   { credentials, isGuarded }: Trail,
-): Promise<HttpResponse> {
+): Promise<Answer> {
   const { deadlines, options } = connections;
   const { method = "GET", headers = {} } = request;
   if (request.signal?.aborted) throw interrupted(url.href);
@@ -274,7 +242,7 @@ async function agentFor(connections: Connections, url: URL, isGuarded: boolean):
   return await tunnel;
 }
 
-function responseOf(response: nodeFetch.Response, url: URL, request: HttpRequest, deadlines: Deadlines): HttpResponse {
+function responseOf(response: nodeFetch.Response, url: URL, request: HttpRequest, deadlines: Deadlines): Answer {
   const source = response.body instanceof Readable ? response.body : Readable.from([]);
   const header = (name: string) => response.headers.get(name) ?? undefined;
   const expected = request.method === "HEAD" ? undefined : contentLength(header("content-length"));
@@ -282,7 +250,6 @@ function responseOf(response: nodeFetch.Response, url: URL, request: HttpRequest
   return {
     status: response.status,
     url: url.href,
-    asked: url.href,
     header,
     body,
     bytes: (limit) => wholeBody(body, { url: url.href, limit, ms: deadlines.document, expected }, source),

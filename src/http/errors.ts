@@ -31,7 +31,7 @@ const explanations: ReadonlyMap<string, Explanation> = new Map([
   [
     "ERR_PRIVATE_ADDRESS",
     network(
-      "a server of the Internet redirects there, into a private network",
+      "a server of the Internet leads there, into a private network",
       "if that is right, name the place: --connect-to HOST:ADDR:PORT",
     ),
   ],

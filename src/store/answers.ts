@@ -21,6 +21,8 @@ export interface KeptAnswer {
   readonly at: string;
   /** Seconds from `at` for which nobody needs to be asked. */
   readonly maxAge: number;
+  /** A server of the Internet gave it, or led to it (T-D03). */
+  readonly isPublic?: boolean | undefined;
   /** A small document itself, base64. */
   readonly body?: string | undefined;
   /** Of an archive: the image it is, and the SHA-512 of its bytes. */
@@ -65,10 +67,11 @@ export async function oldAnswers(store: Store, now: number): Promise<readonly st
 
 function isAnswer(value: unknown): value is KeptAnswer {
   if (!isObject(value) || !isText(value["url"]) || !isText(value["at"])) return false;
-  const { etag, lastModified, maxAge, body, image } = value;
+  const { etag, lastModified, maxAge, isPublic, body, image } = value;
   return (
     [etag, lastModified, body].every((field) => field === undefined || isText(field)) &&
     typeof maxAge === "number" &&
+    [undefined, true, false].some((one) => one === isPublic) &&
     (image === undefined ||
       (isObject(image) &&
         isText(image["id"]) &&

@@ -242,7 +242,8 @@ describe("discover: hosts that do not answer", () => {
     const result = discoveryFailure(name, await look());
     assert.equal(result.code, "DISCOVERY_FAILED");
     assert.equal(String(result.cause).match(/status 404/g)?.length, 3);
-    assert.match(discoveryFailure("web", { endpoints: [], keys: [], attempts: [] }).hint ?? "", /example\.com\/web/);
+    const nothing = { endpoints: [], keys: [], attempts: [], guarded: { endpoints: false, keys: false } };
+    assert.match(discoveryFailure("web", nothing).hint ?? "", /example\.com\/web/);
   });
 
   it("stops when the caller does", async () => {

@@ -31,7 +31,7 @@ async function get(staging: Staging, from = answers()) {
   const hashed: Uint8Array[] = [];
   const witness = { update: (chunk: Uint8Array) => void hashed.push(Uint8Array.from(chunk)) };
   const options = { http: async () => world.http, insecureHttp: false, log: silentLog, answers: from };
-  const result = await download(url, staging, options, witness);
+  const result = await download({ kind: "url", url }, staging, options, witness);
   const staged: Uint8Array[] = [];
   for await (const chunk of stagedBytes(staging.archive)) staged.push(chunk);
   assert.ok("sha512" in result);

@@ -1,4 +1,4 @@
-/** T-D03: who was asked on the Internet leads nobody into a private network. In a network namespace, with real connections. */
+/** T-D03: who was asked on the Internet leads nobody into a private network, by redirects or by what a page names. In a network namespace, with real connections. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
@@ -12,14 +12,16 @@ interface Told {
   readonly asked: readonly string[];
 }
 
-const script = fileURLToPath(new URL("../helpers/guarded-redirects.js", import.meta.url));
-
-function ask(...urls: readonly string[]): Told {
-  const line = ["--user", "--map-root-user", "--net", process.execPath, script, ...urls];
+function inNamespace(script: string, args: readonly string[]): Told {
+  const path = fileURLToPath(new URL(`../helpers/${script}.js`, import.meta.url));
+  const line = ["--user", "--map-root-user", "--net", process.execPath, path, ...args];
   const { status, stdout, stderr } = spawnSync("unshare", line, { encoding: "utf8", timeout: 60_000 });
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout) as Told;
 }
+
+const ask = (...urls: readonly string[]): Told => inNamespace("guarded-redirects", urls);
+const find = (...pages: readonly string[]): Told => inNamespace("guarded-discovery", pages);
 
 const at = (host: string, path = "/end") => `http://${host}:{port}${path}`;
 const led = (from: string, to: string) => at(from, `/to?${to}`);
@@ -73,5 +75,43 @@ describe("T-D03: a redirect from the Internet", () => {
   it("in a private network goes where it likes", () => {
     const told = ask(led("127.0.0.1", at("inner.example")), led("inner.example", at("public.example")));
     assert.deepEqual(told.ends, ["reached", "reached"]);
+  });
+});
+
+describe("T-D03, DISC-14: a discovery page of the Internet", () => {
+  const each = (end: string) => [end, end, end];
+  // What is served is no key: that it was looked at shows that it was reached.
+  const all = [...each("reached"), "KEY_INVALID"];
+
+  it("names no place on this machine or in a private network, for signature, image or keys, however it is written", () => {
+    const places = [
+      "127.0.0.1",
+      "2130706433",
+      "10.0.0.1",
+      "169.254.169.254",
+      "[fd00::1]",
+      "inner.example",
+      "both.example",
+    ];
+    const told = find(...places.map((place, index) => `public.example/n${index} ${at(place, "/x")}`));
+    assert.deepEqual(told.ends, Array(places.length * 4).fill(refused));
+    assert.deepEqual(told.reached.filter(isInner), []);
+  });
+
+  it("nor a place of the Internet that redirects there", () => {
+    const told = find(`public.example/web ${led("public.example", at("127.0.0.1"))}`);
+    assert.deepEqual(told.ends, Array(4).fill(refused));
+  });
+
+  it("names other places of the Internet, and where --connect-to leads", () => {
+    const told = find(
+      `public.example/web ${at("192.0.2.1", "/x")}`,
+      `public.example/api ${at("configured.example", "/x")}`,
+    );
+    assert.deepEqual(told.ends, [...all, ...all]);
+  });
+
+  it("of a private network names what it likes", () => {
+    assert.deepEqual(find(`inner.example/web ${at("127.0.0.1", "/x")}`).ends, all);
   });
 });
