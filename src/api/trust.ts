@@ -12,7 +12,7 @@ import { formatFingerprint, type KeyInfo, readKeyFile } from "../trust/keys.ts";
 import { copiesOf, storeTrustedKey } from "../trust/keystore.ts";
 import { withRevocations } from "../trust/revocations.ts";
 import { readKeyBytes } from "./keys.ts";
-import { keystoreDirectories, keystoreOf } from "./keystore.ts";
+import { changingKeystore, keystoreDirectories, keystoreOf, ownKeystoreDirectory } from "./keystore.ts";
 import type { Settings } from "./settings.ts";
 
 /** For which images a key counts. */
@@ -156,12 +156,18 @@ export interface TrustedResult {
  * of subkeys that a stored copy holds and they lack: those are kept, since they only take trust away (TRUST-26).
  * @throws Failure KEY_INVALID when its signatures would never count: revoked, also by a copy that is stored, expired, too weak
  */
-export async function trustKey(settings: Settings, scope: TrustScope, candidate: KeyCandidate): Promise<TrustedResult> {
+export async function trustKey(
+  settings: Settings,
+  scope: TrustScope,
+  candidate: KeyCandidate,
+  signal?: AbortSignal,
+): Promise<TrustedResult> {
   const { info, location } = candidate;
   requireUsable(candidate);
-  const armored = await keepRevocations(settings, candidate);
-  const { localConfig, userConfig } = settings.directories;
-  const key = await storeTrustedKey(settings.caller.isRoot ? localConfig : userConfig, scope, armored);
+  const { userConfig } = settings.directories;
+  const key = await changingKeystore(settings, signal, async () =>
+    storeTrustedKey(ownKeystoreDirectory(settings), scope, await keepRevocations(settings, candidate)),
+  );
   if (scope !== "root" && (await keystoreOf(settings).vouches(scope.prefix, key.fingerprint, key.digest)) === "no") {
     settings.log.warn(`${key.path} has no effect: a file of the same name in ${userConfig} masks it`);
   }
@@ -197,15 +203,28 @@ async function keepRevocations(settings: Settings, { info, armored }: KeyCandida
  * Brings in that the owner of a trusted key has revoked it, which the key's own signature proves: the copy replaces every one that counts, for
  * whichever names, and the key counts for none any more (TRUST-25). Empty for a key that is not revoked or not trusted.
  */
-export async function storeRevocation(settings: Settings, candidate: KeyCandidate): Promise<readonly TrustedResult[]> {
+export async function storeRevocation(
+  settings: Settings,
+  candidate: KeyCandidate,
+  signal?: AbortSignal,
+): Promise<readonly TrustedResult[]> {
+  if (candidate.info.state !== "revoked" || !(await isCounting(settings, candidate))) return [];
+  return await changingKeystore(settings, signal, () => replaceCopies(settings, candidate));
+}
+
+/** Whether it is trusted for anything: nothing is made where there is nothing to take away. */
+async function isCounting(settings: Settings, { info }: KeyCandidate): Promise<boolean> {
+  return (await keystoreOf(settings).keysFor(undefined)).some((key) => key.fingerprint === info.fingerprint);
+}
+
+async function replaceCopies(settings: Settings, candidate: KeyCandidate): Promise<readonly TrustedResult[]> {
   const { info, location, armored } = candidate;
-  if (info.state !== "revoked") return [];
-  const { localConfig, userConfig } = settings.directories;
+  const { userConfig } = settings.directories;
   const copies = (await keystoreOf(settings).keysFor(undefined)).filter((key) => key.fingerprint === info.fingerprint);
   const stored: TrustedResult[] = [];
   for (const { scope: name } of copies) {
     const scope: TrustScope = name === "root" ? "root" : { prefix: name };
-    let { path } = await storeTrustedKey(settings.caller.isRoot ? localConfig : userConfig, scope, armored);
+    let { path } = await storeTrustedKey(ownKeystoreDirectory(settings), scope, armored);
     // The caller's own directory goes before the machine's.
     if (!(await isTrusted(settings, scope, candidate))) ({ path } = await storeTrustedKey(userConfig, scope, armored));
     const { fingerprint, identities } = info;

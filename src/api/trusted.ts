@@ -5,7 +5,7 @@ import { listTrustedFiles } from "../trust/inventory.ts";
 import { formatFingerprint } from "../trust/keys.ts";
 import { standingOf, type TrustedFileStanding } from "../trust/standing.ts";
 import { type TrustedPlace, trustedPlaces, type Withdrawn, withdraw } from "../trust/withdraw.ts";
-import { keystoreDirectories } from "./keystore.ts";
+import { changingKeystore, keystoreDirectories, ownKeystoreDirectory } from "./keystore.ts";
 import type { Settings } from "./settings.ts";
 import type { TrustScope } from "./trust.ts";
 
@@ -65,6 +65,7 @@ export interface UntrustOptions {
   readonly fingerprint: string;
   /** Undefined: wherever it is trusted. */
   readonly scope?: TrustScope | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -82,8 +83,7 @@ export async function untrustKey(settings: Settings, options: UntrustOptions): P
     });
   }
   const directories = keystoreDirectories(settings);
-  const places = trustedPlaces(directories, digits, scope);
-  const [fingerprint, ...others] = new Set(places.map((one) => one.fingerprint));
+  const [fingerprint, ...others] = new Set(trustedPlaces(directories, digits, scope).map((one) => one.fingerprint));
   if (fingerprint === undefined) throw notTrusted(directories, digits, scope);
   if (others.length > 0) {
     throw new Failure("AMBIGUOUS", `several trusted keys start with ${digits}`, {
@@ -94,9 +94,16 @@ export async function untrustKey(settings: Settings, options: UntrustOptions): P
   const { localConfig, userConfig } = settings.directories;
   // The system's directory belongs to a package manager, which would bring back what is removed there.
   const writable = [...new Set(settings.caller.isRoot ? [localConfig, userConfig] : [userConfig])];
-  const own = settings.caller.isRoot ? localConfig : userConfig;
-  const withdrawn: Withdrawn[] = [];
-  for (const place of places) withdrawn.push(await withdraw({ directories, writable, own }, place));
+  const own = ownKeystoreDirectory(settings);
+  const withdrawn = await changingKeystore(settings, options.signal, async () => {
+    const done: Withdrawn[] = [];
+    // Looked at again: somebody else may have been at it just now.
+    for (const place of trustedPlaces(directories, fingerprint, scope)) {
+      done.push(await withdraw({ directories, writable, own }, place));
+    }
+    return done;
+  });
+  if (withdrawn.length === 0) throw notTrusted(directories, digits, scope);
   warnOfOthers(settings, directories, fingerprint);
   return withdrawn;
 }

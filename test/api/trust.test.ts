@@ -186,7 +186,7 @@ describe("trusting keys", () => {
     writeFileSync(join(mask, key.fingerprint), "");
     await assert.rejects(trustKey(settings, "root", old), refused);
     assert.deepEqual(readFileSync(file), before);
-    assert.deepEqual(readdirSync(join(settings.directories.userConfig, "trustedkeys")), ["prefix.d"]);
+    assert.deepEqual(readdirSync(join(settings.directories.userConfig, "trustedkeys")).sort(), [".lock", "prefix.d"]);
     // Another key is not concerned.
     writeFileSync(path("other.asc"), other.armored);
     const [another] = await findKeys(settings, prefix, [path("other.asc")]);

@@ -17,7 +17,8 @@ export default defineCommand({
   ],
   examples: ["perigee trust rm 3c1a0dfd", "perigee trust rm --prefix example.com/web 3c1a0dfd"],
   notes: ["3: no such key is trusted there"],
-  run: ({ args, options, settings }) => untrustKey(settings, { fingerprint: args[0] ?? "", scope: scopeOf(options) }),
+  run: ({ args, options, settings, signal }) =>
+    untrustKey(settings, { fingerprint: args[0] ?? "", scope: scopeOf(options), signal }),
   text: (places) =>
     places.flatMap(({ fingerprint, scope, removed, mask }) => [
       `no longer trusted for ${scope === "root" ? "all images" : scope}: ${formatFingerprint(fingerprint)}`,

@@ -38,7 +38,7 @@ export default defineCommand({
     const scope = scopeOf(options);
     const expected = options.list("fingerprint").map(parseFingerprint);
     const candidates = await findKeys(settings, scope, args, signal);
-    const stored = await revocationsAmong(settings, candidates, expected);
+    const stored = await revocationsAmong(settings, candidates, expected, signal);
     const revoked = new Set(stored.map(({ fingerprint }) => fingerprint));
     // An older copy of such a key, beside the one that says it is revoked, must not take its place.
     const others = candidates.filter(({ info }) => !revoked.has(info.fingerprint));
@@ -52,7 +52,7 @@ export default defineCommand({
         hint: "ask the owner for the fingerprint, by another way than the one the key came",
       });
     }
-    for (const candidate of accepted) stored.push(await trustKey(settings, scope, candidate));
+    for (const candidate of accepted) stored.push(await trustKey(settings, scope, candidate, signal));
     return stored;
   },
   text: (stored) =>
@@ -73,11 +73,12 @@ async function revocationsAmong(
   settings: Settings,
   candidates: readonly KeyCandidate[],
   expected: readonly string[],
+  signal: AbortSignal,
 ): Promise<TrustedResult[]> {
   const stored: TrustedResult[] = [];
   for (const candidate of candidates) {
     if (expected.length === 0 || expected.includes(candidate.info.fingerprint))
-      stored.push(...(await storeRevocation(settings, candidate)));
+      stored.push(...(await storeRevocation(settings, candidate, signal)));
   }
   return stored;
 }
