@@ -1,9 +1,9 @@
 /** publish: images, with what belongs to them, become a site. What is in it already is neither read nor copied again. */
-import { readdir } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sha512 } from "../base/digest.ts";
 import { makeDirectories } from "../base/directories.ts";
-import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { Failure, printable } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
 import { peekManifest } from "../image/archive.ts";
 import type { ImageManifest } from "../schema/image-manifest.ts";
@@ -22,18 +22,18 @@ import {
   publishSite,
 } from "../site/publish.ts";
 import { stampOfSource } from "../site/stamp.ts";
-import { openFile, readChunks } from "../trust/files.ts";
 import { readSecretKeys } from "../trust/key-directory.ts";
 import type { Keystore, TrustedKey } from "../trust/keystore.ts";
 import { signatureFileLimit } from "../trust/signature.ts";
 import type { SignatureCheck } from "../trust/verify.ts";
 import { keyDirectory, readKeyBytes } from "./keys.ts";
+import { type PublishSource, publishSources } from "./publish-sources.ts";
 import type { Settings } from "./settings.ts";
 
 export type { PublishedImage, PublishedSite } from "../site/publish.ts";
 
 export interface PublishOptions {
-  /** Paths of .aci files, and directories of them; a signature is looked for at PATH.asc (ACI-9). */
+  /** Paths of .aci files, with a signature at PATH.asc (ACI-9), directories of them, and stored images by ID or NAME[:VERSION][,label=value…]. */
   readonly images: readonly string[];
   /** The site's directory; made if missing, added to if not. */
   readonly out: string;
@@ -71,8 +71,8 @@ interface Work {
 export async function publishImages(settings: Settings, options: PublishOptions): Promise<PublishedSite> {
   const { out, url, prune, recheck = false, now = new Date(), signal } = options;
   parseSiteUrl(url);
-  const own = await candidates(settings, options.keys ?? []);
-  const paths = (await Promise.all(options.images.map(imagesAt))).flat();
+  const sources = (await Promise.all(options.images.map((image) => publishSources(settings, image)))).flat();
+  const own = await candidates(settings, options.keys ?? [], sources);
   // A site that is there is locked before it is looked at; one that is not has nothing to look at, and is not made for a failure.
   let lock = await lockSite(settings, out, signal);
   try {
@@ -82,7 +82,7 @@ export async function publishImages(settings: Settings, options: PublishOptions)
     const known = new Map(unread.flatMap((image) => (image.source === undefined ? [] : [[image.source, image]])));
     const salt = [factsForm, ...keys.map(({ armored }) => sha512(armored)).sort()].join(" ");
     const ready: (ImageToPublish | KnownImage)[] = [];
-    for (const path of paths) ready.push(await prepare({ settings, options, keys, now, known, salt }, path));
+    for (const source of sources) ready.push(await prepare({ settings, options, keys, now, known, salt }, source));
     if (lock === undefined) {
       makeDirectoriesOrFail(out);
       lock = await lockSite(settings, out, signal);
@@ -136,25 +136,17 @@ function makeDirectoriesOrFail(out: string): void {
   }
 }
 
-/** The file itself, or the images in the directory. @throws Failure NOT_FOUND */
-async function imagesAt(path: string): Promise<readonly string[]> {
-  const names = await readdir(path).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOTDIR") return undefined;
-    throw ioFailure(error, `cannot read ${path}`, path);
-  });
-  if (names === undefined) return [path];
-  const images = names.filter((name) => name.endsWith(".aci") && name[0] !== ".").sort();
-  if (images.length > 0) return images.map((name) => join(path, name));
-  throw new Failure("NOT_FOUND", `${printable(path)} has no images`, {
-    subject: path,
-    hint: "files that are called something.aci directly in the directory are published",
-  });
-}
-
-/** The caller's own public keys and those of `files`, each by itself. @throws Failure NOT_FOUND, KEY_INVALID */
-async function candidates(settings: Settings, files: readonly string[]): Promise<readonly KeyToPublish[]> {
+/** Keys that vouched for stored images, the caller's own public keys, and those of `files`, each by itself. @throws Failure NOT_FOUND, KEY_INVALID */
+async function candidates(
+  settings: Settings,
+  files: readonly string[],
+  sources: readonly PublishSource[],
+): Promise<readonly KeyToPublish[]> {
   const { publicPart, readKeyFile } = await import("../trust/keys.ts");
   const found = new Map<string, KeyToPublish>();
+  for (const { fingerprint, armored } of sources.flatMap(({ keys }) => keys)) {
+    found.set(fingerprint, { fingerprint, armored });
+  }
   const add = async (bytes: Buffer): Promise<void> => {
     for (const { info, armored } of await readKeyFile(bytes)) {
       const key = info.hasSecret ? Buffer.from(await publicPart(armored)) : armored;
@@ -168,69 +160,88 @@ async function candidates(settings: Settings, files: readonly string[]): Promise
   return [...found.values()];
 }
 
-async function prepare(work: Work, path: string): Promise<ImageToPublish | KnownImage> {
+async function prepare(work: Work, source: PublishSource): Promise<ImageToPublish | KnownImage> {
   const { settings, options, known, salt } = work;
+  const { path, called } = source;
   const stamp = await stampOfSource(path, salt);
   const there = stamp === undefined ? undefined : known.get(stamp);
   const image = there !== undefined && (await isPlaced(options.out, there)) ? { path, known: there } : undefined;
-  const ready = image ?? (await read(work, path, stamp));
+  const ready = image ?? (await read(work, source, stamp));
   const isSigned = "known" in ready ? ready.known.signers !== undefined : ready.signature !== undefined;
   const signers = "known" in ready ? ready.known.signers : ready.signers;
   if (!isSigned) {
-    settings.log.warn(`${printable(path)} is not signed: nobody can fetch it without --insecure-options=image`);
+    settings.log.warn(`${printable(called)} is not signed: nobody can fetch it without --insecure-options=image`);
   } else if (signers?.length === 0) {
     settings.log.warn(
-      `${printable(path)}: the key that signed it is not at hand, so clients will not find it; --key FILE adds it`,
+      `${printable(called)}: the key that signed it is not at hand, so clients will not find it; --key FILE adds it`,
     );
   }
   return ready;
 }
 
 /** One pass over the whole image, for its signature and its page. */
-async function read(work: Work, path: string, stamp: string | undefined): Promise<ImageToPublish> {
+async function read(work: Work, source: PublishSource, stamp: string | undefined): Promise<ImageToPublish> {
   const { settings, options } = work;
   const { signal } = options;
+  const { path } = source;
   const limits = await settings.limits();
-  const manifest = await readManifest(path, { limits, signal });
+  const manifest = await readingAll(
+    source.open(signal),
+    async (bytes) => (await peekManifest(bytes(), { limits, signal })).manifest,
+  );
   const { name, labels } = manifest;
   const [version, os, arch] = ["version", "os", "arch"].map((label) => labelValue(labels, label));
   const documents = await linkedDocuments(settings, path, manifest);
   const signature = await readIfExists(`${path}.asc`, signatureFileLimit);
   const check = signature && (await beginCheck(work, name, signature));
-  const handle = await openFile(path);
-  try {
-    const task = `reading ${printable(path)}`;
-    const { size: total } = await handle.stat();
-    let done = 0;
+  const content = await told(work, source, check, (bytes) => readContentFacts(bytes, { limits, signal }));
+  const signatures = (await check?.finish(name))?.map(({ fingerprint, identity, signedAt }): SignatureFacts => {
+    return { fingerprint, identity, signedAt: signedAt.toISOString() };
+  });
+  const signers = [...new Set((signatures ?? []).map(({ fingerprint }) => fingerprint))];
+  const facts = { ...content, signatures: signatures ?? [], documents: documents?.map(({ suffix }) => suffix) ?? [] };
+  return { path, name, version, os, arch, documents, signature, signers, facts, stamp };
+}
+
+/** What `take` makes of the archive's bytes, all of which `check` sees and the user is told of. */
+async function told<T>(
+  { settings: { log }, options: { signal } }: Work,
+  { path, called, open }: PublishSource,
+  check: SignatureCheck | undefined,
+  take: (bytes: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const task = `reading ${printable(called)}`;
+  const { size: total } = await stat(path);
+  let done = 0;
+  return await readingAll(open(signal), async (bytes) => {
     const chunks = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of readChunks(handle, signal)) {
+      for await (const chunk of bytes()) {
         check?.update(chunk);
         done += chunk.length;
-        settings.log.progress({ task, done, total });
+        log.progress({ task, done, total });
         yield chunk;
       }
     };
-    const content = await readContentFacts(chunks(), { limits, signal });
-    // The signature is of every byte, also of those behind the end of the archive.
+    const taken = await take(chunks());
+    // The signature and the digest are of every byte, also of those behind the end of the archive.
     for await (const _ of chunks());
-    settings.log.progress({ task, done, total, finished: true });
-    const signatures = (await check?.finish(name))?.map(({ fingerprint, identity, signedAt }): SignatureFacts => {
-      return { fingerprint, identity, signedAt: signedAt.toISOString() };
-    });
-    const signers = [...new Set((signatures ?? []).map(({ fingerprint }) => fingerprint))];
-    const facts = { ...content, signatures: signatures ?? [], documents: documents?.map(({ suffix }) => suffix) ?? [] };
-    return { path, name, version, os, arch, documents, signature, signers, facts, stamp };
-  } finally {
-    await handle.close();
-  }
+    log.progress({ task, done, total, finished: true });
+    return taken;
+  });
 }
 
-async function readManifest(path: string, options: Parameters<typeof peekManifest>[1]): Promise<ImageManifest> {
-  const handle = await openFile(path);
+/** Leaving a loop over what `take` is given does not end `source`: a second one goes on from there. */
+async function readingAll<T>(
+  source: AsyncIterable<Uint8Array>,
+  take: (bytes: () => AsyncGenerator<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const iterator = source[Symbol.asyncIterator]();
   try {
-    return (await peekManifest(readChunks(handle, options?.signal), options)).manifest;
+    return await take(async function* () {
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    });
   } finally {
-    await handle.close();
+    await iterator.return?.();
   }
 }
 

@@ -129,7 +129,10 @@ export async function importReal(store: Store, image: FakeImage): Promise<ImageR
     staging.beginSync();
     const owner = process.geteuid?.() === 0;
     const summary = await extractArchive(chunksOf(archive), staging.rootfs, { owner, sync: true });
-    return await staging.commit({ ...record, tarSize: summary.tarSize }, { manifest: summary.manifestBytes });
+    return await staging.commit(
+      { ...record, tarSize: summary.tarSize },
+      { manifest: summary.manifestBytes, signature: image.signature },
+    );
   } catch (error) {
     await staging.abandon();
     throw error;

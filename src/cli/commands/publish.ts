@@ -9,7 +9,7 @@ export default defineCommand({
   arguments: "<image...>",
   summary: "Write a discovery site for images",
   description:
-    "Puts images (files, or all .aci files of a directory), their signatures (IMAGE.asc), the keys that made them and HTML pages, for meta " +
+    "Puts images (files, all .aci files of a directory, or images of the store), their signatures (IMAGE.asc), the keys that made them and HTML pages, for meta " +
     "discovery and for people, into a directory that any web server can serve. Publishing again changes nothing; publishing more adds to " +
     "what is there. All of it comes into its place at the end, so that nobody meets half of it.",
   options: [
@@ -23,8 +23,10 @@ export default defineCommand({
     "perigee publish --out site --url https://example.com web-1.0.0.aci",
     "perigee publish --out site --url https://example.com/images --key team.asc *.aci",
     "perigee publish --out site --url https://example.com --prune images/",
+    "perigee publish --out mirror --url https://mirror.example.com example.com/web:1.0.0",
   ],
   notes: [
+    "an image is the path that is there, else a stored image by name, labels or ID, as it was fetched, with its signature",
     "a page that is not below --url lies in a directory called like its host: the document root for that host",
     "who asks for no version gets `latest`: the highest version of the site",
     "5: a signature beside an image is not of that image",
