@@ -1,4 +1,5 @@
 /** Where the bytes of an image are: its largest files and directories, and what a path whitelist saves or would save. */
+
 import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import { type ArchiveOptions, readArchive } from "../image/archive.ts";
@@ -7,6 +8,7 @@ import { emptyListing, type ListedFile, type ListedPath } from "../image/listing
 import { AbsolutePath } from "../schema/app.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
+import { storedArchives } from "../store/layer-archives.ts";
 import { planTree } from "../store/layers.ts";
 import { readManifestSync, renderFacts } from "../store/lookup.ts";
 import { compileWhitelist, isKept } from "../store/render.ts";
@@ -109,7 +111,7 @@ async function ofStored(
       whitelists: layer.whitelists.filter((list) => list !== rootList),
     }));
     const listing = emptyListing();
-    for await (const { member, layer } of laidMembers(store, free, { log: settings.log, signal }))
+    for await (const { member, layer } of laidMembers(storedArchives(store), free, { log: settings.log, signal }))
       listing.lay(member, layer);
     return { id: record.id, name: record.name, own, paths: [...listing.paths()] };
   } finally {

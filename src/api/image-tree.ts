@@ -4,15 +4,11 @@ import type { Log } from "../base/log.ts";
 import { pathText } from "../image/facts.ts";
 import { emptyListing } from "../image/listing.ts";
 import type { ImageID } from "../schema/image-id.ts";
-import { lockStore } from "../store/gc.ts";
-import { planTree, type TreePlan } from "../store/layers.ts";
-import type { Store } from "../store/layout.ts";
-import { notStored, readRecordSync } from "../store/lookup.ts";
-import { findStoredImage } from "./image-source.ts";
+import { type LayeredImage, withLayers } from "./image-layers.ts";
 import type { Settings } from "./settings.ts";
 
 export interface ImageTreeOptions {
-  /** `sha512-` and ≥ 8 digits, or NAME[:VERSION][,label=value…]. */
+  /** A stored image, or the path of an .aci, which is not verified; what it depends on is looked for in the store. */
   readonly image: string;
   /** Name the files of the tree, each with its image. */
   readonly files?: boolean | undefined;
@@ -48,31 +44,23 @@ export interface ImageTree {
   readonly files?: readonly TreeFile[] | undefined;
 }
 
-/** @throws Failure USAGE, NOT_FOUND, AMBIGUOUS, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH, DIGEST_MISMATCH */
+/** @throws Failure as withLayers */
 export async function imageTree(settings: Settings, options: ImageTreeOptions): Promise<ImageTree> {
-  const { image, files = false, signal } = options;
-  const { store, record } = await findStoredImage(
-    settings,
-    image,
-    (file) => `perigee image cat-manifest ${file} lists its dependencies`,
-  );
-  const lock = await lockStore(store, "shared", { signal, log: settings.log });
-  try {
-    const plan = planTree(store, record.id);
+  const { files = false, signal } = options;
+  return await withLayers(settings, options, async (layered) => {
+    const { root, plan } = layered;
     return {
-      root: record.id,
+      root: root.id,
       treeId: plan.treeId,
-      images: imagesOf(store, plan),
+      images: imagesOf(layered),
       layers: plan.layers.map((layer) => layer.id),
-      ...(files ? { files: await filesOf(store, plan, { log: settings.log, signal }) } : {}),
+      ...(files ? { files: await filesOf(layered, { log: settings.log, signal }) } : {}),
     };
-  } finally {
-    lock.release();
-  }
+  });
 }
 
 /** From the layers: what lies right below an image in one place lies below it everywhere. */
-function imagesOf(store: Store, { layers }: TreePlan): readonly TreeImage[] {
+function imagesOf({ plan: { layers }, factsOf }: LayeredImage): readonly TreeImage[] {
   const below = new Map<ImageID, ImageID[]>();
   const isComplete = new Set<ImageID>();
   for (const { id, context } of layers) {
@@ -82,21 +70,18 @@ function imagesOf(store: Store, { layers }: TreePlan): readonly TreeImage[] {
     isComplete.add(id);
   }
   return [...new Set(layers.map((layer) => layer.id))].toReversed().map((id) => {
-    const record = readRecordSync(store, id);
-    if (record === undefined) throw notStored(id);
-    const { name, labels, tarSize } = record;
+    const { name, labels, tarSize } = factsOf(id);
     return { id, name, labels, tarSize, dependencies: below.get(id) ?? [] };
   });
 }
 
 async function filesOf(
-  store: Store,
-  { layers }: TreePlan,
+  { plan: { layers }, archiveOf }: LayeredImage,
   options: { readonly log: Log; readonly signal: AbortSignal | undefined },
 ): Promise<readonly TreeFile[]> {
   const { laidMembers } = await import("../store/rendering.ts");
   const listing = emptyListing();
-  for await (const { member, layer } of laidMembers(store, layers, options)) listing.lay(member, layer);
+  for await (const { member, layer } of laidMembers(archiveOf, layers, options)) listing.lay(member, layer);
   const ids = layers.map((layer) => layer.id);
   const [root] = ids;
   if (root === undefined) return [];

@@ -1,15 +1,11 @@
 /** Lays an image with everything it depends on into a directory of the user's: what an app of it would see as its root. */
 import type { ImageID } from "../schema/image-id.ts";
-import { lockStore } from "../store/gc.ts";
-import { touchImage } from "../store/images.ts";
-import { planTree } from "../store/layers.ts";
-import { readManifestSync } from "../store/lookup.ts";
-import { findStoredImage } from "./image-source.ts";
+import { withLayers } from "./image-layers.ts";
 import type { Settings } from "./settings.ts";
 import { fillPlace } from "./unpack-to.ts";
 
 export interface RenderImageOptions {
-  /** `sha512-` and ≥ 8 digits, or NAME[:VERSION][,label=value…]. */
+  /** A stored image, or the path of an .aci, which is not verified; what it depends on is looked for in the store. */
   readonly image: string;
   /** Not there yet, or empty. */
   readonly directory: string;
@@ -35,22 +31,14 @@ export interface RenderedImage {
  * @throws Failure USAGE for `/` and for a file, ALREADY_EXISTS, NOT_FOUND, DIGEST_MISMATCH, DEPENDENCY_CYCLE …
  */
 export async function renderImage(settings: Settings, options: RenderImageOptions): Promise<RenderedImage> {
-  const { image, signal } = options;
+  const { signal } = options;
   const { log } = settings;
-  const { store, record } = await findStoredImage(
-    settings,
-    image,
-    (file) => `perigee image extract ${file} DIRECTORY, without what it depends on`,
-  );
-  const lock = await lockStore(store, "shared", { signal, log });
-  try {
-    const layers = planTree(store, record.id).layers;
-    for (const id of new Set(layers.map((layer) => layer.id))) touchImage(store, id);
-    const manifest = readManifestSync(store, record.id);
+  return await withLayers(settings, options, async ({ root, manifest, plan: { layers }, archiveOf, touch }) => {
+    touch();
     const { renderLayersInto } = await import("../store/rendering.ts");
     const fill = async (rootfs: string) => ({
       manifest,
-      skipped: await renderLayersInto(store, layers, rootfs, {
+      skipped: await renderLayersInto(archiveOf, layers, rootfs, {
         ...{ log, signal, sync: false },
         devices: settings.insecure.has("device-nodes"),
       }),
@@ -61,9 +49,7 @@ export async function renderImage(settings: Settings, options: RenderImageOption
       overwrite: options.overwrite === true,
       keep: settings.directories.data,
     });
-    const { id, name } = record;
+    const { id, name } = root;
     return { id, name, directory, layers: layers.map((layer) => layer.id), skipped: filled.skipped };
-  } finally {
-    lock.release();
-  }
+  });
 }

@@ -9,6 +9,7 @@ import type { Store } from "./layout.ts";
 import {
   matchesOf,
   notStored,
+  type RenderFacts,
   readManifestOf,
   readRecordSync,
   recordsNamedSync,
@@ -28,10 +29,17 @@ export interface TreePlan {
   readonly layers: readonly FilteredLayer[];
 }
 
+/** An image that stands on others, which need not be stored itself. */
+export interface PlanRoot extends Pick<StoredRecord, "id" | "name" | "labels" | "signers"> {
+  readonly facts: RenderFacts;
+}
+
 /** Plans the trees of any number of images; what was read for one is not read for another. */
 export interface Planner {
   /** What lies in the tree of an image, lowest first. @throws Failure NOT_FOUND, NAME_MISMATCH, DEPENDENCY_CYCLE, DEPENDENCY_DEPTH */
   plan(id: ImageID): TreePlan;
+  /** As plan, of an image at hand; everything below it is looked up in the store. */
+  planOn(root: PlanRoot): TreePlan;
   /** Id of the tree an image renders to; cheap, reads records and manifests only. @throws as plan */
   treeId(id: ImageID): string;
 }
@@ -45,16 +53,16 @@ interface Records {
 /** @param index every record, when they were read already: without, all entries are looked at for each name that is depended on */
 export function openPlanner(store: Store, index?: readonly StoredRecord[]): Planner {
   const records = index === undefined ? recordsOnDisk(store) : recordsOf(index);
-  const factsOf = remembering((image: ImageID) => renderFacts(readManifestOf(store, recordOf(records, image)), image));
-  const plan = (id: ImageID): TreePlan => {
-    const root = recordOf(records, id);
+  const storedFacts = remembering((id: ImageID) => renderFacts(readManifestOf(store, recordOf(records, id)), id));
+  const planOn = (root: PlanRoot): TreePlan => {
+    const factsOf = (id: ImageID) => (id === root.id ? root.facts : storedFacts(id));
     const resolve = remembering((dependency: StoredDependency) =>
       findDependency(store, dependency, root, records.named(dependency.name)),
     );
     function* dependenciesOf(image: ImageID): Generator<ImageID> {
       for (const dependency of factsOf(image).dependencies) yield resolve(dependency);
     }
-    const layers = renderLayers(id, dependenciesOf);
+    const layers = renderLayers(root.id, dependenciesOf);
     return {
       treeId: treeIdFor(layers.map((layer) => layer.id)),
       layers: layers.map((layer) => ({
@@ -63,7 +71,8 @@ export function openPlanner(store: Store, index?: readonly StoredRecord[]): Plan
       })),
     };
   };
-  return { plan, treeId: (id) => (recordOf(records, id).hasDependencies ? plan(id).treeId : id) };
+  const plan = (id: ImageID) => planOn({ ...recordOf(records, id), facts: storedFacts(id) });
+  return { plan, planOn, treeId: (id) => (recordOf(records, id).hasDependencies ? plan(id).treeId : id) };
 }
 
 /** As Planner.treeId, of one image. */
@@ -74,6 +83,11 @@ export function treeIdOfSync(store: Store, id: ImageID): string {
 /** As Planner.plan, of one image. */
 export function planTree(store: Store, id: ImageID): TreePlan {
   return openPlanner(store).plan(id);
+}
+
+/** As Planner.planOn, of one image. */
+export function planTreeOn(store: Store, root: PlanRoot): TreePlan {
+  return openPlanner(store).planOn(root);
 }
 
 function recordOf(records: Records, id: ImageID): StoredRecord {
@@ -109,6 +123,11 @@ function remembering<K, V>(find: (key: K) => V): (key: K) => V {
   };
 }
 
+/** The plan of an image that depends on nothing: no store has to be there. */
+export function planLone({ id, facts: { whitelist } }: PlanRoot): TreePlan {
+  return { treeId: id, layers: [{ id, context: [id], whitelists: whitelist.length === 0 ? [] : [whitelist] }] };
+}
+
 /**
  * The stored image that a dependency means: by name and labels, then by ID and size where they are given (ACI-46, ACI-47, ACI-52).
  * Images for another platform than the root's are not looked at.
@@ -116,7 +135,7 @@ function remembering<K, V>(find: (key: K) => V): (key: K) => V {
 function findDependency(
   store: Store,
   dependency: StoredDependency,
-  root: StoredRecord,
+  root: PlanRoot,
   named: readonly StoredRecord[],
 ): ImageID {
   const { name, labels, idPrefix, size } = dependency;
@@ -141,7 +160,7 @@ function hasSize(record: StoredRecord, size: number | undefined): boolean {
   return size === undefined || size === record.archive.size || size === record.tarSize;
 }
 
-function wrongSize(root: StoredRecord, other: StoredRecord, size: number | undefined): Failure {
+function wrongSize(root: PlanRoot, other: StoredRecord, size: number | undefined): Failure {
   return new Failure(
     "DIGEST_MISMATCH",
     `no stored ${excerpt(other.name)} has the size that is asked for below ${excerpt(root.name)}`,
@@ -154,7 +173,7 @@ function wrongSize(root: StoredRecord, other: StoredRecord, size: number | undef
 }
 
 /** What lies under an image that somebody vouched for is not quietly exchanged by a later import that nobody vouches for. */
-function vouchedFirst(candidates: readonly StoredRecord[], root: StoredRecord): readonly StoredRecord[] {
+function vouchedFirst(candidates: readonly StoredRecord[], root: PlanRoot): readonly StoredRecord[] {
   if (root.signers.length === 0) return candidates;
   return candidates.toSorted((a, b) => Number(b.signers.length > 0) - Number(a.signers.length > 0));
 }
@@ -163,7 +182,7 @@ function hasPrefix(id: ImageID, prefix: string): boolean {
   return id.slice(0, prefix.length) === prefix;
 }
 
-function isForSamePlatform(record: StoredRecord, root: StoredRecord): boolean {
+function isForSamePlatform(record: StoredRecord, root: PlanRoot): boolean {
   return ["os", "arch"].every((name) => {
     const wanted = root.labels.find((label) => label.name === name)?.value;
     const offered = record.labels.find((label) => label.name === name)?.value;

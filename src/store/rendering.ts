@@ -6,12 +6,8 @@ import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, readArchive } from "../image/archive.ts";
 import { unpackMembers } from "../image/extract.ts";
-import { acceptedLimits } from "../image/limits.ts";
-import { readArchiveBlob } from "./images.ts";
+import type { ArchiveOf, LayerArchive } from "./layer-archives.ts";
 import type { FilteredLayer } from "./layers.ts";
-import type { Store } from "./layout.ts";
-import { notStored, readRecordSync } from "./lookup.ts";
-import type { StoredRecord } from "./records.ts";
 import { compileWhitelist, type EntryName, type Placement, placeEntries, type Whitelist } from "./render.ts";
 
 type Members = Parameters<NonNullable<Parameters<typeof readArchive>[1]>>[0];
@@ -28,14 +24,14 @@ interface RenderOptions {
 
 /** Lays `layers`, lowest first, into the empty directory `rootfs`. Owners are kept when we are root. @returns what was left out */
 export async function renderLayersInto(
-  store: Store,
+  archiveOf: ArchiveOf,
   layers: readonly FilteredLayer[],
   rootfs: string,
   options: RenderOptions,
 ): Promise<readonly string[]> {
   const { log, signal, sync = true, devices = false } = options;
   const owner = process.geteuid?.() === 0;
-  const { skipped } = await unpackMembers(membersAlone(laidMembers(store, layers, { log, signal })), rootfs, {
+  const { skipped } = await unpackMembers(membersAlone(laidMembers(archiveOf, layers, { log, signal })), rootfs, {
     ...{ owner, sync, devices, signal },
   });
   if (skipped.length > 0) log.warn(`left out of the tree: ${skipped.map(printable).join(", ")}`);
@@ -52,9 +48,9 @@ export interface LaidMember {
   readonly layer: number;
 }
 
-/** Every entry that stays, in the order in which they are laid; each archive is compared with its record. */
+/** Every entry that stays, in the order in which they are laid; each archive is compared with its image ID. */
 export async function* laidMembers(
-  store: Store,
+  archiveOf: ArchiveOf,
   layers: readonly FilteredLayer[],
   { log, signal }: Pick<RenderOptions, "log" | "signal">,
 ): AsyncGenerator<LaidMember> {
@@ -62,13 +58,12 @@ export async function* laidMembers(
   let done = 0;
   const compiled = new Map<readonly string[], Whitelist | undefined>();
   for (const [index, layer] of layers.entries()) {
-    const record = readRecordSync(store, layer.id);
-    if (record === undefined) throw notStored(layer.id);
+    const archive = archiveOf(layer.id);
     // One list applies to every layer below its image, which may be thousands.
     for (const list of layer.whitelists) if (!compiled.has(list)) compiled.set(list, compileWhitelist(list));
     const whitelists = layer.whitelists.map((list) => compiled.get(list)).filter((list) => list !== undefined);
-    const placements = whitelists.length > 0 ? await choosePlacements(store, record, whitelists, signal) : undefined;
-    for await (const member of membersOf(store, record, signal)) {
+    const placements = whitelists.length > 0 ? await choosePlacements(archive, whitelists, signal) : undefined;
+    for await (const member of membersOf(archive, signal)) {
       const placed = placements === undefined ? member : moved(member, placements.get(nameOf(member).path));
       done += member.size;
       log.progress({ task, done });
@@ -80,13 +75,12 @@ export async function* laidMembers(
 
 /** A look at all names first: which name of a file stays may be known only after its content has gone by. */
 async function choosePlacements(
-  store: Store,
-  record: StoredRecord,
+  archive: LayerArchive,
   whitelists: readonly Whitelist[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, Placement>> {
   const names: EntryName[] = [];
-  for await (const member of membersOf(store, record, signal)) names.push(nameOf(member));
+  for await (const member of membersOf(archive, signal)) names.push(nameOf(member));
   return placeEntries(names, whitelists);
 }
 
@@ -101,19 +95,19 @@ function moved(member: Member, placement: Placement | undefined): Member | undef
 }
 
 /**
- * The members of a stored archive as a stream that can be joined with others. readArchive hands its members to a visitor;
+ * The members of an archive as a stream that can be joined with others. readArchive hands its members to a visitor;
  * here the visitor waits until they were taken.
  */
-async function* membersOf(store: Store, record: StoredRecord, signal: AbortSignal | undefined): AsyncGenerator<Member> {
+async function* membersOf(archive: LayerArchive, signal: AbortSignal | undefined): AsyncGenerator<Member> {
   const offered = deferred<Members | undefined>();
   const taken = deferred<void>();
   const reading = readArchive(
-    readArchiveBlob(store, record),
+    archive.open(),
     (members) => {
       offered.resolve(members);
       return taken.promise;
     },
-    { limits: acceptedLimits, signal },
+    { limits: archive.limits, signal },
   );
   // An archive refused before its members came has none to offer; the refusal itself is thrown below.
   reading.catch(() => offered.resolve(undefined));
@@ -121,17 +115,17 @@ async function* membersOf(store: Store, record: StoredRecord, signal: AbortSigna
     const members = await offered.promise;
     if (members !== undefined) yield* members;
     taken.resolve();
-    requireSameImage(await reading, record);
+    requireSameImage(await reading, archive);
   } finally {
     taken.reject(new Failure("INTERRUPTED", "the archive was not read to its end"));
     await reading.catch(() => {});
   }
 }
 
-function requireSameImage(summary: ArchiveSummary, record: StoredRecord): void {
-  if (summary.id === record.id) return;
-  throw new Failure("DIGEST_MISMATCH", `the stored archive of ${printable(record.name)} is another image`, {
-    subject: record.id,
+function requireSameImage(summary: ArchiveSummary, { id, name }: LayerArchive): void {
+  if (summary.id === id) return;
+  throw new Failure("DIGEST_MISMATCH", `the archive of ${printable(name)} is another image than was expected`, {
+    subject: id,
     cause: `it is ${summary.id}`,
   });
 }

@@ -2,6 +2,7 @@
  * Trees: the files of an image with everything it depends on, ready to run. A tree has its final name only when it is whole
  * and on the disk; one without its mark does not exist.
  */
+
 import { lstatSync, type Stats } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { basename } from "node:path";
@@ -11,6 +12,7 @@ import type { Log } from "../base/log.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { FileLock } from "../shim/flock.ts";
+import { storedArchives } from "./layer-archives.ts";
 import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
 import { notStored } from "./lookup.ts";
@@ -77,7 +79,7 @@ async function render(
     log.debug(`rendering ${printable(treeId)} of ${layers.length} layers`);
     // Loaded here: it brings the reading of archives along, and run looks for its tree without.
     const { renderLayersInto } = await import("./rendering.ts");
-    await renderLayersInto(store, layers, staging.rootfs, { log, signal });
+    await renderLayersInto(storedArchives(store), layers, staging.rootfs, { log, signal });
     await publishTree(
       store,
       staging,

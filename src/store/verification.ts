@@ -2,6 +2,7 @@
  * Compares a stored image with itself: its archives with their digests, and its tree with one that is rendered from the archives
  * anew. The archives are what was signed, so nothing that lies beside a tree needs to be believed. A tree that differs is replaced.
  */
+
 import { createHash } from "node:crypto";
 import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
@@ -11,6 +12,7 @@ import type { ImageID } from "../schema/image-id.ts";
 import { FileLock } from "../shim/flock.ts";
 import { pack } from "../shim/pack.ts";
 import { readArchiveBlob } from "./images.ts";
+import { storedArchives } from "./layer-archives.ts";
 import { planTree, type TreePlan } from "./layers.ts";
 import { lockOf, type Store, treePath } from "./layout.ts";
 import { notStored, readRecordSync } from "./lookup.ts";
@@ -62,7 +64,7 @@ export async function verifyTree(store: Store, id: ImageID, options: VerifyTreeO
     for (const layer of new Set(plan.layers.map((one) => one.id))) await hashArchive(store, layer, options);
     staging = await makeStaging(store);
     // Unpacked even without a tree: the archives are read to the end that way, and the hash can be told.
-    await renderLayersInto(store, plan.layers, staging.rootfs, { log, signal });
+    await renderLayersInto(storedArchives(store), plan.layers, staging.rootfs, { log, signal });
     const verdict = await compareTrees(store, plan, staging, options);
     using.release();
     if (verdict.tree !== "differs" || !options.repair) return verdict;

@@ -40,13 +40,37 @@ describe("imageTree", () => {
     );
   });
 
-  it("refuses a circle by its names, a missing image and a file", async (t) => {
-    const { settings, add, file } = await storedImages(t);
+  it("looks at a file as at a stored image: it lies over what the store has", async (t) => {
+    const { settings, ids, file } = await storedImages(t);
+    const dependencies = [{ imageName: "example.com/base" }];
+    const image = await file("over.aci", { name: "example.com/over", dependencies }, [
+      { path: "bin/base", content: "mine" },
+    ]);
+    const { root, images, layers, files } = await imageTree(settings, { image, files: true });
+    assert.deepEqual(layers, [ids.base, root]);
+    assert.deepEqual(
+      images.map(({ id, name, dependencies }) => [id, name, dependencies]),
+      [
+        [root, "example.com/over", [ids.base]],
+        [ids.base, "example.com/base", []],
+      ],
+    );
+    assert.deepEqual(
+      files?.map(({ path, image: from }) => [path, from === root]),
+      [
+        ["bin", false],
+        ["bin/base", true],
+        ["bin/shared", false],
+        ["bin/twin", false],
+      ],
+    );
+  });
+
+  it("refuses a circle by its names, and a missing image", async (t) => {
+    const { settings, add } = await storedImages(t);
     await add({ name: "example.com/x", dependencies: [{ imageName: "example.com/y" }] }, []);
     await add({ name: "example.com/y", dependencies: [{ imageName: "example.com/x" }] }, []);
     await assert.rejects(imageTree(settings, { image: "example.com/x" }), fails("DEPENDENCY_CYCLE", /→/));
     await assert.rejects(imageTree(settings, { image: "example.com/none" }), fails("NOT_FOUND"));
-    const other = await file("other.aci", { name: "example.com/a" }, []);
-    await assert.rejects(imageTree(settings, { image: other }), fails("USAGE", /is a file/));
   });
 });

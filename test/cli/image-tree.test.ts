@@ -28,6 +28,21 @@ describe("perigee image tree", () => {
     assert.equal(files, undefined);
   });
 
+  it("takes the path of a file; what it depends on and is not stored is named, with the way to get it", async (t) => {
+    const { data, file } = await storedImages(t);
+    const on = (name: string) => ({ name: "example.com/over", dependencies: [{ imageName: `example.com/${name}` }] });
+    const { status, stdout } = perigee(data, "image", "tree", await file("over.aci", on("base"), []));
+    assert.equal(status, 0);
+    assert.match(stdout, /^example\.com\/over .*\n└─ example\.com\/base:1 /);
+    const missing = perigee(data, "image", "tree", await file("missing.aci", on("absent"), []));
+    assert.equal(missing.status, 3);
+    assert.match(
+      missing.stderr,
+      /depends on example\.com\/absent, which is not stored\n +try: perigee fetch example\.com\/absent/,
+    );
+    assert.equal(perigee(data, "image", "tree", "./nowhere.aci").status, 3);
+  });
+
   it("names a circle, and ends with 3 for an unknown image", async (t) => {
     const { data, add } = await storedImages(t);
     await add({ name: "example.com/x", dependencies: [{ imageName: "example.com/x" }] }, []);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type Log, silentLog } from "../../src/base/log.ts";
 import type { ImageID } from "../../src/schema/image-id.ts";
+import { storedArchives } from "../../src/store/layer-archives.ts";
 import { planTree } from "../../src/store/layers.ts";
 import { blobPath, openStore, type Store } from "../../src/store/layout.ts";
 import { renderLayersInto } from "../../src/store/rendering.ts";
@@ -28,7 +29,7 @@ async function setUp(t: TestContext): Promise<Setup> {
     rootfs,
     add: async (image, files) => (await importReal(store, await makeImage(image, files))).id,
     render: (id, { log = silentLog, signal } = {}) =>
-      renderLayersInto(store, planTree(store, id).layers, rootfs, { log, signal }),
+      renderLayersInto(storedArchives(store), planTree(store, id).layers, rootfs, { log, signal }),
   };
 }
 
@@ -120,7 +121,9 @@ describe("renderLayersInto", () => {
     const { store, add, render } = await setUp(t);
     const id = await add({ name: "example.com/base" }, [{ path: "a", content: "x".repeat(3_000_000) }]);
     await assert.rejects(render(id, { signal: AbortSignal.abort() }), fails("INTERRUPTED"));
-    const nowhere = renderLayersInto(store, planTree(store, id).layers, join(store.root, "none"), { log: silentLog });
+    const nowhere = renderLayersInto(storedArchives(store), planTree(store, id).layers, join(store.root, "none"), {
+      log: silentLog,
+    });
     await assert.rejects(nowhere);
   });
 });

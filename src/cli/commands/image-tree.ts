@@ -9,10 +9,13 @@ export default defineCommand({
   arguments: "<image>",
   summary: "Show what an image depends on, and where its files come from",
   description:
-    "Dependencies are shown in the order in which they are laid; an image that comes again is shown once with what is below it. IMAGE is the ID of a stored image or its name.",
+    "Dependencies are shown in the order in which they are laid; an image that comes again is shown once with what is below it. IMAGE is the ID of a stored image or its name, or the path of an .aci, which is not verified; what it depends on is looked for in the store.",
   options: [["--files", "list the files of the rendered tree, each with the image it comes from"]],
-  examples: ["perigee image tree example.com/web:1.0", "perigee image tree --files example.com/web"],
-  notes: ["1: the images depend on each other in a circle", "3: an image is not stored"],
+  examples: ["perigee image tree example.com/web:1.0", "perigee image tree --files ./web.aci"],
+  notes: [
+    "1: the images depend on each other in a circle",
+    "3: there is no such image or file, or one that it depends on is not stored",
+  ],
   run: ({ args: [image = ""], options, settings, signal }) =>
     imageTree(settings, { image, files: options.flag("files"), signal }),
   text: (tree) => [...graph(tree), ...files(tree)],
