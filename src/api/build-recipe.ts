@@ -4,16 +4,15 @@ import { dirname, resolve } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { compressionWords } from "../image/compress.ts";
-import { type BuiltRecipe, buildImageOf, buildTree, makeShell, type RecipeBuild } from "../recipe/build.ts";
+import { type BuiltRecipe, buildImageOf, buildTree, type RecipeBuild, runShell } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
 import { openContext } from "../recipe/context.ts";
 import { removeDeadStepPods } from "../recipe/dead-pods.ts";
 import { baseOf, type PlannedStep, planRecipe, type RecipePlan } from "../recipe/plan.ts";
-import { type LocatedRecipe, readRecipe } from "../recipe/read.ts";
+import { type LocatedRecipe, placeOf, readRecipe } from "../recipe/read.ts";
 import type { Layer } from "../recipe/stack.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
-import { replaceWithRun } from "../shim/run.ts";
 import { type ImageRecord, readManifest } from "../store/images.ts";
 import { openStore } from "../store/layout.ts";
 import { ensureTree } from "../store/trees.ts";
@@ -101,23 +100,19 @@ function wordsOf(options: BuildRecipeOptions, overwrites: boolean): readonly str
 export interface EnterRecipeOptions extends RecipeOptions {
   /** From 1; the state before it. */
   readonly step: number;
-  readonly report: "text" | "json";
 }
 
-/** This process becomes a pod with a shell. @throws Failure as buildFromRecipe; returns in no other way */
-export async function enterRecipe(settings: Settings, options: EnterRecipeOptions): Promise<never> {
+/**
+ * A shell in a pod, with this process's standard descriptors. @returns its exit status, when nothing of the pod is left
+ * @throws Failure as buildFromRecipe
+ */
+export async function enterRecipe(settings: Settings, options: EnterRecipeOptions): Promise<number> {
   if (!settings.caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee build …" });
   const { recipe } = await readSource(settings, options);
   return await withBuild(settings, recipe, options, async (build) => {
     const { isatty } = await import("node:tty");
     const terminal = isatty(0) && isatty(1) ? (settings.environment.get("TERM") ?? "xterm") : undefined;
-    const pod = await makeShell(build, options.step, terminal);
-    try {
-      return replaceWithRun({ ...pod.start, report: options.report });
-    } catch (error) {
-      await pod.discard();
-      throw error;
-    }
+    return await runShell(build, options.step, terminal);
   });
 }
 
@@ -132,7 +127,12 @@ async function withBuild<T>(
   const contextDirectory = contextOf(options);
   const context = openContext(contextDirectory);
   const base = await fetchBase(settings, recipe, contextDirectory, { pullPolicy, signal });
-  const plan = planRecipe(recipe, { context: contextDirectory, base: base?.manifest, insecure: settings.insecure });
+  const plan = planRecipe(recipe, {
+    context: contextDirectory,
+    base: base?.manifest,
+    insecure: settings.insecure,
+    isRoot: caller.isRoot,
+  });
   const dependencies = await fetchDependencies(settings, plan, { pullPolicy, signal });
   const cache = openCache(directories.data);
   const held = await holdCache(cache, { signal, log });
@@ -184,11 +184,14 @@ function shellCommandOf({ dir, insecure }: Settings, { file, language, context }
 type Pull = Pick<RecipeOptions, "pullPolicy" | "signal">;
 
 /** The image that is flattened into the result. */
-async function fetchBase(settings: Settings, { recipe }: LocatedRecipe, context: string, pull: Pull) {
+async function fetchBase(settings: Settings, located: LocatedRecipe, context: string, pull: Pull) {
+  const { recipe } = located;
   const base = baseOf(recipe);
   if (base === "empty" || "directory" in base || "dependency" in base) return undefined;
   if (!settings.caller.isRoot) {
-    throw new Failure("NOT_ROOT", "an image as base keeps the owners of its files, which needs root", {
+    const place = placeOf(located, ["base"]);
+    throw new Failure("NOT_ROOT", `${place}: an image as base keeps the owners of its files, which needs root`, {
+      subject: place,
       hint: "sudo perigee build …, or list it as a dependency",
     });
   }

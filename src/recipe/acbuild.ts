@@ -13,7 +13,7 @@ export interface ScriptRecipe {
   readonly recipe: Recipe;
   readonly file: string;
   /** Where the value at `path` stands: `["steps", 2]`. */
-  locate(path: readonly PropertyKey[]): JsonPosition;
+  locate(path: readonly PropertyKey[]): JsonPosition & { readonly file?: string };
   /** Where the script writes the image, and whether over another. */
   readonly output: { readonly path: string; readonly overwrite: boolean } | undefined;
   /** What is not done as acbuild did it, as sentences. */
@@ -172,8 +172,5 @@ function rank({ message, path, code }: SchemaIssue): number {
 }
 
 function locator(places: readonly Place[]): ScriptRecipe["locate"] {
-  return ([field, index]) => {
-    const { line, column } = (field === "steps" ? places[Number(index)] : undefined) ?? { line: 1, column: 1 };
-    return { line, column };
-  };
+  return ([field, index]) => (field === "steps" ? places[Number(index)] : undefined) ?? { line: 1, column: 1 };
 }

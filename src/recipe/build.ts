@@ -13,9 +13,9 @@ import { requireOutput, writeOutput } from "../image/output.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import { beginLayer, commitLayer, findLayer, keyOf, layerDirectory, lockKey } from "./cache.ts";
+import { runInteractive } from "./command.ts";
 import { mergeLayers, refuseRemovals } from "./merge.ts";
 import type { PlannedStep, RecipePlan } from "./plan.ts";
-import { makeStepPod, type StepPod } from "./pod-of-step.ts";
 import type { Layer, Stack } from "./stack.ts";
 import { viewOf } from "./stack.ts";
 import { requireShell } from "./step-failure.ts";
@@ -243,10 +243,10 @@ function chunksOf(handle: FileHandle): AsyncIterable<Uint8Array> {
 }
 
 /**
- * A pod with a shell in the state before step `number`, with that step's user, environment, directory and network; one past the last is the state
- * after all. @throws Failure USAGE for a number that is no step, EXEC_NOT_FOUND without a shell; as buildTree
+ * A shell in the state before step `number`, with that step's user, environment, directory and network; one past the last is the state after all.
+ * @returns its exit status @throws Failure USAGE for a number that is no step, EXEC_NOT_FOUND without a shell; as buildTree
  */
-export async function makeShell(build: RecipeBuild, number: number, terminal: string | undefined): Promise<StepPod> {
+export async function runShell(build: RecipeBuild, number: number, terminal: string | undefined): Promise<number> {
   const { shop, plan } = build;
   if (!Number.isInteger(number) || number < 1 || number > shop.count + 1) {
     throw new Failure("USAGE", `--shell-at ${printable(String(number))}: a step from 1 to ${shop.count + 1}`, {
@@ -264,7 +264,7 @@ export async function makeShell(build: RecipeBuild, number: number, terminal: st
     const view = viewOf([...below(build, { dependencies }), ...own]);
     requireShell(view, number);
     const request = commandOf(shop, { step, environment }, view, staging.path);
-    return await makeStepPod({ ...request, command: ["/bin/sh"], terminal });
+    return await runInteractive({ ...request, command: ["/bin/sh"], terminal });
   } finally {
     await staging.discard();
   }

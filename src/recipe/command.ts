@@ -1,4 +1,4 @@
-/** Runs the command of a `run` step to its end and keeps what it said. Knows nothing of layers or keys. */
+/** Runs the command of a `run` step, or a shell, in a pod of its own to its end. Knows nothing of layers or keys. */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
@@ -30,9 +30,24 @@ export async function runCommand<T>(
   logFile: string,
   use: (result: CommandResult, pod: StepPod) => Promise<T>,
 ): Promise<T> {
+  return await withPod(request, async (pod) => await use(await execute(request, pod, logFile), pod));
+}
+
+/**
+ * As runCommand, with this process's standard descriptors, of which nothing is kept.
+ * @returns the status @throws Failure as runCommand
+ */
+export async function runInteractive(request: CommandRequest): Promise<number> {
+  return await withPod(request, async ({ start }) => {
+    const handle = spawnRun({ ...start, stdio: ["inherit", "inherit", "inherit"], withCaller: true });
+    return await untilEnded(handle, request.signal);
+  });
+}
+
+async function withPod<T>(request: CommandRequest, use: (pod: StepPod) => Promise<T>): Promise<T> {
   const pod = await makeStepPod(request);
   try {
-    return await use(await execute(request, pod, logFile), pod);
+    return await use(pod);
   } finally {
     await pod.discard().catch((error: unknown) => request.log.warn(`left for perigee gc: ${String(error)}`));
   }
@@ -44,23 +59,29 @@ async function execute({ signal, log }: CommandRequest, { start }: StepPod, logF
   const output = openLog(logFile);
   try {
     const handle = spawnRun({ ...start, stdio: ["ignore", "pipe", "pipe"], withCaller: true });
-    const stop = (): void => endSoon(handle);
-    signal?.addEventListener("abort", stop, { once: true });
-    if (signal?.aborted === true) stop();
-    try {
-      const reading = Promise.all([handle.stdout, handle.stderr].map((stream) => drain(stream, output.add)));
-      reading.catch(() => {}); // thrown below, once the command has ended
-      await untilReady(handle);
-      const status = await handle.exited;
-      await reading;
-      if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted", { cause: signal.reason });
-      for (const line of output.lastLines()) log.debug(line);
-      return { status, lastLines: output.lastLines(), startedAt };
-    } finally {
-      signal?.removeEventListener("abort", stop);
-    }
+    const reading = Promise.all([handle.stdout, handle.stderr].map((stream) => drain(stream, output.add)));
+    reading.catch(() => {}); // thrown below, once the command has ended
+    const status = await untilEnded(handle, signal);
+    await reading;
+    for (const line of output.lastLines()) log.debug(line);
+    return { status, lastLines: output.lastLines(), startedAt };
   } finally {
     output.close();
+  }
+}
+
+/** Its status; it is asked to end when we are. @throws Failure INTERRUPTED, and why it did not start */
+async function untilEnded(handle: RunHandle, signal: AbortSignal | undefined): Promise<number> {
+  const stop = (): void => endSoon(handle);
+  signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted === true) stop();
+  try {
+    await untilReady(handle);
+    const status = await handle.exited;
+    if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted", { cause: signal.reason });
+    return status;
+  } finally {
+    signal?.removeEventListener("abort", stop);
   }
 }
 

@@ -6,13 +6,13 @@ import { parseDocument } from "../schema/validate.ts";
 import type { Base, Recipe, Step } from "./document.ts";
 import { isFileStep } from "./files.ts";
 import { applyStep, beginDraft, type Draft, draftOf, fieldsAsSteps, finishManifest } from "./manifest.ts";
-import { type LocatedRecipe, placeOfStep, stepName } from "./read.ts";
+import { type LocatedRecipe, placeOf, stepName } from "./read.ts";
 
 /** A step that makes a layer. */
 export interface PlannedStep {
   /** Counted from 1 over all steps. */
   readonly number: number;
-  /** `recipe.yaml:12` */
+  /** `recipe.yaml:12:5` */
   readonly place: string;
   readonly step: Step;
   /** `run: apk add nginx`, for people. */
@@ -41,13 +41,14 @@ export function baseOf({ base }: Pick<Recipe, "base">): Exclude<Base, string> | 
   return { image: base };
 }
 
-/** `insecure`: what the caller allows steps to ask for. @throws Failure RECIPE_INVALID, MANIFEST_INVALID, NOT_FOUND */
+/** `insecure`: what the caller allows steps to ask for. @throws Failure RECIPE_INVALID, NOT_ROOT, MANIFEST_INVALID, NOT_FOUND */
 export function planRecipe(
   located: LocatedRecipe,
   options: {
     readonly context: string;
     readonly base?: ImageManifest | undefined;
     readonly insecure: ReadonlySet<string>;
+    readonly isRoot: boolean;
   },
 ): RecipePlan {
   const { recipe } = located;
@@ -56,8 +57,9 @@ export function planRecipe(
   if (typeof base === "object" && "dependency" in base) draft = applyStep(draft, dependencyStep(base));
   const layers: PlannedStep[] = [];
   for (const [index, step] of recipe.steps.entries()) {
-    const place = placeOfStep(located, index);
+    const place = placeOf(located, ["steps", index]);
     if ("run" in step || isFileStep(step)) {
+      if (!options.isRoot) requireAnybody(step, place, `step ${index + 1} (${place})`);
       if ("run" in step) requireAllowed(step.insecure ?? [], options.insecure, place);
       layers.push(planned(draft, step, index + 1, place));
     }
@@ -122,6 +124,29 @@ function requireAllowed(asked: readonly string[], allowed: ReadonlySet<string>, 
       hint: `add --insecure-options=${asked.join(",")} if you trust the recipe`,
     },
   );
+}
+
+/** RECIPE-60, before the steps that lie ahead of it have cost anything. @throws Failure NOT_ROOT */
+function requireAnybody(step: Step, place: string, told: string): void {
+  if ("run" in step) {
+    throw new Failure("NOT_ROOT", `${told}: commands of a recipe run in pods, which need root`, {
+      subject: place,
+      hint: "sudo perigee build …, or do before what the command does, and copy what it makes",
+    });
+  }
+  const owner = ownerOf(step);
+  if (owner === undefined || /^(keep|(0|root)(:(0|root))?)$/.test(owner)) return;
+  throw new Failure("NOT_ROOT", `${told}: only root gives files to ${printable(owner)}`, {
+    subject: place,
+    hint: "sudo perigee build …, or leave the owner out: the file belongs to root then",
+  });
+}
+
+function ownerOf(step: Step): string | undefined {
+  if ("copy" in step) return step.copy.owner;
+  if ("write" in step) return step.write.owner;
+  if ("mkdir" in step) return step.mkdir.owner;
+  return "symlink" in step ? step.symlink.owner : undefined;
 }
 
 function replacement(context: string, path: string, place: string): Draft {

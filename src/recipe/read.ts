@@ -13,8 +13,8 @@ export interface LocatedRecipe {
   readonly recipe: Recipe;
   /** As it was named, for messages. */
   readonly file: string;
-  /** Where the value at `path` stands: `["steps", 2]`. */
-  locate(path: readonly PropertyKey[]): JsonPosition;
+  /** Where the value at `path` stands: `["steps", 2]`; with `file`, when that is another than the recipe's. */
+  locate(path: readonly PropertyKey[]): JsonPosition & { readonly file?: string };
 }
 
 const sizeLimit = 1024 * 1024;
@@ -54,9 +54,10 @@ export function stepName(step: Step): StepName {
   return name;
 }
 
-/** `recipe.yaml:12` */
-export function placeOfStep({ file, locate }: LocatedRecipe, index: number): string {
-  return `${printable(file)}:${locate(["steps", index]).line}`;
+/** `recipe.yaml:12:5` */
+export function placeOf(located: Pick<LocatedRecipe, "file" | "locate">, path: readonly PropertyKey[]): string {
+  const { line, column, file = located.file } = located.locate(path);
+  return `${printable(file)}:${line}:${column}`;
 }
 
 function stepsOf(value: unknown): readonly unknown[] {

@@ -158,15 +158,21 @@ describe("buildFromRecipe", () => {
       for await (const { uid, gid } of members) owners.add(uid).add(gid);
     });
     assert.deepEqual(owners, new Set([0]));
-    await assert.rejects(world.build({ base: "example.com/base" }, {}, { caller }), fails("NOT_ROOT", /owners/));
-    await assert.rejects(world.build({ steps: [{ run: "true" }] }, {}, { caller }), fails("NOT_ROOT", /step 1/));
+    await assert.rejects(
+      world.build({ base: "example.com/base" }, {}, { caller }),
+      fails("NOT_ROOT", /recipe\.json:1:\d+: .*owners/),
+    );
+    world.heard.length = 0;
+    const command = world.build({ steps: [...steps, { run: "true" }] }, {}, { caller });
+    await assert.rejects(command, fails("NOT_ROOT", /^step 3 \(\S+recipe\.json:1:\d+\): /));
+    assert.deepEqual(world.heard, [], "before any work");
   });
 });
 
 describe("enterRecipe", () => {
   it("is for root, and for a step that is there", async () => {
     await world.build({ steps: [{ mkdir: { path: "/a" } }] });
-    const options = { file: world.path("context/recipe.json"), report: "text" } as const;
+    const options = { file: world.path("context/recipe.json") } as const;
     for (const step of [0, 3, 1.5]) {
       await assert.rejects(
         enterRecipe(world.settings, { ...options, step }),

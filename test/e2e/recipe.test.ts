@@ -179,7 +179,7 @@ exec: [/bin/find, /x]\n`,
     work.must(["gc", "--grace-period=0s"]);
     const { status, stderr } = work.perigee(["build", "-f", file, work.path("fails.aci")]);
     assert.equal(status, 1);
-    assert.match(stderr, /error\[STEP_FAILED\]: step 4 of 4 \(.*fails\.yaml:6\) ended with status 7/);
+    assert.match(stderr, /error\[STEP_FAILED\]: step 4 of 4 \(.*fails\.yaml:6:5\) ended with status 7/);
     assert.match(
       stderr,
       /starting\n +no such thing\n +the whole log: (\S+)\n +try: perigee build -f \S+fails\.yaml --dir \S+ --shell-at 4/,
@@ -191,8 +191,8 @@ exec: [/bin/find, /x]\n`,
     assert.deepEqual(readdirSync(join(work.data, "build/store/staging")), []);
     const inside = work.perigee(["build", "-f", file, "--shell-at", "4"], { input: "cat /made; exit 9\n" });
     assert.deepEqual([inside.status, inside.stdout], [9, "made\n"]);
-    build(recipe("next", "name: example.com/next\n"), "next.aci");
-    assert.deepEqual(work.pods(), [], "RECIPE-53: the next build removes what the shell left");
+    assert.deepEqual(work.pods(), [], "RECIPE-53: a shell leaves nothing when it ends");
+    assert.deepEqual(readdirSync(join(work.data, "build/store/staging")), []);
   });
   it("RECIPE-30: a line without a shell, a program that is not there, and one that cannot start: what to do", () => {
     const steps = (run: string) =>
@@ -209,7 +209,7 @@ exec: [/bin/find, /x]\n`,
     const line = failure("-f", steps("echo hi"), work.path("without.aci"));
     assert.match(
       line,
-      /^3 [\s\S]*step 4 \(\S+:6\): the line cannot be run: there is no \/bin\/sh in the image at that step/,
+      /^3 [\s\S]*step 4 \(\S+:6:5\): the line cannot be run: there is no \/bin\/sh in the image at that step/,
     );
     assert.match(line, /try: write the command as a list, run: \[/);
     const absent = failure("-f", steps("[/bin/nothing]"), work.path("without.aci"));
@@ -268,6 +268,31 @@ describe("a builder that is killed", () => {
     await untilPod();
     running.child.kill("SIGINT");
     assert.equal(await running.ended, 130);
+    assert.deepEqual(work.pods(), []);
+    assert.deepEqual(readdirSync(join(work.data, "build/store/staging")), []);
+  });
+});
+
+describe("a shell of --shell-at", () => {
+  const start = (name: string) => {
+    const file = recipe(name, `name: example.com/${name}\nsteps:${shell}\n  - run: echo one > /one\n`);
+    return new Running(work.start(["build", "-f", file, "--shell-at", "3"]));
+  };
+  it("RECIPE-53: one whose process is killed ends with it; gc takes what is left", async () => {
+    const running = start("killed-shell");
+    const pod = await untilPod();
+    running.child.kill("SIGKILL");
+    await running.ended;
+    await untilEnded(pod);
+    work.must(["gc", "--grace-period=0s"]);
+    assert.deepEqual(work.pods(), []);
+    assert.deepEqual(readdirSync(join(work.data, "build/store/staging")), []);
+  });
+  it("RECIPE-53: one whose process is asked to end leaves nothing itself", async () => {
+    const running = start("asked-shell");
+    await untilPod();
+    running.child.kill("SIGTERM");
+    assert.equal(await running.ended, 143);
     assert.deepEqual(work.pods(), []);
     assert.deepEqual(readdirSync(join(work.data, "build/store/staging")), []);
   });

@@ -12,14 +12,14 @@ before(async () => {
 });
 after(() => world.remove());
 
-const plan = (input: Partial<RecipeInput>, insecure: readonly string[] = []) =>
+const plan = (input: Partial<RecipeInput>, insecure: readonly string[] = [], isRoot = true) =>
   planRecipe(
     {
       recipe: Recipe.parse({ name: "example.com/made", ...input }),
       file: "r.yaml",
       locate: (path) => ({ line: Number(path[1] ?? 0) + 10, column: 1 }),
     },
-    { context: world.path("context"), insecure: new Set(insecure) },
+    { context: world.path("context"), insecure: new Set(insecure), isRoot },
   );
 
 describe("planRecipe", () => {
@@ -31,8 +31,8 @@ describe("planRecipe", () => {
     assert.deepEqual(
       layers.map(({ number, place, environment }) => [number, place, environment]),
       [
-        [2, "r.yaml:11", [["A", "1"]]],
-        [4, "r.yaml:13", [["A", "2"]]],
+        [2, "r.yaml:11:1", [["A", "1"]]],
+        [4, "r.yaml:13:1", [["A", "2"]]],
       ],
     );
   });
@@ -52,9 +52,29 @@ describe("planRecipe", () => {
     const steps = [{ run: "make", insecure: ["seccomp" as const] }];
     assert.throws(
       () => plan({ steps }),
-      fails("RECIPE_INVALID", /^r\.yaml:10: .*seccomp/, { hint: /--insecure-options=seccomp/ }),
+      fails("RECIPE_INVALID", /^r\.yaml:10:1: .*seccomp/, { hint: /--insecure-options=seccomp/ }),
     );
     assert.equal(plan({ steps }, ["seccomp"]).layers.length, 1);
+  });
+  it("RECIPE-60: what needs root is refused with its place before any step is done, and anybody may do the rest", () => {
+    const first = { mkdir: { path: "/a" } };
+    const refused = (step: NonNullable<RecipeInput["steps"]>[number], message: RegExp, hint: RegExp) =>
+      assert.throws(() => plan({ steps: [first, step] }, [], false), fails("NOT_ROOT", message, { hint }));
+    refused(
+      { run: "make" },
+      /^step 2 \(r\.yaml:11:1\): commands .* need root/,
+      /sudo perigee build .*copy what it makes/,
+    );
+    for (const owner of ["33", "www", "0:33", "keep:33"]) {
+      refused(
+        { mkdir: { path: "/b", owner } },
+        /^step 2 \(r\.yaml:11:1\): only root gives files to/,
+        /leave the owner out/,
+      );
+      refused({ copy: { from: "a", to: "/b", owner } }, /only root/, /sudo/);
+    }
+    const free = ["0", "0:0", "root", "root:root", "keep"].map((owner) => ({ mkdir: { path: "/b", owner } }));
+    assert.equal(plan({ steps: [first, ...free] }, [], false).layers.length, 6);
   });
   it("RECIPE-2: no more layers than an overlay takes", () => {
     const steps = (length: number) => Array.from({ length }, () => ({ mkdir: { path: "/a" } }));

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { stepNames } from "../../src/recipe/document.ts";
-import { parseRecipeValue, placeOfStep, readRecipe, stepName } from "../../src/recipe/read.ts";
+import { parseRecipeValue, placeOf, readRecipe, stepName } from "../../src/recipe/read.ts";
 import { parseLocatedYaml } from "../../src/recipe/yaml.ts";
 import { parseLocatedJson } from "../../src/schema/strict-json.ts";
 import { fails } from "../helpers/failures.ts";
@@ -20,7 +20,7 @@ describe("readRecipe", () => {
     writeFileSync(join(directory, "r.json"), '{"name": "example.com/a", "steps": [{"run": ["ls"]}]}');
     const [yaml, json] = [await readRecipe(join(directory, "r.yaml")), await readRecipe(join(directory, "r.json"))];
     assert.deepEqual(yaml.recipe, json.recipe);
-    assert.equal(placeOfStep(yaml, 0), `${join(directory, "r.yaml")}:3`);
+    assert.equal(placeOf(yaml, ["steps", 0]), `${join(directory, "r.yaml")}:3:5`);
   });
   it("a recipe that is not there", async () => {
     await assert.rejects(readRecipe("/nonexistent/r.yaml"), fails("NOT_FOUND", /recipe/));

@@ -88,11 +88,6 @@ describe("stepLayer (RECIPE-50)", () => {
       [[], [], 1],
     );
   });
-  it("RECIPE-60: who is not root cannot run commands, and is told", async () => {
-    const view = viewOf([await emptyLayer(shop())]);
-    const refused = stepLayer(shop({ isRoot: false }), planned({ run: "true" }), view);
-    await assert.rejects(refused, fails("NOT_ROOT", /step 1/, { hint: /sudo perigee build/ }));
-  });
 });
 
 describe("directoryLayer", () => {

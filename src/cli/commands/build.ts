@@ -44,14 +44,17 @@ export default defineCommand({
     "perigee build --compression zstd web/ web.aci",
     "SOURCE_DATE_EPOCH=0 perigee build --owner-root --overwrite web/ web.aci",
   ],
-  run: async (context): Promise<BuildResult | RecipeResult> => {
+  run: async (context): Promise<BuildResult | RecipeResult | number> => {
     const built = await build(context);
+    if (typeof built === "number") return built;
     context.settings.log.info(wroteFile(built));
     if (built.sbom !== undefined)
       context.settings.log.info(`wrote ${printable(built.sbom.path)}: its bill of materials`);
     return built;
   },
-  text: ({ id }) => [id],
+  text: (built) => (typeof built === "number" ? [] : [built.id]),
+  json: (built) => (typeof built === "number" ? undefined : built),
+  status: (built) => (typeof built === "number" ? built : 0),
   notes: [
     "1: an input breaks a rule, or a command of a recipe failed",
     "3: a file, an image or a program is not there",
@@ -61,7 +64,8 @@ export default defineCommand({
   ],
 });
 
-async function build(context: CommandContext): Promise<BuildResult | RecipeResult> {
+/** A number: the exit status of a shell. */
+async function build(context: CommandContext): Promise<BuildResult | RecipeResult | number> {
   const { args, options, settings, signal } = context;
   const [recipe, script] = [options.text("file"), options.text("script")];
   if (recipe !== undefined && script !== undefined)
@@ -85,10 +89,10 @@ async function build(context: CommandContext): Promise<BuildResult | RecipeResul
 }
 
 async function fromRecipe(
-  { args, options, settings, signal, format }: CommandContext,
+  { args, options, settings, signal }: CommandContext,
   file: string,
   language?: "acbuild",
-): Promise<RecipeResult> {
+): Promise<RecipeResult | number> {
   const [output, ...others] = args;
   if (others.length > 0 || options.text("manifest") !== undefined || options.text("rootfs") !== undefined) {
     throw new Failure("USAGE", "with --file or --script only the image to write is named", {
@@ -112,9 +116,8 @@ async function fromRecipe(
   const { buildFromRecipe, enterRecipe } = await import("../../api/build-recipe.ts");
   const step = options.text("shell-at");
   if (step !== undefined) {
-    const report = format === "json" ? "json" : "text";
     refuseGiven(options, ["check", "sbom", "overwrite"], "is not for --shell-at, which builds nothing");
-    if (output === undefined) return await enterRecipe(settings, { ...request, step: number(step), report });
+    if (output === undefined) return await enterRecipe(settings, { ...request, step: number(step) });
     throw new Failure("USAGE", `--shell-at builds nothing: ${printable(output)} would not be written`, {
       subject: output,
       hint: `leave ${printable(output)} out`,
