@@ -300,12 +300,18 @@ describe("architecture: who may do what", () => {
 });
 
 describe("architecture: what is written down", () => {
-  it("every rule that spec/ defines is named by a test", () => {
-    const defined = filesBelow("spec", ".md").flatMap((path) =>
-      [...readFileSync(path, "utf8").matchAll(/^(?:[-*]|\|)\s*\**([A-Z]{1,6}-[A-Z]?\d+)\b/gm)].map(
-        (match) => match[1] ?? "",
-      ),
+  const defined = filesBelow("spec", ".md").flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(/^(?:[-*]|\|)\s*\**([A-Z]{1,6}-[A-Z]?\d+)\b/gm)].map(
+      (match) => match[1] ?? "",
+    ),
+  );
+  it("no number is given to two rules", () => {
+    assert.deepEqual(
+      defined.filter((rule, index) => defined.indexOf(rule) !== index),
+      [],
     );
+  });
+  it("every rule that spec/ defines is named by a test", () => {
     const said = [...tests, ...filesBelow("test", ".ts")].map((path) => readFileSync(path, "utf8")).join("\n");
     const named = new Set(said.match(/\b[A-Z]{1,6}-[A-Z]?\d+\b/g) ?? []);
     assert.deepEqual(

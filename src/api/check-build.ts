@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import { ignoreMissing } from "../base/files.ts";
+import { withProgress } from "../base/log.ts";
 import { copyTreeExactly } from "../image/copy.ts";
 import { type Difference, firstDifference } from "../image/first-difference.ts";
 import { type SbomKind, sbomPath } from "../schema/sbom-link.ts";
@@ -40,17 +41,14 @@ const otherEnvironment = { LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8", TZ: "Paci
 
 /** @throws Failure DIGEST_MISMATCH naming the first difference; whatever made the second build fail */
 export async function checkBuild(settings: Settings, build: BuildToCheck): Promise<CheckedBuild> {
-  const { path, sbom, signal } = build;
+  const { path, sbom } = build;
   const work = await mkdtemp(join(tmpdir(), "perigee-check-"));
   try {
     const source = join(work, "source");
     await mkdir(source);
     const { words, copied } = await build.prepare(source);
     const second = join(work, "second.aci");
-    const task = `building ${printable(basename(path))} once more`;
-    settings.log.progress({ task, done: 0 });
-    await buildAgain(settings, [...words, second], work, signal);
-    settings.log.progress({ task, done: 0, finished: true });
+    await buildAgain(settings, [...words, second], work, build);
     await compare(path, second);
     if (sbom !== undefined) await compareSboms(sbomPath(path, sbom), sbomPath(second, sbom));
     return { copied };
@@ -68,7 +66,7 @@ async function buildAgain(
   settings: Settings,
   words: readonly string[],
   work: string,
-  signal: AbortSignal | undefined,
+  { path, signal }: Pick<BuildToCheck, "path" | "signal">,
 ): Promise<void> {
   const { data, systemConfig, localConfig, userConfig } = settings.directories;
   const globals = ["--dir", data, "--system-config", systemConfig, "--local-config", localConfig];
@@ -82,9 +80,15 @@ async function buildAgain(
   };
   const insecure = settings.insecure.size === 0 ? [] : [`--insecure-options=${[...settings.insecure].join(",")}`];
   const line = ["build", ...globals, "--user-config", userConfig, ...insecure, ...words];
-  const { status, stderr } = await runAgain(line, { directory: work, environment, umask: otherUmask, signal });
-  if (status === 0) return;
-  throw new Failure("DIGEST_MISMATCH", "the build succeeded the first time and failed the second time", {
+  await withProgress(settings.log, `building ${printable(basename(path))} once more`, async (tell) => {
+    tell();
+    const { status, stderr } = await runAgain(line, { directory: work, environment, umask: otherUmask, signal });
+    if (status !== 0) throw failedAgain(status, stderr);
+  });
+}
+
+function failedAgain(status: number | null, stderr: string): Failure {
+  return new Failure("DIGEST_MISMATCH", "the build succeeded the first time and failed the second time", {
     cause: stderr.trim() || `exit status ${status}`,
   });
 }

@@ -3,8 +3,8 @@
 export interface Progress {
   /** What is being done, stable for one job: `fetching example.com/web`. */
   readonly task: string;
-  /** Bytes (or items) done so far. */
-  readonly done: number;
+  /** Bytes done so far; absent for work that is not counted. */
+  readonly done?: number | undefined;
   /** Total if known. */
   readonly total?: number | undefined;
   readonly finished?: boolean | undefined;
@@ -27,12 +27,12 @@ export const silentLog: Log = {
   progress: () => {},
 };
 
-/** Tells how far a job is; the total if it is known. */
-export type Tell = (done: number, total?: number) => void;
+/** Tells how far a job is, or only that it has begun; the total if it is known. */
+export type Tell = (done?: number, total?: number) => void;
 
 /** Runs `job`, whose progress is over however it ends: what failed must not be shown as under way for ever. */
 export async function withProgress<T>(log: Log, task: string, job: (tell: Tell) => Promise<T>): Promise<T> {
-  let last: Progress = { task, done: 0 };
+  let last: Progress = { task };
   let isBroken = true;
   try {
     const result = await job((done, total) => {

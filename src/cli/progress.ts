@@ -84,12 +84,13 @@ export function createProgress(mode: ProgressMode): ProgressView {
   const end = (progress: Progress, job: Job | undefined, now: number): string => {
     jobs.delete(progress.task);
     if (job === undefined) return "";
-    const done = ended.done + progress.done;
+    const done = ended.done + (progress.done ?? 0);
     ended = jobs.size === 0 ? { since: now, count: 0, done: 0 } : { ...ended, count: ended.count + 1, done };
     if (mode === "overwrite") return jobs.size === 0 ? clear() : overwrite(now);
     if (!job.isAnnounced) return "";
     const how = progress.isBroken === true ? "broken off" : "done";
-    return `${printable(progress.task)}: ${how}, ${amount(progress)}, ${((now - job.startedAt) / 1000).toFixed(1)} s\n`;
+    const figures = [how, ...(progress.done === undefined ? [] : [amount(progress)]), seconds(now - job.startedAt)];
+    return `${printable(progress.task)}: ${figures.join(", ")}\n`;
   };
 
   return {
@@ -113,20 +114,27 @@ function erase(lines: number): string {
 }
 
 function describe({ progress, startedAt }: Job, now: number): string {
-  return fitted(progress.task, `${amount(progress)}  ${rate(progress.done, now - startedAt)}`);
+  const { done } = progress;
+  const elapsed = now - startedAt;
+  return fitted(progress.task, done === undefined ? seconds(elapsed) : `${amount(progress)}  ${rate(done, elapsed)}`);
+}
+
+/** Of milliseconds. */
+function seconds(elapsed: number): string {
+  return `${(elapsed / 1000).toFixed(1)} s`;
 }
 
 /** What all jobs come to: also those that ended meanwhile, so that it never goes back. */
 function figuresOfAll(jobs: ReadonlyMap<string, Job>, ended: Ended, now: number): string {
   const progresses = [...jobs.values()].map(({ progress }) => progress);
-  const done = progresses.reduce((sum, one) => sum + one.done, ended.done);
+  const done = progresses.reduce((sum, one) => sum + (one.done ?? 0), ended.done);
   const isKnown = progresses.every(({ total }) => total !== undefined);
   const total = progresses.reduce((sum, one) => sum + (one.total ?? 0), ended.done);
   const count = `${jobs.size} under way, ${ended.count} done`;
   return `${count}  ${amount({ task: "", done, total: isKnown ? total : undefined })}  ${rate(done, now - ended.since)}`;
 }
 
-function amount({ done, total }: Progress): string {
+function amount({ done = 0, total }: Progress): string {
   if (total === undefined || total <= 0) return humanSize(done);
   return `${humanSize(done)} of ${humanSize(total)} (${Math.floor((done / total) * 100)}%)`;
 }

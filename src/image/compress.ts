@@ -1,4 +1,4 @@
-/** What an image's tar is wrapped in when it is written (ACI-10, ACI-12). Reading is compression.ts. */
+/** What an image's tar is wrapped in when it is written (ACI-10, ACI-13). Reading is compression.ts. */
 import { type ZstdParameters, zstd, zstdParameters } from "../compression/zstd-encoder.ts";
 import { type GzipParameters, gzip, gzipParameters } from "./gzip.ts";
 

@@ -139,7 +139,10 @@ describe("publishImages", () => {
   /** Bytes that were read of images by one publish. */
   async function bytesRead(images: readonly string[], options: Partial<PublishOptions> = {}): Promise<number> {
     let read = 0;
-    const log = { ...silentLog, progress: ({ done, finished }: Progress) => (read += finished === true ? done : 0) };
+    const log = {
+      ...silentLog,
+      progress: ({ done = 0, finished }: Progress) => (read += finished === true ? done : 0),
+    };
     await publishImages(settingsIn(path(), { log }), {
       images: images.map((name) => path(name)),
       out: path("site"),

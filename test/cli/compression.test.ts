@@ -19,7 +19,7 @@ async function kindOf(...words: string[]) {
   return compressionOf((await parseLine(command, words)).options);
 }
 
-describe("compressionOf (ACI-10, ACI-12)", () => {
+describe("compressionOf (ACI-10, ACI-13)", () => {
   it("is gzip when nothing is said", () =>
     assert.equal(compressionOf(optionValues(declareOptions(compressionOptions), new Map())), "gzip"));
   for (const [kind, words] of [

@@ -100,6 +100,18 @@ describe("createProgress (CLI-8): several jobs at once", () => {
   });
 });
 
+describe("createProgress (CLI-8): work that is not counted", () => {
+  it("has its time and no amount, while it lasts and when it ends", () => {
+    const line = createProgress("overwrite");
+    line.update({ task: "t" }, 0);
+    assert.equal(line.tick(2000), "t  2.0 s");
+    const lines = createProgress("lines");
+    lines.update({ task: "t" }, 0);
+    assert.equal(lines.tick(1200), "t …\n");
+    assert.equal(lines.update({ task: "t", finished: true }, 3000), "t: done, 3.0 s\n");
+  });
+});
+
 describe("createProgress (CLI-8): lines", () => {
   it("writes one line when a job lasts, one every few seconds and one when it ends", () => {
     const view = createProgress("lines");

@@ -10,7 +10,7 @@ import { chunks, collect } from "../helpers/tar-bytes.ts";
 const { block } = zstdParameters;
 const window = defaultDecompressionLimits.zstdWindow;
 
-describe("zstd (ACI-12)", () => {
+describe("zstd (ACI-13)", () => {
   for (const [name, bytes] of [...samples, ["several frames", prose(2 * block + 77)] as const]) {
     it(`${name}: zstd tests and reads it, and so do we`, async () => {
       const written = await collect(zstd(chunks(bytes, 100_000)));

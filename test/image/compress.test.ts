@@ -4,7 +4,7 @@ import { compress, compressionParameters } from "../../src/image/compress.ts";
 import { decompress, sniffCompression } from "../../src/image/compression.ts";
 import { chunks, collect } from "../helpers/tar-bytes.ts";
 
-describe("compress (ACI-10, ACI-12)", () => {
+describe("compress (ACI-10, ACI-13)", () => {
   for (const kind of ["gzip", "zstd", "none"] as const) {
     it(`${kind}: what is read is what was written, and the parameters say how`, async () => {
       const bytes = Buffer.from("some words ".repeat(10_000));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { readArchive } from "../../src/image/archive.ts";
@@ -26,6 +27,28 @@ describe("limits of an image (security table 2.2)", () => {
       xzMemory: 128 * 1024 * 1024,
       zstdWindow: 128 * 1024 * 1024,
     });
+  });
+  it("are all in docs/limits.md, with these defaults", () => {
+    const shown = (value: number): string => {
+      for (const [unit, bytes] of [
+        ["GiB", 1024 ** 3],
+        ["MiB", 1024 ** 2],
+        ["KiB", 1024],
+      ] as const) {
+        if (value % bytes === 0) return `${value / bytes} ${unit}`;
+      }
+      return value >= 10_000 ? value.toLocaleString("en") : String(value);
+    };
+    const rows = [...readFileSync("docs/limits.md", "utf8").matchAll(/^\| (`[^|]+) \|[^|]+\| ([^|]+) \|$/gm)];
+    const told = rows.flatMap(([, names = "", values = ""]) => {
+      const list = values.split(", ");
+      return names.split(", ").map((name, index) => [name.replaceAll("`", ""), list[index] ?? list[0]]);
+    });
+    const expected = Object.entries(defaultImageLimits).map(([name, value]) => [
+      name,
+      name === "depth" ? "1024" : shown(value),
+    ]);
+    assert.deepEqual(Object.fromEntries(told), Object.fromEntries(expected));
   });
   it("Z06: the whole tar at the limit and one byte past it, compressed or not", async () => {
     const archive = tarBytes({ members: [{ name: "rootfs/x", body: "x" }] });
