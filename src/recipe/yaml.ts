@@ -28,14 +28,7 @@ export function parseLocatedYaml(bytes: Uint8Array, subject: string): LocatedJso
   const text = decode(bytes, subject);
   requireShallow(text, subject);
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    version: "1.2",
-    schema: "core",
-    uniqueKeys: true,
-    merge: false,
-    lineCounter: lines,
-    prettyErrors: false,
-  });
+  const document = parseQuickly(text, lines);
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) throw invalid(subject, positionOf(lines, fault.pos[0]), fault.message);
   const reading: Reading = { subject, lines, offsets: new Map(), anchors: new Map(), isUnfolding: false, values: 0 };
@@ -54,6 +47,19 @@ export function parseLocatedYaml(bytes: Uint8Array, subject: string): LocatedJso
     return positionOf(lines, offset);
   };
   return { value, locate };
+}
+
+/** The library gathers a mistake for every few bytes of a hostile text: without their stack traces it ends many times sooner. */
+function parseQuickly(text: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    // Keys that repeat are refused by mapOf: the library compares each with all before it, which takes minutes for a megabyte of keys.
+    const options = { version: "1.2", schema: "core", uniqueKeys: false, merge: false, prettyErrors: false } as const;
+    return parseDocument(text, { ...options, lineCounter });
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 function decode(bytes: Uint8Array, subject: string): string {
