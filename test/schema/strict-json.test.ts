@@ -55,13 +55,14 @@ describe("parseStrictJson (T-R46, A05, A06)", () => {
       }
     }
     assert.equal(Reflect.get({}, "polluted"), undefined);
-    const began = process.hrtime.bigint();
+    const began = process.cpuUsage();
     const keys = Array.from({ length: 200_000 }, (_, index) => `"k${index}":0`).join(",");
     assert.throws(() => parse(`{${keys},"k0":1}`), fails("JSON_INVALID", /JSON-4: the key "k0" stands twice/));
     assert.throws(() => parse(`[${"9".repeat(4_000_000)}]`), fails("JSON_INVALID", /JSON-6/));
     assert.throws(() => parse(`["${"\\ud800".repeat(600_000)}"]`), fails("JSON_INVALID", /JSON-7/));
     assert.throws(() => parse(`${"\n".repeat(4_000_000)}x`), fails("JSON_INVALID", /line 4000001 column 1: JSON-3/));
-    assert.ok(process.hrtime.bigint() - began < 5_000_000_000n);
+    // Microseconds of this process alone: a busy machine makes no parser slow.
+    assert.ok(process.cpuUsage(began).user < 5_000_000);
   });
   it("names the document, and shows foreign text escaped (T-R47)", () => {
     assert.throws(() => parse('{"\\u001b[2J":1,"\\u001b[2J":2}'), fails("JSON_INVALID", /^document .*x1b\[2J.*twice/));
