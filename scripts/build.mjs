@@ -37,7 +37,8 @@ const packs = {
   "images.js": ["src/cli/commands/image-list.ts", "src/cli/commands/gc.ts"],
   "fetch.js": [
     ...["src/cli/commands/fetch.ts", "src/api/fetch.ts", "src/api/auth-files.ts", "src/image/limits.ts"],
-    ...["src/http/client.ts", "src/http/proxy.ts", "src/trust/verify.ts"],
+    ...["client", "agent", "proxy"].map((name) => `src/http/${name}.ts`),
+    "src/trust/verify.ts",
     ...["commander/esm.mjs", "node-fetch/src/index.js", "parse5/dist/index.js"].map((path) => `node_modules/${path}`),
   ],
 };

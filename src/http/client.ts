@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import type * as nodeFetch from "node-fetch";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { isPrivateAddress } from "./address.ts";
-import { type Agents, createAgents } from "./agent.ts";
+import type { Agents } from "./agent.ts";
 import { authorise, type Credentials, type CredentialsByHost, credentialsFor } from "./authorisation.ts";
 import { type AuthorityFiles, readAuthorities } from "./authorities.ts";
 import { readBody, wholeBody } from "./body.ts";
@@ -117,6 +117,8 @@ function bare(host: string): string {
 
 async function open(options: HttpOptions): Promise<Connections> {
   const deadlines = options.deadlines ?? defaultDeadlines;
+  // TLS and the rest of Node's network modules come with it: nobody who asks no server waits for them.
+  const { createAgents } = await import("./agent.ts");
   const agents = createAgents({
     route: (host) => options.connectTo.find((entry) => entry.host === bare(host)),
     authorities: await readAuthorities(options),

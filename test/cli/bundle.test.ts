@@ -91,6 +91,7 @@ describe("the bundle", () => {
     const entries = [
       "src/api/fetch.ts",
       "src/http/client.ts",
+      "src/http/agent.ts",
       "src/trust/verify.ts",
       "node_modules/node-fetch/src/index.js",
     ];
@@ -99,6 +100,16 @@ describe("the bundle", () => {
       assert.match(name, /^dist\//, entry);
       assert.ok(!chunks.includes(name.replace(/^dist\/(.*)\.js$/, "$1.cjs")), entry);
     }
+  });
+  it("a client that asks nobody loads no network, and recalling a verdict no OpenPGP (TRUST-27)", () => {
+    assert.ok(!closure("src/http/client.ts").inputs.includes("src/http/agent.ts"));
+    const { inputs, externals } = closure("src/api/fetch.ts");
+    assert.ok(inputs.includes("src/fetch/recall.ts"));
+    assert.deepEqual(
+      inputs.filter((input) => ["src/trust/verify.ts", "src/http/client.ts"].includes(input)),
+      [],
+    );
+    assert.ok(!externals.includes("openpgp"));
   });
   it("holds openpgp nowhere: it stays a package of its own", () => {
     const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs));
