@@ -2,7 +2,6 @@
  * `IMAGE.aci.json`: what a site tells of an image beyond its name, for people's pages and for programs. Read back for the pages of images
  * that are not published anew; a file that is none is as if it were not there.
  */
-import { readIfExists } from "../base/files.ts";
 import { readArchive } from "../image/archive.ts";
 import { pathText } from "../image/facts.ts";
 import type { ImageLimits } from "../image/limits.ts";
@@ -46,7 +45,7 @@ export interface KnownFacts extends Omit<ImageFacts, "manifest"> {
 }
 
 const largestCount = 10;
-const factsLimit = 16 * 1024 * 1024;
+export const factsLimit = 16 * 1024 * 1024;
 
 /** One pass over an image. @throws Failure as readArchive */
 export async function readContentFacts(
@@ -75,12 +74,7 @@ export function formatFacts(facts: ImageFacts): string {
   return `${JSON.stringify(facts, undefined, 1)}\n`;
 }
 
-export async function readFacts(path: string): Promise<KnownFacts | undefined> {
-  const bytes = await readIfExists(path, factsLimit).catch(() => undefined);
-  return bytes === undefined ? undefined : parseFacts(bytes.toString("utf8"));
-}
-
-/** Undefined: these are none. */
+/** What the pages say of an image, from its file of them. Undefined: these are none. */
 export function parseFacts(text: string): KnownFacts | undefined {
   try {
     const facts: Record<keyof ImageFacts, unknown> = JSON.parse(text);

@@ -4,7 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ioFailure, readIfExists } from "../base/files.ts";
+import { ioFailure } from "../base/files.ts";
 import {
   type Catalogue,
   type CatalogueImage,
@@ -13,7 +13,7 @@ import {
   merge,
   readWholeCatalogue,
 } from "./catalogue.ts";
-import { formatFacts, type ImageFacts, readFacts } from "./facts.ts";
+import { factsLimit, formatFacts, type ImageFacts, parseFacts } from "./facts.ts";
 import { Inside } from "./inside.ts";
 import { latestImages } from "./latest.ts";
 import * as layout from "./layout.ts";
@@ -213,10 +213,8 @@ async function placeDocuments(
 
 async function placeLatest({ staging }: Work, images: readonly CatalogueImage[]): Promise<void> {
   for (const [file, image] of latestImages(images)) {
-    const beside = (suffix: string): Promise<Buffer | undefined> => {
-      const path = staging.path(`${image.file}${suffix}`);
-      return path === undefined ? Promise.resolve(undefined) : readIfExists(path, documentLimit);
-    };
+    const beside = (suffix: string): Promise<Buffer | undefined> =>
+      staging.read(`${image.file}${suffix}`, documentLimit);
     await staging.alias(
       file,
       image.file,
@@ -229,8 +227,8 @@ async function placeLatest({ staging }: Work, images: readonly CatalogueImage[])
 async function placePages({ staging, site }: Work, images: readonly CatalogueImage[]): Promise<void> {
   const known: SiteImage[] = [];
   for (const image of images) {
-    const path = staging.path(`${image.file}${layout.factsSuffix}`);
-    known.push({ ...image, facts: path === undefined ? undefined : await readFacts(path) });
+    const bytes = await staging.read(`${image.file}${layout.factsSuffix}`, factsLimit).catch(() => undefined);
+    known.push({ ...image, facts: bytes && parseFacts(bytes.toString("utf8")) });
   }
   const content: SiteContent = { site, images: known };
   for (const [file, text] of renderPages(content)) await staging.text(file, text);

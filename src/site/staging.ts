@@ -2,52 +2,59 @@
  * Changes a directory that is being served: everything new is written beside it first, then comes into its place by rename, all in one
  * go and in the order it was given. Whatever fails before that leaves the directory as it was; nothing is touched that is right already.
  */
-import { constants, renameSync, unlinkSync } from "node:fs";
-import { type FileHandle, link, lstat, open, readdir, rmdir, stat, unlink, utimes } from "node:fs/promises";
+import { linkSync, lstatSync, renameSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { type FileHandle, open, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { makeDirectories } from "../base/directories.ts";
+import { syncDirectorySync } from "../base/directories.ts";
 import { errnoOf } from "../base/failure.ts";
-import { ignoreMissing, ioFailure, syncDirectory } from "../base/files.ts";
+import { ioFailure, readIfExists } from "../base/files.ts";
 import { copyContent, isSameContent, isSameText } from "./content.ts";
 import { Inside } from "./inside.ts";
+import { StagingArea } from "./staging-area.ts";
 
 export type Change = "added" | "replaced" | "unchanged";
-
-/** Of what is not in its place yet; nobody is served from it, because its name begins with a dot. Flat. */
-const stagingName = ".publishing";
 
 type Step = { readonly file: string; readonly staged: string | undefined };
 
 export class Staging {
   readonly #directory: string;
-  readonly #area: string;
+  readonly #area: StagingArea;
+  readonly #inside: Inside;
   readonly #steps: Step[] = [];
-  #isAreaMade = false;
   #count = 0;
 
   private constructor(directory: string) {
     this.#directory = directory;
-    this.#area = join(directory, stagingName);
+    this.#area = new StagingArea(directory);
+    this.#inside = new Inside(directory);
   }
 
   /** Whoever opens it holds the lock of `directory`: what an interrupted one left is taken away. @throws Failure IO_FAILED */
   static async open(directory: string): Promise<Staging> {
     const staging = new Staging(directory);
-    await staging.#clear();
+    staging.#area.clear();
     return staging;
   }
 
   /** Where what `file` will hold is now: beside the site, or in its place. Undefined: it will not be there. */
   path(file: string): string | undefined {
     if (this.#isGoing(file)) return undefined;
-    return this.#steps.findLast((step) => step.file === file)?.staged ?? join(this.#directory, file);
+    return this.#stagedOf(file) ?? join(this.#directory, file);
+  }
+
+  /** What `file` will hold; undefined when it will not be there. Of the site itself, never what a link leads to elsewhere (SITE-7). @throws Failure IO_FAILED, LIMIT_EXCEEDED, WRONG_STATE */
+  async read(file: string, limit: number): Promise<Buffer | undefined> {
+    if (this.#isGoing(file)) return undefined;
+    const staged = this.#stagedOf(file);
+    const bytes = async (path: string | undefined) =>
+      path === undefined ? undefined : await readIfExists(path, limit);
+    return staged === undefined ? await this.#inside.reading(file, bytes) : await bytes(staged);
   }
 
   /** A text or small file. @throws Failure IO_FAILED, DISK_FULL */
   async text(file: string, bytes: Uint8Array | string): Promise<Change> {
-    const target = join(this.#directory, file);
     return await this.#guard(file, async () => {
-      const there = await isSameText(Buffer.from(bytes), target);
+      const there = await this.#compare(file, (path) => isSameText(Buffer.from(bytes), path));
       const change = there === "unchanged" && this.#isGoing(file) ? "replaced" : there;
       if (change === "unchanged") return change;
       await this.#write(file, async (handle) => await handle.writeFile(bytes));
@@ -61,34 +68,51 @@ export class Staging {
    */
   async copy(file: string, source: string, companions: readonly string[] = []): Promise<Change> {
     return await this.#guard(file, async () => {
-      const change = await isSameContent(source, join(this.#directory, file));
-      if (change === "unchanged") return change;
-      const staged = await this.#copy(file, source);
-      this.#queue(file, staged, change, companions);
-      return change;
+      return await this.#take(file, source, companions);
     });
+  }
+
+  async #take(file: string, source: string, companions: readonly string[], original?: string): Promise<Change> {
+    requireThere(source);
+    const change = await this.#compare(file, (path) => isSameContent(source, path));
+    if (change === "unchanged") return change;
+    const staged =
+      (original === undefined ? undefined : this.#link(file, original)) ?? (await this.#copy(file, source));
+    this.#queue(file, staged, change, companions);
+    return change;
+  }
+
+  /** What `compare` says of what is there. */
+  async #compare(file: string, compare: (path: string) => Promise<Change>): Promise<Change> {
+    return await this.#inside.reading(file, async (path) => (path === undefined ? "added" : await compare(path)));
   }
 
   /** A second name of `original`, which is a file of this site; a copy where the file system has no links. */
   async alias(file: string, original: string, companions: readonly string[]): Promise<Change> {
-    const source = this.path(original) ?? join(this.#directory, original);
     return await this.#guard(file, async () => {
-      const change = await isSameContent(source, join(this.#directory, file));
-      if (change === "unchanged") return change;
-      const staged = this.#nextPath(file);
-      const isOlder = (await secondsOf(source)) <= (await secondsOf(join(this.#directory, file)));
-      const isLinked = !isOlder && (await tryLink(source, staged));
-      this.#queue(file, isLinked ? staged : await this.#copy(file, source), change, companions);
-      return change;
+      const staged = this.#stagedOf(original);
+      if (staged !== undefined) return await this.#take(file, staged, companions, original);
+      return await this.#inside.reading(original, async (path) => {
+        return await this.#take(file, path ?? join(this.#directory, original), companions, original);
+      });
     });
+  }
+
+  /** The staged second name of `original`; undefined where one would be older than what it replaces, a link, or cannot be made. */
+  #link(file: string, original: string): string | undefined {
+    const linked = this.#nextPath(file);
+    const from = this.#stagedOf(original);
+    const isMade =
+      from === undefined ? this.#inside.at(original, (path) => tryLink(path, linked)) : tryLink(from, linked);
+    if (!isMade) return undefined;
+    if (lstatSync(linked).isFile() && secondsOf(linked) > this.#secondsThere(file)) return linked;
+    unlinkSync(linked);
+    return undefined;
   }
 
   /** False: it is not there. */
   async remove(file: string): Promise<boolean> {
-    const isThere = await stat(join(this.#directory, file)).then(
-      (found) => found.isFile(),
-      () => false,
-    );
+    const isThere = await this.#inside.reading(file, async (path) => path !== undefined).catch(() => false);
     if (isThere) this.#steps.push({ file, staged: undefined });
     return isThere;
   }
@@ -96,28 +120,30 @@ export class Staging {
   /** Puts everything in its place, and makes that last. No reader meets a page before what it links to. */
   async commit(): Promise<void> {
     const touched = new Set<string>();
-    const inside = new Inside(this.#directory);
-    for (const { file } of this.#steps) inside.require(file);
+    for (const { file } of this.#steps) this.#inside.require(file);
     // Without a pause, so that neither a signal nor another request of this process comes between two of them.
     for (const { file, staged } of this.#steps) {
-      const target = join(this.#directory, file);
       try {
-        if (staged === undefined) unlinkSync(target);
-        else renameSync(staged, target);
-        touched.add(dirname(target));
+        this.#inside.at(file, (target) => (staged === undefined ? unlinkSync(target) : renameSync(staged, target)));
+        touched.add(dirname(file));
       } catch (error) {
+        const target = join(this.#directory, file);
         if (staged !== undefined || errnoOf(error) !== "ENOENT")
           throw ioFailure(error, `cannot write ${target}`, target);
       }
     }
-    for (const directory of touched) await syncDirectory(directory);
-    for (const { file, staged } of this.#steps) if (staged === undefined) await this.#removeEmpty(dirname(file));
+    for (const directory of touched) this.#inside.at(`${directory}/.`, syncDirectorySync);
+    for (const { file, staged } of this.#steps) if (staged === undefined) this.#removeEmpty(dirname(file));
     this.#steps.length = 0;
   }
 
   /** Takes away what was not committed. */
   async close(): Promise<void> {
-    if (this.#isAreaMade) await this.#clear();
+    if (this.#area.isMade) this.#area.clear();
+  }
+
+  #stagedOf(file: string): string | undefined {
+    return this.#steps.findLast((step) => step.file === file)?.staged;
   }
 
   async #guard(file: string, work: () => Promise<Change>): Promise<Change> {
@@ -167,49 +193,25 @@ export class Staging {
 
   /** Servers tell versions apart by the second they changed in and the size: a new version is always of a later second. */
   async #makeNewer(file: string, staged: string): Promise<void> {
-    const old = await secondsOf(join(this.#directory, file));
-    if ((await secondsOf(staged)) <= old) await utimes(staged, old + 1, old + 1);
+    const old = this.#secondsThere(file);
+    if (secondsOf(staged) <= old) await utimes(staged, old + 1, old + 1);
+  }
+
+  #secondsThere(file: string): number {
+    return this.#inside.at(file, secondsOf);
   }
 
   #nextPath(file: string): string {
-    if (!this.#isAreaMade) makeDirectories(this.#area, 0o700);
-    this.#isAreaMade = true;
-    makeDirectories(dirname(join(this.#directory, file)), 0o755);
+    this.#inside.makeDirectory(dirname(file));
     this.#count += 1;
-    return join(this.#area, String(this.#count));
-  }
-
-  /**
-   * What is cleared is the directory that was opened and no other: a link of this name, planted in a site that belongs to somebody else,
-   * would have the files of another directory removed.
-   */
-  async #clear(): Promise<void> {
-    try {
-      const found = await lstat(this.#area);
-      if (found.isDirectory()) await this.#clearFiles();
-      else await unlink(this.#area);
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw ioFailure(error, `cannot remove ${this.#area}`, this.#area);
-    }
-    this.#isAreaMade = false;
-  }
-
-  async #clearFiles(): Promise<void> {
-    const handle = await open(this.#area, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      const opened = `/proc/self/fd/${handle.fd}`;
-      for (const name of await readdir(opened)) await unlink(join(opened, name));
-    } finally {
-      await handle.close();
-    }
-    await rmdir(this.#area);
+    return this.#area.entry(String(this.#count));
   }
 
   /** Upwards, until one holds something. */
-  async #removeEmpty(directory: string): Promise<void> {
+  #removeEmpty(directory: string): void {
     for (let at = directory; at !== "."; at = dirname(at)) {
       try {
-        await rmdir(join(this.#directory, at));
+        this.#inside.at(at, rmdirSync);
       } catch {
         return;
       }
@@ -222,15 +224,23 @@ async function finish(handle: FileHandle): Promise<void> {
   await handle.sync();
 }
 
+function requireThere(source: string): void {
+  try {
+    statSync(source);
+  } catch (error) {
+    throw ioFailure(error, `cannot read ${source}`, source);
+  }
+}
+
 /** When it changed, in whole seconds; -1 when it is not there. */
-async function secondsOf(path: string): Promise<number> {
-  const found = await stat(path).catch(ignoreMissing);
+function secondsOf(path: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? -1 : Math.floor(found.mtimeMs / 1000);
 }
 
-async function tryLink(source: string, target: string): Promise<boolean> {
+function tryLink(source: string, target: string): boolean {
   try {
-    await link(source, target);
+    linkSync(source, target);
     return true;
   } catch (error) {
     if (["EPERM", "EMLINK", "EOPNOTSUPP", "ENOSYS"].includes(errnoOf(error) ?? "")) return false;

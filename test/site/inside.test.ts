@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -49,5 +49,24 @@ describe("Inside (SITE-7)", () => {
   it("refuses links that go in a circle", () => {
     symlinkSync("link", at("site/link"));
     assert.throws(() => look("link/file"), failure("IO_FAILED", /site\/link/));
+  });
+
+  it("acts by descriptor: makes, reads and changes in the site, and nothing that a link leads to", async () => {
+    const inside = new Inside(at("site"));
+    inside.makeDirectory("a/b");
+    inside.at("a/b/file", (path) => writeFileSync(path, "here"));
+    assert.equal(readFileSync(at("site/a/b/file"), "utf8"), "here");
+    const text = async (path: string | undefined) => (path === undefined ? undefined : readFileSync(path, "utf8"));
+    assert.equal(await inside.reading("a/b/file", text), "here");
+    assert.equal(await inside.reading("a/none/file", text), undefined);
+    symlinkSync("b/file", at("site/a/link"));
+    assert.equal(await inside.reading("a/link", text), "here", "links that stay in the site are followed");
+    symlinkSync("../site-of-others", at("site/out"));
+    symlinkSync("../site-of-others/file", at("site/secret"));
+    for (const file of ["out/file", "secret"])
+      await assert.rejects(inside.reading(file, text), failure("WRONG_STATE", /leads out/));
+    assert.throws(() => inside.at("out/new", (path) => writeFileSync(path, "")), failure("WRONG_STATE", /leads out/));
+    assert.throws(() => inside.makeDirectory("out/new"), failure("WRONG_STATE", /leads out/));
+    await assert.rejects(inside.reading("a", text), failure("IO_FAILED", /not a regular file/));
   });
 });

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -137,6 +140,91 @@ describe("Staging (SITE-3)", () => {
     );
     assert.deepEqual(readdirSync(at("other")), []);
     assert.deepEqual(readdirSync(at("site")), ["b"]);
+  });
+
+  it("SITE-7: what was planted in the staging directory, directories too, is removed, and nothing that a link in it leads to", async () => {
+    mkdirSync(at("site/.publishing/a/b"), { recursive: true });
+    mkdirSync(at("other"));
+    for (const name of ["other/kept", "site/.publishing/1", "site/.publishing/a/file"]) writeFileSync(at(name), "");
+    symlinkSync(at("other"), at("site/.publishing/a/b/link"));
+    await change(async (staging) => await staging.text("a", "1"));
+    assert.deepEqual(readdirSync(at("other")), ["kept"]);
+    assert.deepEqual(readdirSync(at("site")), ["a"]);
+  });
+
+  it("SITE-7: the staging directory is the one that was made, whatever has its name afterwards", async () => {
+    for (const name of ["other", "site"]) mkdirSync(at(name));
+    await change(async (staging) => {
+      await staging.text("a", "1");
+      renameSync(at("site/.publishing"), at("site/moved"));
+      symlinkSync(at("other"), at("site/.publishing"));
+      await staging.text("b", "2");
+      await staging.copy("c", at("image"));
+    });
+    assert.deepEqual(readdirSync(at("other")), []);
+    assert.equal(read("a") + read("b"), "12");
+    const staging = await Staging.open(at("site"));
+    mkdirSync(at("site/.publishing"));
+    await assert.rejects(staging.text("d", "3"), failure("WRONG_STATE", /made by somebody else/));
+  });
+
+  it("SITE-7: what is read of the site to be written again is never what a link leads to elsewhere", async () => {
+    mkdirSync(at("other"));
+    writeFileSync(at("other/x.aci.asc"), "secret");
+    await change(async (staging) => {
+      await staging.copy("a/x.aci", at("image"));
+      await staging.text("a/x.aci.asc", "signature");
+    });
+    const staging = await Staging.open(at("site"));
+    assert.equal(String(await staging.read("a/x.aci.asc", 100)), "signature");
+    // Between the look at the whole site and this.
+    renameSync(at("site/a"), at("site/away"));
+    symlinkSync(at("other"), at("site/a"));
+    await assert.rejects(staging.read("a/x.aci.asc", 100), failure("WRONG_STATE", /leads out/));
+    await assert.rejects(staging.alias("y.aci", "a/x.aci.asc", []), failure("WRONG_STATE", /leads out/));
+    await assert.rejects(staging.text("a/new", "1"), failure("WRONG_STATE", /leads out/));
+    await assert.rejects(staging.text("a/b/new", "1"), failure("WRONG_STATE", /leads out/));
+    rmSync(at("site/a"));
+    mkdirSync(at("site/a"));
+    symlinkSync(at("other/x.aci.asc"), at("site/a/x.aci.asc"));
+    await assert.rejects(staging.read("a/x.aci.asc", 100), failure("WRONG_STATE", /leads out/));
+    await assert.rejects(staging.alias("y.aci", "a/x.aci.asc", []), failure("WRONG_STATE", /leads out/));
+    await staging.close();
+    assert.deepEqual(readdirSync(at("other")), ["x.aci.asc"]);
+  });
+
+  it("SITE-7: an owner who swaps a directory for a link all the time gets nothing written, removed or read elsewhere", async () => {
+    for (const name of ["other", "site", "site/a"]) mkdirSync(at(name));
+    for (const name of ["b", "b.asc"]) writeFileSync(at("other", name), "secret");
+    const swap = `const fs=require("node:fs"),[d,o]=process.argv.slice(1);fs.symlinkSync(o,d+"/l");console.log("ready");
+      for(;;){try{fs.renameSync(d+"/a",d+"/t");fs.renameSync(d+"/l",d+"/a")}catch{}try{fs.renameSync(d+"/a",d+"/l");fs.renameSync(d+"/t",d+"/a")}catch{}}`;
+    const owner = spawn(process.execPath, ["-e", swap, at("site"), at("other")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(owner.stdout, "data");
+    let refused = 0;
+    let done = 0;
+    for (const end = Date.now() + 1500; Date.now() < end; ) {
+      const work = change(async (staging) => {
+        await staging.text("a/b", String(done));
+        await staging.text("c", String((await staging.read("a/b.asc", 100)) ?? ""));
+        await staging.remove("a/b.asc");
+      });
+      await work.then(
+        () => {
+          done += 1;
+        },
+        () => {
+          refused += 1;
+        },
+      );
+      assert.doesNotMatch(existsSync(at("site/c")) ? read("c") : "", /secret/);
+    }
+    owner.kill("SIGKILL");
+    await once(owner, "close");
+    assert.ok(refused > 0, `${done} done, ${refused} refused`);
+    assert.deepEqual(readdirSync(at("other")).sort(), ["b", "b.asc"]);
+    for (const name of ["b", "b.asc"]) assert.equal(readFileSync(at("other", name), "utf8"), "secret");
   });
 
   it("says what is in the way, before anything has changed", async () => {
