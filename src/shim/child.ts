@@ -65,8 +65,15 @@ async function outcome(child: ChildProcess, verb: string, directory: string, sig
   if (status !== 0) throw shimFailure(verb, report, killedBy ?? `exit status ${status}`);
 }
 
+/** A new process needs two descriptors before it becomes the shim; libuv aborts it, and says nothing, where the machine has none left. */
+function notStarted(): Failure {
+  const cause = Object.assign(new Error("it ended with SIGABRT before it was the shim"), { code: "ENFILE" });
+  return ioFailure(cause, "cannot start perigee-shim", shimPath());
+}
+
 /** The Failure that the last line of `report` tells; `ending` is all there is to say when it tells nothing. */
 export function shimFailure(verb: string, report: string, ending: string): Failure {
+  if (ending === "SIGABRT" && report === "") return notStarted();
   const event = parseLine(report.trimEnd().split("\n").at(-1) ?? "");
   const field = (name: string): string => bytesToText(event?.[name]);
   if (field("event") !== "failed") {

@@ -3,7 +3,10 @@
  * commands that change what is stored or trusted. After each fault all invariants of spec/store.md are looked at.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { flows } from "../faults/flows.ts";
 import { losePower, powerPoints } from "../faults/power.ts";
 import { countCalls, faults, type Stage, spread, stage, tryAll } from "../faults/trials.ts";
@@ -57,5 +60,16 @@ for (const [name, sample] of Object.entries(samples)) {
     }
   });
 }
+
+const disks = ["/dev/loop-control", "/sbin/mkfs.ext4", "/usr/bin/unshare"].find((path) => !existsSync(path));
+const skip = disks === undefined ? false : `no disk can be made: ${disks} is not there`;
+
+it("T-K03, DUR-1, DUR-2: power lost on an ext4 disk while an image is imported", { skip }, () => {
+  const script = fileURLToPath(new URL("../faults/disk-main.js", import.meta.url));
+  const line = ["--mount", process.execPath, script, "--points", "3", "import"];
+  const { status, stdout, stderr } = spawnSync("unshare", line, { encoding: "utf8" });
+  assert.equal(status, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /^import disk: lost at 3 points, 3 disks, 0 problems\n/);
+});
 
 it("every flow has a sample", () => assert.deepEqual(Object.keys(samples), Object.keys(flows)));

@@ -1,4 +1,6 @@
-/** Every fault at every call: `npm run faults -- [--every N] [--fault NAME]… [--at N] [FLOW…]`. Prints counts, and what did not hold. */
+/** Every fault at every call: `npm run faults -- [--every N] [--fault NAME]… [--at N] [FLOW…]`. Prints counts, and what did not hold. Fault `disk` needs root. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { flows } from "./flows.ts";
 import { losePower, powerPoints } from "./power.ts";
@@ -13,7 +15,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const known = [...Object.keys(faults), "power"];
+const known = [...Object.keys(faults), "power", "disk"];
 const unknown = [...(values.fault ?? [])].filter((name) => !known.includes(name));
 if (unknown.length > 0) throw new Error(`there is no fault ${unknown[0]}; there are ${known.join(", ")}`);
 const pick = (points: readonly number[]) =>
@@ -47,9 +49,14 @@ try {
   for (const [name, flow] of Object.entries(flows)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
     const on = await stage(world, name, flow);
-    for (const fault of values.fault ?? known) await tryFault(on, fault);
+    for (const fault of values.fault ?? known) if (fault !== "disk") await tryFault(on, fault);
   }
 } finally {
   await world.close();
+}
+if ((values.fault ?? known).includes("disk")) {
+  const script = fileURLToPath(new URL("disk-main.js", import.meta.url));
+  const line = ["--mount", process.execPath, script, "--every", values.every, ...positionals];
+  process.exitCode ||= spawnSync("unshare", line, { stdio: "inherit" }).status ?? 1;
 }
 process.stdout.write(`${total} faults in all\n`);

@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 import { decodeSelfChecking, encodeSelfChecking, isObject } from "../../src/store/records.ts";
+import type { Disk } from "./disk.ts";
 import { assertInvariants, assertState, settle, stateOf } from "./invariants.ts";
 import type { Stage } from "./trials.ts";
 import { type Call, type FaultWorld, places } from "./world.ts";
@@ -148,13 +149,13 @@ export function powerPoints(calls: readonly Call[]): readonly number[] {
   return [...new Set(around)].filter((at) => at <= calls.length).concat(0);
 }
 
-/** Power is lost at each of the points, in every way it can be. */
-export async function losePower(on: Stage, points: readonly number[]): Promise<PowerTally> {
+/** Power is lost at each of the points, in every way it can be; with `disk`, on which the world lies, in the one way that its file system has. */
+export async function losePower(on: Stage, points: readonly number[], disk?: Disk): Promise<PowerTally> {
   const tally: PowerTally = { points: 0, images: 0, problems: [] };
   for (const at of points) {
-    const { unsynced, call } = await killedAt(on, at);
+    const { unsynced, call } = await killedAt(on, at, disk);
     tally.points += 1;
-    for (const [loss, lose] of lossesOf(unsynced)) {
+    for (const [loss, lose] of disk === undefined ? lossesOf(unsynced) : onDisk) {
       tally.images += 1;
       await tryLoss(on, lose, unsynced, at === 0).catch((error: unknown) => {
         tally.problems.push(`${at} ${call}: ${loss}: ${error instanceof Error ? error.message : error}`);
@@ -164,8 +165,16 @@ export async function losePower(on: Stage, points: readonly number[]): Promise<P
   return tally;
 }
 
-async function killedAt({ world, name, flow }: Stage, at: number): Promise<{ unsynced: Unsynced; call: string }> {
+/** What was lost is lost already. */
+const onDisk: ReadonlyMap<string, Loss> = new Map([["disk", () => {}]]);
+
+async function killedAt(
+  { world, name, flow }: Stage,
+  at: number,
+  disk: Disk | undefined,
+): Promise<{ unsynced: Unsynced; call: string }> {
   world.restore(name);
+  disk?.sync();
   const before = new Set([...stateOf(world).keys()].map((path) => world.work.path(path)));
   const outcome = await world.faulty(
     flow.args(world),
@@ -176,7 +185,8 @@ async function killedAt({ world, name, flow }: Stage, at: number): Promise<{ uns
   if (last === undefined) assert.equal(outcome.status, 0, outcome.stderr);
   const happened = last === undefined ? calls : calls.slice(0, at - 1);
   const unsynced = unsyncedAfter(happened, world, before);
-  world.keep("crash");
+  if (disk === undefined) world.keep("crash");
+  else disk.afterCrash(world.work.directory, (crashed) => world.keep("crash", crashed));
   return {
     unsynced,
     call: last === undefined ? "the end" : `${last.name} ${last.path}`.replace(world.work.directory, ""),

@@ -128,12 +128,12 @@ export class FaultWorld {
     for (const place of places) rmSync(this.work.path(place), { recursive: true, force: true });
   }
 
-  /** Keeps the places as they are under `name`. */
-  keep(name: string): void {
+  /** Keeps the places, as they are or as they are in `root`, under `name`. */
+  keep(name: string, root = this.work.directory): void {
     const kept = this.work.path("kept", name);
     rmSync(kept, { recursive: true, force: true });
     mkdirSync(kept, { recursive: true });
-    for (const place of places) this.#copy(this.work.path(place), join(kept, place));
+    for (const place of places) this.#copy(join(root, place), join(kept, place));
   }
 
   /** Makes the places what they were when they were kept. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -36,6 +37,22 @@ static void peek_string(pid_t thread, uint64_t address, char *into, size_t size)
 	into[length] = 0;
 }
 
+/* A path that begins with a descriptor of the thread's process is that of what is open there. */
+static void resolve(pid_t thread, const char *text, char out[4096])
+{
+	static const char open_files[] = "/proc/self/fd/";
+	char link[64], base[4096];
+	char *rest = NULL;
+	memcpy(out, text, 4096);
+	if (strncmp(text, open_files, sizeof open_files - 1) != 0) return;
+	long descriptor = strtol(text + sizeof open_files - 1, &rest, 10);
+	snprintf(link, sizeof link, "/proc/%d/fd/%ld", thread, descriptor);
+	ssize_t length = readlink(link, base, sizeof base - 1);
+	if (length < 0 || (size_t)length + strlen(rest) + 1 > 4096) return;
+	memcpy(out, base, (size_t)length);
+	memcpy(out + length, rest, strlen(rest) + 1);
+}
+
 static void name(pid_t thread, const uint64_t *arguments, int path, int at, char out[4096])
 {
 	char text[4096] = "";
@@ -44,7 +61,7 @@ static void name(pid_t thread, const uint64_t *arguments, int path, int at, char
 	if (path < 0) return;
 	peek_string(thread, arguments[path], text, sizeof text);
 	if (text[0] == '/') {
-		memcpy(out, text, sizeof text);
+		resolve(thread, text, out);
 		return;
 	}
 	int directory = at < 0 ? AT_FDCWD : (int)arguments[at];

@@ -33,6 +33,12 @@ describe("shimFailure", () => {
     assert.equal(shimFailure("pack", line({ subject }), "").message, "ü\\x1b[2J: m");
   });
 
+  it("T-K04: a process that ends before it is the shim, as where the machine has no descriptor left, says so", () => {
+    const failure = shimFailure("unpack", "", "SIGABRT");
+    assert.deepEqual([failure.code, failure.message.split(":")[0]], ["LIMIT_EXCEEDED", "cannot start perigee-shim"]);
+    assert.equal(shimFailure("unpack", "*** stack smashing detected ***\n", "SIGABRT").code, "SHIM_FAILED");
+  });
+
   it("what is no failure line is kept as the cause", () => {
     for (const report of ["", "Segmentation fault\n", '{"event":"ready"}', "[]", "null"]) {
       const failure = shimFailure("remove", report, "SIGSEGV");
