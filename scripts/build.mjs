@@ -147,11 +147,25 @@ async function toCommonJs(text) {
     supported: { "dynamic-import": false },
     logLevel: "error",
   });
-  return code.replace(builtIn, (whole, name) => (alwaysLoaded.includes(name) ? whole : `=require.later("${name}")`));
+  return withDirectExports(code).replace(builtIn, (whole, name) =>
+    alwaysLoaded.includes(name) ? whole : `=require.later("${name}")`,
+  );
+}
+
+const copiedExports = "module.exports=__toCommonJS(stdin_exports)";
+
+/**
+ * Of the object with the exports esbuild makes a copy, whose properties ask for those of the first by name: every use of another chunk's
+ * function or constant would be two calls and a search, in loops too, and none of it would be inlined.
+ */
+function withDirectExports(code) {
+  if (!code.includes("stdin_exports")) return code;
+  if (code.split(copiedExports).length !== 2) throw new Error("esbuild writes the exports of a chunk in another way");
+  return code.replace(copiedExports, 'module.exports=__defProp(stdin_exports,"__esModule",{value:!0})');
 }
 
 /** Loaded by Node itself before the program begins. */
-const alwaysLoaded = ["node:fs", "node:path", "node:events", "node:process"];
+const alwaysLoaded = ["node:fs", "node:buffer", "node:path", "node:events", "node:process"];
 
 /**
  * What named imports of Node's modules became; each use reads a property of it. Such a module is loaded at its first use: node:crypto,
