@@ -68,12 +68,15 @@ async function* frame(input: Input, limits: ZstdLimits, room: Frame): AsyncGener
   const sum = hasSum ? xxh64() : undefined;
   let produced = 0;
   for (let isLast = false; !isLast; ) {
-    isLast = await readBlock(input, parts);
+    // Three bytes may be a block that gives nothing: a promise and a piece for each would make a small archive slow.
+    if (!isBlockAtHand(input)) await needBlock(input);
+    isLast = readBlock(input, parts);
+    if (parts.window.at === parts.window.taken) continue;
     const piece = takeWritten(parts.window);
     sum?.update(piece);
     produced += piece.length;
     if (produced > (contentSize ?? produced)) throw damaged("zstd", "a frame is not of the size announced");
-    if (piece.length > 0) yield piece;
+    yield piece;
   }
   if (produced !== (contentSize ?? produced)) throw damaged("zstd", "a frame is not of the size announced");
   if (sum !== undefined && (await must(input, 4)).readUInt32LE() !== sum.digest()) {
@@ -110,24 +113,50 @@ async function readContentSize(input: Input, kind: number, isSingle: boolean): P
   return Number((await must(input, 8)).readBigUInt64LE());
 }
 
-/** Writes one block's content into the window; whether it was the last. */
-async function readBlock(input: Input, parts: Frame): Promise<boolean> {
-  const { window, block, literals, history } = parts;
-  const header = (await must(input, 3)).readUIntLE(0, 3);
+const blockHeadSize = 3;
+
+/** The header of the next block, which is at hand, and the bytes behind it. */
+function blockHead(input: Input) {
+  const header = input.bytes.readUIntLE(input.at, blockHeadSize);
   const kind = (header >> 1) & 3;
   const size = header >> 3;
+  return { kind, size, stored: kind === 1 ? 1 : size, isLast: (header & 1) === 1 };
+}
+
+function isBlockAtHand(input: Input): boolean {
+  const there = input.bytes.length - input.at;
+  return there >= blockHeadSize && there >= blockHeadSize + blockHead(input).stored;
+}
+
+/** Makes the next block be at hand. What is larger than any block is left to readBlock to refuse. */
+async function needBlock(input: Input): Promise<void> {
+  const isThere = (await input.need(blockHeadSize)) && (await input.need(blockHeadSize + storedAtMost(input)));
+  if (!isThere) throw cutOff("zstd");
+}
+
+function storedAtMost(input: Input): number {
+  const { kind, stored } = blockHead(input);
+  return kind === 3 || stored > mostInBlock ? 0 : stored;
+}
+
+/** Writes the content of the block at hand into the window; whether it was the last. */
+function readBlock(input: Input, parts: Frame): boolean {
+  const { window, block, literals, history } = parts;
+  const { kind, size, stored, isLast } = blockHead(input);
   if (kind === 3 || size > maximumOut(window)) throw damaged("zstd", "a block is larger than allowed");
   makeRoom(window, mostInBlock);
-  const content = await must(input, kind === 1 ? 1 : size);
+  const start = input.at + blockHeadSize;
+  const content = input.bytes.subarray(start, start + stored);
+  input.at = start + stored;
   if (kind === 2) {
     setBlock(block, content);
-    const start = window.at;
+    const before = window.at;
     runSequences(block, readLiterals(block, literals), literals, history, window);
-    if (window.at - start > maximumOut(window)) throw damaged("zstd", "a block gives more than allowed");
+    if (window.at - before > maximumOut(window)) throw damaged("zstd", "a block gives more than allowed");
   } else {
     if (kind === 0) window.bytes.set(content, window.at);
     else window.bytes.fill(content[0] as number, window.at, window.at + size);
     window.at += size;
   }
-  return (header & 1) === 1;
+  return isLast;
 }

@@ -59,6 +59,14 @@ describe("unzstd (ACI-5): what zstd writes", () => {
     const frames = plain.map((part, at) => compress(["zstd", "-q", "-6", `--zstd=windowLog=${windows[at]}`], part));
     assert.ok((await decode(decoder, Buffer.concat(frames))).equals(Buffer.concat(plain)));
   });
+  it("limits 2.2: a million blocks that give nothing, in one frame, whatever their kind", async () => {
+    const empty = Buffer.alloc(3 * 500_000);
+    const repeated = Buffer.alloc(4 * 500_000, Buffer.from([2, 0, 0, 0x78]));
+    const last = Buffer.concat([Buffer.from([(5 << 3) | 1, 0, 0]), Buffer.from("hello")]);
+    const bytes = Buffer.concat([Buffer.from("28b52ffd0050", "hex"), empty, repeated, last]);
+    assert.equal((await decode(decoder, bytes, 64 * 1024)).toString(), "hello");
+    await assert.rejects(decode(decoder, bytes.subarray(0, -1), 64 * 1024), fails("ARCHIVE_INVALID", /cut off/));
+  });
   it("history that moves", async () => {
     const plain = Buffer.concat([prose(5_000_000, 5), prose(5_000_000, 5)]);
     const stream = compress(["zstd", "-q", "-6", "--zstd=windowLog=17"], plain);
