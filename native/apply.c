@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 
 /* The list is read by people: so much of it helps, and an archive made of nothing else must not fill memory. */
@@ -65,6 +67,22 @@ static bool is_impossible(const struct applier *applier, int fd, int error)
     return !applier->owner && (error == EPERM || error == EINVAL);
 }
 
+/* Most file systems hold a few KiB of attributes for a file and say ENOSPC to more, as they do when they are full: which one it is decides
+ * what helps. */
+static _Noreturn void refuse_xattr(int fd, const char *path, const struct xattr *xattr, int error)
+{
+    struct statvfs status;
+    char sentence[TAR_MAX_NAME + 128];
+    bool full = error == ENOSPC && (fd >= 0 ? fstatvfs(fd, &status) : statvfs(".", &status)) == 0 && status.f_bfree == 0;
+    if (full)
+        die("write", path, error);
+    if (error == ENOSPC || error == E2BIG || error == ERANGE)
+        snprintf(sentence, sizeof sentence, "the file system has no room for the %zu bytes of the extended attribute %s", xattr->size, xattr->name);
+    else
+        snprintf(sentence, sizeof sentence, "the extended attribute %s is invalid", xattr->name);
+    die_because("setxattr", path, error, sentence);
+}
+
 /* To `fd`, or when that is negative to `name` in the working directory. */
 static void set_xattrs(struct applier *applier, int fd, const char *name, const char *path, const struct attributes *wanted)
 {
@@ -79,7 +97,7 @@ static void set_xattrs(struct applier *applier, int fd, const char *name, const 
         if (xattr_is_carried(xattr->name) && done == 0)
             continue;
         if (!is_impossible(applier, fd, errno))
-            die_because("setxattr", path, errno, "an extended attribute is invalid, or too large for this file system");
+            refuse_xattr(fd, path, xattr, errno);
         apply_skip(applier, path, xattr->name);
     }
 }

@@ -9,7 +9,7 @@ const longestReport = 64 * 1024;
 
 export interface Verb {
   readonly child: ChildProcess;
-  /** Resolves when the shim ended with 0. @throws Failure SHIM_FAILED, DISK_FULL, INTERRUPTED, IO_FAILED */
+  /** Resolves when the shim ended with 0. @throws Failure SHIM_FAILED, DISK_FULL, LIMIT_EXCEEDED, INTERRUPTED, IO_FAILED */
   readonly done: Promise<void>;
 }
 
@@ -71,6 +71,8 @@ function notStarted(): Failure {
   return ioFailure(cause, "cannot start perigee-shim", shimPath());
 }
 
+const attributeTooLarge: readonly string[] = ["ENOSPC", "E2BIG", "ERANGE"];
+
 /** The Failure that the last line of `report` tells; `ending` is all there is to say when it tells nothing. */
 export function shimFailure(verb: string, report: string, ending: string): Failure {
   if (ending === "SIGABRT" && report === "") return notStarted();
@@ -84,15 +86,23 @@ export function shimFailure(verb: string, report: string, ending: string): Failu
   const errno = field("errno");
   const subject = field("subject");
   const shown = printable(subject);
-  // A large extended attribute that the file system has no room for is no full disk.
-  if ((errno === "ENOSPC" || errno === "EDQUOT") && field("step") !== "setxattr") {
+  const message = printable(field("message"));
+  // What it says of an attribute is that a file cannot have so much: a full disk fails at another step.
+  if (field("step") === "setxattr" && attributeTooLarge.includes(errno)) {
+    return new Failure("LIMIT_EXCEEDED", `${shown}: ${message}`, {
+      subject,
+      cause: `step setxattr, ${errno}`,
+      hint: "use a file system that holds more for each file, such as XFS, or ext4 with the feature ea_inode",
+    });
+  }
+  if (errno === "ENOSPC" || errno === "EDQUOT") {
     return new Failure("DISK_FULL", `cannot write ${shown}: the disk is full`, {
       subject,
       hint: "free some space, for example with perigee gc",
     });
   }
   const cause = `step ${field("step")}${errno === "" ? "" : `, ${errno}`}`;
-  return new Failure("SHIM_FAILED", shown === "" ? field("message") : `${shown}: ${field("message")}`, {
+  return new Failure("SHIM_FAILED", shown === "" ? message : `${shown}: ${message}`, {
     subject,
     cause,
   });

@@ -30,7 +30,7 @@ const blockSize = 256 * 1024;
 
 /**
  * Streams canonical tar (src/tar/write.ts) into the empty directory `directory`. On failure what was made stays below it.
- * @throws Failure SHIM_FAILED naming the entry, DISK_FULL, INTERRUPTED; whatever `tar` throws
+ * @throws Failure SHIM_FAILED naming the entry, DISK_FULL, LIMIT_EXCEEDED for an attribute that the file system cannot hold, INTERRUPTED; whatever `tar` throws
  */
 export async function unpack(
   tar: AsyncIterable<Uint8Array>,

@@ -22,10 +22,19 @@ describe("shimFailure", () => {
     );
   });
 
-  it("a full disk is DISK_FULL, an attribute too large for the file system is not", () => {
+  it("X05: a full disk is DISK_FULL, an attribute too large for the file system LIMIT_EXCEEDED", () => {
     assert.equal(shimFailure("unpack", line({ errno: "ENOSPC", subject: "f" }), "").code, "DISK_FULL");
     assert.equal(shimFailure("unpack", line({ errno: "EDQUOT" }), "").code, "DISK_FULL");
-    assert.equal(shimFailure("unpack", line({ errno: "ENOSPC", step: "setxattr" }), "").code, "SHIM_FAILED");
+    for (const [errno, code] of [
+      ["ENOSPC", "LIMIT_EXCEEDED"],
+      ["E2BIG", "LIMIT_EXCEEDED"],
+      ["ERANGE", "LIMIT_EXCEEDED"],
+      ["EDQUOT", "DISK_FULL"],
+      ["EINVAL", "SHIM_FAILED"],
+    ] as const) {
+      const failure = shimFailure("unpack", line({ errno, step: "setxattr", subject: "f" }), "");
+      assert.equal(failure.code, code, errno);
+    }
   });
 
   it("foreign names are shown escaped, and are UTF-8 where they can be", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
@@ -126,4 +126,55 @@ describe("unpack", () => {
     for (const name of readdirSync(scene.at("target")))
       assert.equal(statSync(scene.at("target", name)).mode & 0o777, 0o700);
   });
+
+  const withAttribute = (name: string, value: Buffer): AsyncGenerator<Buffer> =>
+    chunks(tar([{ name: "f", pax: [[`SCHILY.xattr.${name}`, value]] }]), 100_000);
+
+  it("X05: an attribute larger than a file can have is one clear failure that names both", async () => {
+    await assert.rejects(
+      unpack(withAttribute("user.big", Buffer.alloc(70_000, "x")), scene.at("target"), { owner: true }),
+      isFailure("LIMIT_EXCEEDED", /^f: the file system has no room for the 70000 bytes of .* user\.big$/),
+    );
+  });
+
+  it("X05: an ACL of 8000 entries is set, or refused in the same way where the file system holds less", async () => {
+    const acl = longAcl(8000);
+    const work = unpack(withAttribute("system.posix_acl_access", acl), scene.at("target"), { owner: true });
+    if (holdsAttribute(scene.at("target"), acl.length)) {
+      await work;
+      const read = ["--only-values", "-n", "system.posix_acl_access", "f"];
+      assert.deepEqual(execFileSync("getfattr", read, { cwd: scene.at("target") }), acl);
+    } else {
+      await assert.rejects(
+        work,
+        isFailure(
+          "LIMIT_EXCEEDED",
+          /^f: the file system has no room for the 64004 bytes of .* system\.posix_acl_access$/,
+        ),
+      );
+    }
+  });
 });
+
+/** Whether a file below `directory` can have an attribute of `size` bytes. */
+function holdsAttribute(directory: string, size: number): boolean {
+  const line = ["-n", "user.probe", "-v", "x".repeat(size), directory];
+  const holds = spawnSync("setfattr", line, { stdio: "ignore" }).status === 0;
+  if (holds) execFileSync("setfattr", ["-x", "user.probe", directory]);
+  return holds;
+}
+
+/** The kernel's form of an ACL with `count` entries, most of which name a user. */
+function longAcl(count: number): Buffer {
+  const entry = (tag: number, id: number): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeUInt16LE(tag, 0);
+    bytes.writeUInt16LE(6, 2);
+    bytes.writeUInt32LE(id, 4);
+    return bytes;
+  };
+  const nobody = 0xffff_ffff;
+  const users = Array.from({ length: count - 4 }, (_, id) => entry(0x02, id + 1));
+  const others = [0x04, 0x10, 0x20].map((tag) => entry(tag, nobody));
+  return Buffer.concat([Buffer.from([2, 0, 0, 0]), entry(0x01, nobody), ...users, ...others]);
+}
