@@ -1,7 +1,7 @@
 /** What counts of a file in an image, in a form that can be compared. Content is a digest, so what is compared is small. */
 import { createHash, hash } from "node:crypto";
 import { printable } from "../base/failure.ts";
-import { pathKey, type TarEntry, type TarMember } from "../tar/entry.ts";
+import { type MemberStream, pathKey, type TarEntry, type TarMember } from "../tar/entry.ts";
 import { type FileTable, fileTable } from "./file-table.ts";
 import { isImageXattr } from "./xattrs.ts";
 
@@ -26,13 +26,21 @@ export interface FileFacts {
 }
 
 /** Reads every member to its end. */
-export async function readFacts(members: AsyncIterable<TarMember>): Promise<FileTable> {
+export async function readFacts(members: MemberStream): Promise<FileTable> {
   const table = fileTable();
-  for await (const member of members) {
+  const add = (member: TarMember, content: string): void => {
     const link = member.type === "hardlink" ? member.link : undefined;
-    table.add(member.path, factsOf(member, await contentOf(member)), link);
+    table.add(member.path, factsOf(member, content), link);
+  };
+  const iterator = members[Symbol.asyncIterator]();
+  for (;;) {
+    // What is at hand needs no promise: those of a hundred thousand files are most of what would wait to be collected.
+    const ready = members.nextNow?.();
+    const next = ready === undefined ? await iterator.next() : undefined;
+    const member = ready ?? (next?.done === true ? undefined : next?.value);
+    if (member === undefined) return table.finish();
+    add(member, contentNow(member) ?? (await contentOf(member)));
   }
-  return table.finish();
 }
 
 export function factsOf(
@@ -64,13 +72,20 @@ function xattrsOf({ xattrs }: Pick<TarEntry, "xattrs">): readonly string[] {
 }
 
 /** Of a file, lower-case hex; empty for everything else. */
-export async function contentOf({ type, body }: Pick<TarMember, "type" | "body">): Promise<string> {
-  if (type !== "file") return "";
-  // An object for each small file would stay until it is collected, with what OpenSSL keeps for it.
-  if (body.whole !== undefined) return hash("sha512", body.whole, "hex");
+export async function contentOf(member: Pick<TarMember, "type" | "body">): Promise<string> {
+  const content = contentNow(member);
+  if (content !== undefined) return content;
+  const { body } = member;
   const running = createHash("sha512");
   for await (const piece of body) running.update(piece);
   return running.digest("hex");
+}
+
+/** As contentOf; undefined when not all of it is at hand. */
+function contentNow({ type, body }: Pick<TarMember, "type" | "body">): string | undefined {
+  if (type !== "file") return "";
+  // An object for each small file would stay until it is collected, with what OpenSSL keeps for it.
+  return body.whole === undefined ? undefined : hash("sha512", body.whole, "hex");
 }
 
 /** A path of one character a byte as text for people: UTF-8 where it is that, harmless for a terminal. */
