@@ -73,6 +73,16 @@ static void keep_closed_output(void)
             return;
 }
 
+/* `image diff` holds two images of any number of files, and what waits to be collected beside them must not count for as much again. For
+ * the other commands V8 keeps its own choice: with an option of its own it refuses the code it compiled before. */
+static const char *memory_option(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "image") == 0 && strcmp(argv[i + 1], "diff") == 0)
+            return "--max-semi-space-size=4";
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     char self[PATH_MAX], script[PATH_MAX], node[PATH_MAX];
@@ -89,13 +99,17 @@ int main(int argc, char **argv)
         return fail("perigee is installed below too long a path", "a shorter one");
 
     /* The script's path is real already: Node need not look for links in it. */
-    char **line = calloc((size_t)argc + 3, sizeof *line);
+    char **line = calloc((size_t)argc + 4, sizeof *line);
     if (line == NULL)
         return fail("perigee cannot start", "with more memory");
-    line[1] = (char *)"--preserve-symlinks-main";
-    line[2] = script;
+    int count = 1;
+    const char *memory = memory_option(argc, argv);
+    if (memory != NULL)
+        line[count++] = (char *)memory;
+    line[count++] = (char *)"--preserve-symlinks-main";
+    line[count++] = script;
     for (int i = 1; i < argc; i++)
-        line[i + 2] = argv[i];
+        line[count++] = argv[i];
 
     const char *authorities = getenv("NODE_EXTRA_CA_CERTS");
     if (authorities != NULL && setenv("PERIGEE_EXTRA_CA_CERTS", authorities, 1) == 0)

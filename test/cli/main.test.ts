@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -163,6 +163,17 @@ describe("the launcher", () => {
     const { stdout, status } = spawnSync(program, ["version"], { cwd: "/", encoding: "utf8", env: { PATH: ".::bin" } });
     assert.match(stdout, /^perigee Version/);
     assert.equal(status, 0);
+  });
+  it("asks Node for little memory between collections for `image diff`, and leaves the start of the others as it is", () => {
+    const directory = mkdtempSync(join(tmpdir(), `perigee-node-${process.pid}-`));
+    writeFileSync(join(directory, "node"), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
+    const given = (...words: readonly string[]): readonly string[] =>
+      bare(words, { PATH: directory }).stdout.trimEnd().split("\n");
+    const usual = (words: readonly string[]) => ["--preserve-symlinks-main", `${program}.cjs`, ...words];
+    const diff = ["--dir", "d", "image", "diff", "a", "b"];
+    assert.deepEqual(given(...diff), ["--max-semi-space-size=4", ...usual(diff)]);
+    for (const words of [["diff"], ["image"], ["image", "list"]]) assert.deepEqual(given(...words), usual(words));
+    rmSync(directory, { recursive: true });
   });
   it("hands arguments on as they are", () => {
     assert.match(bare(["a b\nc"]).stderr, /no command a b\\x0ac/);
