@@ -1,4 +1,5 @@
-/* From here on the order matters: what an app may not see is closed, and what it may not do is given up, before its program runs. */
+/* From here on the order matters: what an app may not see is closed, and what it may not do is given up, before its program runs. A handler
+ * of an app is started in the same way, by the same functions: there is no second path to a program (rkt's CVEs came from one). */
 #include "app.h"
 
 #include "cgroups.h"
@@ -25,18 +26,33 @@ static void report(const struct failure *failure)
     message_send_failure(CHANNEL, failure);
 }
 
+/* The app has ended: what is wrong with its last handler ends nothing, and its exit status tells of it. */
+static void say_nothing(const struct failure *failure)
+{
+    (void)failure;
+}
+
+/* A handler never takes from the app's standard input. */
+static int source_of(const struct app_plan *app, enum stage stage, int slave, int number)
+{
+    if (stage != STAGE_PROGRAM && number == STDIN_FILENO)
+        return app->handler_input;
+    return slave >= 0 ? slave : app->standard[number];
+}
+
 /* 0, 1 and 2 are the app's, 3 is the channel; every other descriptor goes now, before anything of the pod runs in this process. */
-static void arrange_descriptors(const struct app_plan *app, int *channel, int slave)
+static void arrange_descriptors(const struct app_plan *app, enum stage stage, int *channel, int slave)
 {
     for (int i = 0; i < 3; i++) {
-        int source = slave >= 0 ? slave : app->standard[i];
+        int source = source_of(app, stage, slave, i);
         if (source != i && dup2(source, i) < 0)
             die("descriptors", app->name, errno);
     }
     if (*channel != CHANNEL && dup3(*channel, CHANNEL, O_CLOEXEC) < 0)
         die("descriptors", app->name, errno);
     *channel = CHANNEL;
-    die_through(report, 125);
+    if (stage != STAGE_POST_STOP)
+        die_through(report, 125);
     if (close_range(CHANNEL + 1, ~0U, 0) < 0)
         die("descriptors", app->name, errno);
 }
@@ -51,13 +67,20 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void fail_to_execute(const char *program, int error)
+static _Noreturn void fail_to_execute(const struct app_plan *app, enum stage stage, const char *program, int error)
 {
+    static const char no_interpreter[] = "its interpreter is not in the image";
     struct stat status;
     /* ENOENT for a file that is there: its interpreter is not. */
     bool is_there = error != ENOENT && error != ENOTDIR && error != ELOOP && error != ENAMETOOLONG;
-    if (error == ENOENT && stat(program, &status) == 0)
-        die_with_status(CANNOT_EXECUTE, "exec", program, error, "its interpreter is not in the image");
+    bool lacks_interpreter = error == ENOENT && stat(program, &status) == 0;
+    if (stage == STAGE_PRE_START) {
+        char message[256];
+        snprintf(message, sizeof message, "%.160s: %s", program, lacks_interpreter ? no_interpreter : strerror(error));
+        die_because("pre-start", app->name, error, message);
+    }
+    if (lacks_interpreter)
+        die_with_status(CANNOT_EXECUTE, "exec", program, error, no_interpreter);
     die_with_status(is_there ? CANNOT_EXECUTE : NOT_FOUND, "exec", program, error, NULL);
 }
 
@@ -70,12 +93,13 @@ static const char *path_of(char *const *environment)
 }
 
 /* As execvpe, without its shell: a name without `/` is looked up in PATH; elements that are not absolute are passed over. */
-static _Noreturn void execute(const struct app_plan *app)
+static _Noreturn void execute(const struct app_plan *app, enum stage stage)
 {
-    const char *program = app->arguments[0];
+    char *const *words = app_command(app, stage)->words;
+    const char *program = words[0];
     if (strchr(program, '/') != NULL) {
-        execve(program, app->arguments, app->environment);
-        fail_to_execute(program, errno);
+        execve(program, words, app->environment);
+        fail_to_execute(app, stage, program, errno);
     }
     int error = ENOENT;
     for (const char *path = path_of(app->environment); *path != '\0'; path += *path == ':') {
@@ -83,19 +107,29 @@ static _Noreturn void execute(const struct app_plan *app)
         size_t length = strcspn(path, ":");
         int used = snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, path, program);
         if (*path == '/' && used < (int)sizeof candidate) {
-            execve(candidate, app->arguments, app->environment);
+            execve(candidate, words, app->environment);
             if (errno != ENOENT && errno != ENOTDIR)
                 error = errno;
         }
         path += length;
     }
-    fail_to_execute(program, error);
+    fail_to_execute(app, stage, program, error);
 }
 
-void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2)
+const struct command *app_command(const struct app_plan *app, enum stage stage)
+{
+    switch (stage) {
+    case STAGE_PRE_START: return &app->pre_start;
+    case STAGE_POST_STOP: return &app->post_stop;
+    case STAGE_PROGRAM: break;
+    }
+    return &app->command;
+}
+
+/* Everything of the app's that this process is not in yet, but for its root. */
+static void enter_new_namespaces(const struct pod_plan *plan, uint32_t index, bool is_in_v2)
 {
     const struct app_plan *app = &plan->apps[index];
-    int slave = -1;
     cgroups_join(app->cgroups, app->cgroup_count, is_in_v2);
     /* The root of a cgroup namespace is where its first process is: below init's only if the app has cgroups of its own. */
     bool has_cgroup_namespace = (plan->namespaces & CLONE_NEWCGROUP) != 0 && app->cgroup_count > 0;
@@ -105,16 +139,56 @@ void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is
     int kinds = (is_last ? 0 : CLONE_NEWNS) | (has_cgroup_namespace ? CLONE_NEWCGROUP : 0);
     if (kinds != 0 && unshare(kinds) < 0)
         die("namespace", app->name, errno);
-    int master = rootfs_enter(plan, app, &slave);
+}
+
+/* The one way to a program of the pod: in the app's root and cgroups already, with nothing given up yet. `master` is one that the supervisor
+ * does not have yet, or -1: it is to have it when the terminal is the app's. */
+static _Noreturn void confine_and_execute(const struct pod_plan *plan, uint32_t index, enum stage stage, int channel, int slave, int master)
+{
+    const struct app_plan *app = &plan->apps[index];
     if (setsid() < 0)
         die("session", app->name, errno);
-    if (slave >= 0) {
-        terminal_control(slave);
-        message_send(channel, MESSAGE_TERMINAL, index, 0, master);
+    if (stage == STAGE_PROGRAM) {
+        if (slave >= 0)
+            terminal_control(slave);
+        if (master >= 0)
+            message_send(channel, MESSAGE_TERMINAL, index, 0, master);
+        message_send(channel, MESSAGE_STARTING, index, 0, -1);
     }
-    message_send(channel, MESSAGE_STARTING, index, 0, -1);
-    arrange_descriptors(app, &channel, slave);
+    arrange_descriptors(app, stage, &channel, slave);
     privileges_drop(app);
     reset_signals();
-    execute(app);
+    execute(app, stage);
+}
+
+void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2)
+{
+    int slave = -1;
+    enter_new_namespaces(plan, index, is_in_v2);
+    int master = rootfs_enter(plan, &plan->apps[index], &slave);
+    confine_and_execute(plan, index, STAGE_PROGRAM, channel, slave, master);
+}
+
+void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2, int keeper)
+{
+    enter_new_namespaces(plan, index, is_in_v2);
+    /* While the base is the working directory: what is at /proc of the root is the app's to see, and not ours to use. */
+    int mount = rootfs_open_namespace("mnt"), cgroup = rootfs_open_namespace("cgroup");
+    int slave = -1, master = rootfs_enter(plan, &plan->apps[index], &slave);
+    if (master >= 0)
+        message_send(channel, MESSAGE_TERMINAL, index, 0, master);
+    bool is_told = message_send(keeper, MESSAGE_MOUNT_NAMESPACE, index, 0, mount) && message_send(keeper, MESSAGE_CGROUP_NAMESPACE, index, 0, cgroup) &&
+                   (slave < 0 || message_send(keeper, MESSAGE_TERMINAL, index, 0, slave));
+    _exit(is_told ? 0 : 125);
+}
+
+void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, const struct app_root *root, int channel, bool is_in_v2)
+{
+    const struct app_plan *app = &plan->apps[index];
+    if (stage == STAGE_POST_STOP)
+        die_through(say_nothing, 125);
+    cgroups_join(app->cgroups, app->cgroup_count, is_in_v2);
+    if (setns(root->cgroup, CLONE_NEWCGROUP) < 0 || setns(root->mount, CLONE_NEWNS) < 0)
+        die("namespace", app->name, errno);
+    confine_and_execute(plan, index, stage, channel, root->terminal, -1);
 }

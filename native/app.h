@@ -1,10 +1,28 @@
-/* One app, from a fork of init to its own program. */
+/* One app, from a fork of init to its own program; and its event handlers, which are started as it is. */
 #ifndef PERIGEE_APP_H
 #define PERIGEE_APP_H
 
 #include "plan.h"
 
-/* Never returns: executes the app, or reports to the supervisor over `channel` and exits. `is_in_v2`: was cloned into its v2 cgroup. */
+/* In order. A handler has everything of the app but its standard input and its terminal's control. */
+enum stage { STAGE_PRE_START, STAGE_PROGRAM, STAGE_POST_STOP };
+
+/* The root that was made for an app, by what leads into it: namespaces, and its side of its terminal or -1. */
+struct app_root {
+    int mount, cgroup, terminal;
+};
+
+const struct command *app_command(const struct app_plan *app, enum stage stage);
+
+/* Never returns: makes the app's root and executes the app in it, or reports to the supervisor over `channel` and exits. `is_in_v2`: was
+ * cloned into its v2 cgroup. */
 _Noreturn void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2);
+
+/* Never returns: makes the app's root, sends what leads there over `keeper` (MESSAGE_MOUNT_NAMESPACE and so on), and exits. */
+_Noreturn void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2, int keeper);
+
+/* Never returns: executes a stage of the app in the root that was made for it, confined as ever. What fails is reported, but for
+ * STAGE_POST_STOP, whose exit status says it. */
+_Noreturn void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, const struct app_root *root, int channel, bool is_in_v2);
 
 #endif

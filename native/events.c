@@ -110,6 +110,16 @@ void event_app_exited(int fd, const char *app, int status)
     line_send(&line, fd);
 }
 
+void event_handler_exited(int fd, const char *app, const char *handler, int status)
+{
+    struct line line;
+    begin_event(&line, "handler-exited");
+    line_text(&line, "app", app);
+    line_text(&line, "handler", handler);
+    line_number(&line, "status", status);
+    line_send(&line, fd);
+}
+
 void event_failed(int fd, const struct failure *failure)
 {
     struct line line;
@@ -151,8 +161,16 @@ static bool is_directory_of_app(const struct failure *failure)
     return strcmp(failure->step, "cwd") == 0;
 }
 
+/* A handler that failed, or could not be executed. */
+static bool is_pre_start(const struct failure *failure)
+{
+    return strcmp(failure->step, "pre-start") == 0;
+}
+
 static const char *sentence_of(const struct failure *failure)
 {
+    if (is_pre_start(failure))
+        return "the pre-start handler failed, so the app was not started: ";
     if (failure->status == 126)
         return "the app's program cannot be executed: ";
     if (failure->status == 127)
@@ -162,6 +180,8 @@ static const char *sentence_of(const struct failure *failure)
 
 static const char *hint_of(const struct failure *failure)
 {
+    if (is_pre_start(failure))
+        return "the handler's own output says why; the app starts when it ends with 0";
     if (failure->errnum == EMFILE)
         return "ulimit -n 1024, and run it again";
     if (failure->status == 126)
@@ -192,6 +212,13 @@ static void report_json(const struct report_words *words)
     line_send(&line, STDERR_FILENO);
 }
 
+static void say(const struct line *line)
+{
+    struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&writable, 1, READER_MILLISECONDS) == 1)
+        (void)!write(STDERR_FILENO, line->text, line->used);
+}
+
 static void report_text(const struct report_words *words)
 {
     struct line line = {.used = 0};
@@ -204,9 +231,7 @@ static void report_text(const struct report_words *words)
     append(&line, "\n  try: ");
     append(&line, words->hint);
     append(&line, "\n");
-    struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&writable, 1, READER_MILLISECONDS) == 1)
-        (void)!write(STDERR_FILENO, line.text, line.used);
+    say(&line);
 }
 
 static void report_words(enum report report, const struct report_words *words)
@@ -220,7 +245,7 @@ static void report_words(enum report report, const struct report_words *words)
 void report_failure(enum report report, const struct failure *failure)
 {
     char message[2048], cause[1024];
-    bool has_errno = failure->errnum != 0, is_app = failure->status != 125 || is_directory_of_app(failure);
+    bool has_errno = failure->errnum != 0, is_app = failure->status != 125 || is_directory_of_app(failure) || is_pre_start(failure);
     snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure), is_app ? "" : failure->step,
              is_app || failure->subject[0] == '\0' ? "" : " ", failure->subject);
     snprintf(cause, sizeof cause, "%s%s%s", has_errno ? errno_name(failure->errnum) : "", has_errno ? ": " : "", failure->message);
@@ -234,4 +259,27 @@ void report_lost_output(enum report report, int errnum, bool is_logged)
     report_words(report, &(struct report_words){"IO_FAILED", "not all of the pod's output could be written", cause,
                                                 is_logged ? "logs/ in the pod's directory, which perigee status names, has what the log's bounds allow"
                                                           : "send the output to a place that takes it"});
+}
+
+void report_post_stop(enum report report, const char *app, int status)
+{
+    struct line line = {.used = 0};
+    char message[512];
+    snprintf(message, sizeof message, "%s: the post-stop handler ended with status %d", app, status);
+    if (report == REPORT_TEXT) {
+        append(&line, "warning: ");
+        append_printable(&line, message);
+        append(&line, "\n");
+        say(&line);
+    }
+    if (report != REPORT_JSON)
+        return;
+    line_begin(&line);
+    append(&line, "\"log\":{");
+    size_t before = line.used;
+    line_text(&line, "level", "warn");
+    line.text[before] = ' ';
+    line_text(&line, "message", message);
+    append(&line, "}");
+    line_send(&line, STDERR_FILENO);
 }

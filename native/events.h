@@ -25,6 +25,7 @@ void line_send(struct line *line, int fd);
 void event_ready(int fd, int pid);
 void event_app_started(int fd, const char *app, int pid);
 void event_app_exited(int fd, const char *app, int status);
+void event_handler_exited(int fd, const char *app, const char *handler, int status);
 void event_failed(int fd, const struct failure *failure);
 void event_exited(int fd, int status);
 
@@ -33,5 +34,7 @@ enum report { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
 /* Tells a person, on standard error, in the words and the form that the perigee command has for its own failures. */
 void report_failure(enum report report, const struct failure *failure);
 void report_lost_output(enum report report, int errnum, bool is_logged);
+/* In the form of its warnings: a post-stop handler that failed changes nothing. */
+void report_post_stop(enum report report, const char *app, int status);
 
 #endif

@@ -19,6 +19,12 @@ enum message_kind {
     /* init → supervisor: executed, or ended before; ended with wait status `value` */
     MESSAGE_EXECUTED,
     MESSAGE_EXITED,
+    /* init → supervisor: a handler ended with wait status `value` */
+    MESSAGE_PRE_STARTED,
+    MESSAGE_POST_STOPPED,
+    /* process that makes an app's root → init: a descriptor of what leads into it (and MESSAGE_TERMINAL) */
+    MESSAGE_MOUNT_NAMESPACE,
+    MESSAGE_CGROUP_NAMESPACE,
     /* init or app → supervisor */
     MESSAGE_FAILED,
 };

@@ -3,6 +3,7 @@
 #include "plan.h"
 
 #include "die.h"
+#include "plan_records.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,12 +13,6 @@
 enum { PLAN_LIMIT = 4 * 1024 * 1024 };
 
 enum section { FIRST, POD, APP, LAST };
-
-struct reader {
-    struct pod_plan *plan;
-    /* NULL before the first record `app`. */
-    struct app_plan *app;
-};
 
 /* The plan lives as long as the process: an array that the analyzer thinks lost is held by its struct. */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -38,9 +33,6 @@ void *plan_add(void *array, size_t *count, size_t size)
     return memset(elements + size * (*count)++, 0, size);
 }
 
-/* The new last element of an array of a struct: an lvalue. */
-#define ADD(array, count) (*(__typeof__(array))plan_add(&(array), &(count), sizeof *(array)))
-
 static void read_shim(struct reader *reader, char **fields)
 {
     (void)reader;
@@ -48,84 +40,10 @@ static void read_shim(struct reader *reader, char **fields)
         die_because("plan", fields[1], 0, "another version of the protocol");
 }
 
-static void read_uuid(struct reader *reader, char **fields)
-{
-    reader->plan->uuid = field_name(fields[0], fields[1]);
-}
-
-static void read_hostname(struct reader *reader, char **fields)
-{
-    reader->plan->hostname = field_name(fields[0], fields[1]);
-}
-
-static void read_namespace(struct reader *reader, char **fields)
-{
-    reader->plan->namespaces |= field_namespace(fields[0], fields[1]);
-}
-
-static struct id_range id_range_of(char **fields)
-{
-    uint32_t inside = (uint32_t)field_number(fields[0], fields[1], UINT32_MAX - 1);
-    uint32_t outside = (uint32_t)field_number(fields[0], fields[2], UINT32_MAX - 1);
-    uint32_t count = (uint32_t)field_number(fields[0], fields[3], UINT32_MAX - 1);
-    if (count == 0 || count > UINT32_MAX - inside || count > UINT32_MAX - outside)
-        die_because("plan", fields[0], 0, "a range that is empty or has no end");
-    return (struct id_range){.inside = inside, .outside = outside, .count = count};
-}
-
-static void read_uidmap(struct reader *reader, char **fields)
-{
-    ADD(reader->plan->uids, reader->plan->uid_count) = id_range_of(fields);
-}
-
-static void read_gidmap(struct reader *reader, char **fields)
-{
-    ADD(reader->plan->gids, reader->plan->gid_count) = id_range_of(fields);
-}
-
-static void read_cgroup(struct reader *reader, char **fields)
-{
-    ADD(reader->plan->cgroups, reader->plan->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};
-}
-
-static void read_device_filter(struct reader *reader, char **fields)
-{
-    reader->plan->filter_cgroup = field_inside_path(fields[0], fields[1]);
-    reader->plan->filter = field_hex(fields[0], fields[2], 8, &reader->plan->filter_bytes);
-}
-
-static void read_remove_cgroup(struct reader *reader, char **fields)
-{
-    ADD(reader->plan->removals, reader->plan->removal_count) = field_inside_path(fields[0], fields[1]);
-}
-
-static void read_sysctl(struct reader *reader, char **fields)
-{
-    ADD(reader->plan->sysctls, reader->plan->sysctl_count) = (struct sysctl_record){.key = fields[1], .value = fields[2]};
-}
-
-static void read_loopback(struct reader *reader, char **fields)
-{
-    (void)fields;
-    reader->plan->has_loopback = true;
-}
-
-static void read_foreground(struct reader *reader, char **fields)
-{
-    (void)fields;
-    reader->plan->is_foreground = true;
-}
-
-static void read_teardown(struct reader *reader, char **fields)
-{
-    ADD(reader->plan->teardowns, reader->plan->teardown_count) =
-        (struct teardown_record){.program = field_inside_path(fields[0], fields[1]), .input = field_path(fields[0], fields[2])};
-}
-
 static void read_app(struct reader *reader, char **fields)
 {
     reader->app = &ADD(reader->plan->apps, reader->plan->app_count);
-    *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .standard = {-1, -1, -1}};
+    *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .standard = {-1, -1, -1}, .handler_input = -1};
 }
 
 static void read_lower(struct reader *reader, char **fields)
@@ -214,7 +132,7 @@ static void read_env(struct reader *reader, char **fields)
 
 static void read_arg(struct reader *reader, char **fields)
 {
-    ADD(reader->app->arguments, reader->app->argument_count) = fields[1];
+    ADD(reader->app->command.words, reader->app->command.count) = fields[1];
 }
 
 static void read_capability(struct reader *reader, char **fields)
@@ -225,6 +143,21 @@ static void read_capability(struct reader *reader, char **fields)
 static void read_rlimit(struct reader *reader, char **fields)
 {
     ADD(reader->app->rlimits, reader->app->rlimit_count) = field_rlimit(fields[0], fields + 1);
+}
+
+static void read_pre_start(struct reader *reader, char **fields)
+{
+    ADD(reader->app->pre_start.words, reader->app->pre_start.count) = fields[1];
+}
+
+static void read_post_stop(struct reader *reader, char **fields)
+{
+    ADD(reader->app->post_stop.words, reader->app->post_stop.count) = fields[1];
+}
+
+static void read_handler_limit(struct reader *reader, char **fields)
+{
+    reader->app->handler_seconds = (uint32_t)field_number(fields[0], fields[1], INT32_MAX);
 }
 
 static void read_umask(struct reader *reader, char **fields)
@@ -304,6 +237,9 @@ static const struct rule {
     {"group", APP, 1, true, read_group},
     {"env", APP, 1, true, read_env},
     {"arg", APP, 1, true, read_arg},
+    {"pre-start", APP, 1, true, read_pre_start},
+    {"post-stop", APP, 1, true, read_post_stop},
+    {"handler-limit", APP, 1, false, read_handler_limit},
     {"capability", APP, 1, true, read_capability},
     {"rlimit", APP, 3, true, read_rlimit},
     {"umask", APP, 1, false, read_umask},

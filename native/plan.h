@@ -65,6 +65,12 @@ struct log_record {
     uint32_t files;
 };
 
+/* A program and its arguments; ended by NULL, which the count leaves out. Empty: none. */
+struct command {
+    char **words;
+    size_t count;
+};
+
 struct app_plan {
     const char *name;
     struct layer_record *lowers;
@@ -92,11 +98,12 @@ struct app_plan {
     uint32_t uid, gid;
     gid_t *groups;
     size_t group_count;
-    /* Both end with NULL, which the count leaves out. */
+    /* Ends with NULL, which the count leaves out. */
     char **environment;
     size_t environment_count;
-    char **arguments;
-    size_t argument_count;
+    struct command command, pre_start, post_stop;
+    /* How long each handler may take. */
+    uint32_t handler_seconds;
     /* Bit N: capability N. */
     uint64_t capabilities;
     struct rlimit_record *rlimits;
@@ -112,7 +119,15 @@ struct app_plan {
     struct log_record log;
     /* What the app gets as 0, 1, 2, unless it has a terminal. */
     int standard[3];
+    /* The null device, for an app with handlers. */
+    int handler_input;
 };
+
+/* Whether more is ever started in the root of the app than the app itself. */
+static inline bool app_has_handlers(const struct app_plan *app)
+{
+    return app->pre_start.count > 0 || app->post_stop.count > 0;
+}
 
 struct pod_plan {
     const char *uuid, *hostname;

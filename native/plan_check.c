@@ -94,6 +94,13 @@ static void check_mount(const struct pod_plan *plan, const struct mount_record *
     require(mount->type != MOUNT_MQUEUE || !has_user || has(plan, CLONE_NEWIPC), mount->target, "mqueue in a user namespace needs an ipc namespace");
 }
 
+static void finish_command(const struct app_plan *app, struct command *command)
+{
+    require(command->count == 0 || command->words[0][0] != '\0', app->name, "a command that begins with an empty word");
+    plan_add(&command->words, &command->count, sizeof *command->words);
+    command->count--;
+}
+
 static void check_app(struct pod_plan *plan, struct app_plan *app)
 {
     check_root(plan, app);
@@ -103,13 +110,15 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
         require(app->devices[i].name[0] != '/' && strstr(app->devices[i].name, "..") == NULL, app->devices[i].name, "not a name below /dev");
     for (size_t i = 0; i < app->symlink_count; i++)
         require(begins_with(app->symlinks[i].path, "/dev/"), app->symlinks[i].path, "symlinks are made below /dev only");
-    require(app->argument_count > 0 && app->arguments[0][0] != '\0', app->name, "has no command");
+    require(app->command.count > 0 && app->command.words[0][0] != '\0', app->name, "has no command");
+    finish_command(app, &app->command);
+    finish_command(app, &app->pre_start);
+    finish_command(app, &app->post_stop);
+    require((app->handler_seconds > 0) == app_has_handlers(app), app->name, "handlers have a limit of time, and nothing else has");
     require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");
     require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 4096), app->name, "a log needs a path in the pod directory, 4096 bytes and one file");
     plan_add(&app->environment, &app->environment_count, sizeof *app->environment);
     app->environment_count--;
-    plan_add(&app->arguments, &app->argument_count, sizeof *app->arguments);
-    app->argument_count--;
 }
 
 void plan_check(struct pod_plan *plan)

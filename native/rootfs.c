@@ -100,6 +100,16 @@ int rootfs_prepare(struct pod_plan *plan, int pod_directory)
     return proc;
 }
 
+int rootfs_open_namespace(const char *kind)
+{
+    char path[48];
+    snprintf(path, sizeof path, BASE_PROC "/self/ns/%s", kind);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        die("namespace", kind, errno);
+    return fd;
+}
+
 static void mount_overlay(const struct pod_plan *plan, const struct app_plan *app)
 {
     char options[4096] = "lowerdir=";

@@ -8,6 +8,9 @@
  * which it must be when rootfs_enter is called. Returns a descriptor of the pod's /proc. */
 int rootfs_prepare(struct pod_plan *plan, int pod_directory);
 
+/* Before rootfs_enter: a descriptor of a namespace of this process, by its name below /proc/self/ns, through the pod's own /proc. */
+int rootfs_open_namespace(const char *kind);
+
 /* In the process of an app, in the mount namespace that is to be the app's: builds its tree, makes it the root and leaves everything
  * else behind. Returns the master of its terminal, or -1; `slave` is the other side. */
 int rootfs_enter(const struct pod_plan *plan, const struct app_plan *app, int *slave);

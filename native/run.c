@@ -3,6 +3,7 @@
  * First it executes itself once more through a read-only mount of its own file. Whoever in the pod gets at /proc/PID/exe of one of our
  * processes, by ptrace rights or by making us execute `#!/proc/self/exe`, then has a file that no privilege can write to (CVE-2019-5736,
  * T-R01). It takes 0.3 ms; a sealed copy in memory would cost every pod 0.9 MB as well. */
+#include "descriptors.h"
 #include "die.h"
 #include "events.h"
 #include "mounts.h"
@@ -68,20 +69,11 @@ static void report(const struct failure *failure)
 /* Nothing that the caller has open besides what it names comes along (T-R03); what is missing of 0 to 2 must not become something else. */
 static void arrange_descriptors(const struct descriptors *descriptors)
 {
-    unsigned next = 3;
     int missing;
     do
         missing = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (missing >= 0 && missing <= STDERR_FILENO && fcntl(missing, F_SETFD, 0) == 0);
-    while (next != ~0U) {
-        unsigned kept = ~0U;
-        for (const int *fd = (const int[]){descriptors->plan, descriptors->events, descriptors->pod, -1}; *fd >= 0; fd++)
-            if ((unsigned)*fd >= next && (unsigned)*fd < kept)
-                kept = (unsigned)*fd;
-        if (kept > next && close_range(next, kept == ~0U ? ~0U : kept - 1, 0) < 0)
-            die("descriptors", "", errno);
-        next = kept == ~0U ? ~0U : kept + 1;
-    }
+    descriptors_keep((const int[]){descriptors->plan, descriptors->events, descriptors->pod}, 3, STDERR_FILENO + 1);
 }
 
 static void execute_readonly(int argc, char **argv)

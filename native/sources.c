@@ -111,21 +111,32 @@ static void drop(int fd)
         close(fd);
 }
 
-void sources_close(const struct app_plan *app)
+void sources_close_mounts(const struct app_plan *app)
 {
-    for (size_t i = 0; i < app->cgroup_count; i++) {
-        drop(app->cgroups[i].directory);
-        drop(app->cgroups[i].file);
-    }
     for (size_t i = 0; i < app->lower_count; i++)
         drop(app->lowers[i].fd);
     for (size_t i = 0; i < app->mount_count; i++)
         drop(app->mounts[i].fd);
     for (size_t i = 0; i < app->device_count; i++)
         drop(app->devices[i].fd);
-    for (size_t i = 0; i < 3; i++)
-        drop(app->standard[i]);
     drop(app->tree_fd);
     drop(app->upper_fd);
     drop(app->work_fd);
+}
+
+void sources_close_standing(const struct app_plan *app)
+{
+    for (size_t i = 0; i < app->cgroup_count; i++) {
+        drop(app->cgroups[i].directory);
+        drop(app->cgroups[i].file);
+    }
+    for (size_t i = 0; i < 3; i++)
+        drop(app->standard[i]);
+    drop(app->handler_input);
+}
+
+void sources_close(const struct app_plan *app)
+{
+    sources_close_mounts(app);
+    sources_close_standing(app);
 }

@@ -11,7 +11,11 @@ void sources_open(struct pod_plan *plan);
 /* Idmaps those that ask for it. Their processes have the same mounts open already, by descriptors they inherited. */
 void sources_idmap(const struct pod_plan *plan, int user_namespace);
 
-/* Closes what was opened for one app, its standard descriptors included. */
+/* Closes what was opened for one app: what its root is made of; and what every process of it is started with. */
+void sources_close_mounts(const struct app_plan *app);
+void sources_close_standing(const struct app_plan *app);
+
+/* Both. */
 void sources_close(const struct app_plan *app);
 
 #endif

@@ -120,6 +120,8 @@ void standard_open(struct standard *standard, struct pod_plan *plan)
         plan->terminal_size = terminal_size();
     for (size_t i = 0; i < plan->app_count; i++) {
         struct app_plan *app = &plan->apps[i];
+        if (app_has_handlers(app))
+            app->handler_input = open_null();
         if (app->has_terminal)
             continue;
         /* The caller's input goes to the app with the terminal, else to the first. */

@@ -65,40 +65,71 @@ void state_write_pid(int pod, pid_t pid)
         die("state", "pid", errno);
 }
 
-void state_open(struct state *state, int pod, const struct pod_plan *plan)
+enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS };
+
+static void name_record(char name[static NAME_BYTES], const struct app_plan *app, enum record record)
+{
+    if (snprintf(name, NAME_BYTES, "%s%s", app->name, record == RECORD_POST_STOP ? ".post-stop" : "") >= NAME_BYTES)
+        die("state", app->name, ENAMETOOLONG);
+}
+
+/* Room that the disk has given cannot run out when the app ends. */
+static int make_room_for(int directory, const struct app_plan *app, enum record record)
 {
     static const char room[STATUS_BYTES] = "";
-    *state = (struct state){.pod = pod, .plan = plan, .files = must_allocate(plan->app_count * sizeof *state->files)};
+    char name[NAME_BYTES];
+    name_record(name, app, record);
+    int fd = open_temporary(directory, name);
+    if (write(fd, room, sizeof room) != (ssize_t)sizeof room)
+        die("state", name, errno);
+    return fd;
+}
+
+void state_open(struct state *state, int pod, const struct pod_plan *plan)
+{
+    *state = (struct state){.pod = pod, .plan = plan, .files = must_allocate(plan->app_count * RECORDS * sizeof *state->files)};
     state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
     if (state->directory == -ENOENT && mkdirat(pod, "status", 0750) == 0)
         state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
     if (state->directory < 0)
         die("state", "status", -state->directory);
     for (size_t i = 0; i < plan->app_count; i++) {
-        state->files[i] = open_temporary(state->directory, plan->apps[i].name);
-        /* Room that the disk has given cannot run out when the app ends. */
-        if (write(state->files[i], room, sizeof room) != (ssize_t)sizeof room)
-            die("state", plan->apps[i].name, errno);
+        const struct app_plan *app = &plan->apps[i];
+        state->files[i * RECORDS + RECORD_STATUS] = make_room_for(state->directory, app, RECORD_STATUS);
+        state->files[i * RECORDS + RECORD_POST_STOP] = app->post_stop.count == 0 ? -1 : make_room_for(state->directory, app, RECORD_POST_STOP);
+    }
+}
+
+static void write_record(struct state *state, uint32_t app, enum record record, int status)
+{
+    char name[NAME_BYTES], text[STATUS_BYTES];
+    int *file = &state->files[app * RECORDS + record];
+    name_record(name, &state->plan->apps[app], record);
+    snprintf(text, sizeof text, "%d\n", status);
+    if (*file >= 0 && give_name(state->directory, *file, name, text)) {
+        close(*file);
+        *file = -1;
     }
 }
 
 void state_write_status(struct state *state, uint32_t app, int status)
 {
-    char text[STATUS_BYTES];
-    snprintf(text, sizeof text, "%d\n", status);
-    if (give_name(state->directory, state->files[app], state->plan->apps[app].name, text)) {
-        close(state->files[app]);
-        state->files[app] = -1;
-    }
+    write_record(state, app, RECORD_STATUS, status);
+}
+
+void state_write_post_stop(struct state *state, uint32_t app, int status)
+{
+    write_record(state, app, RECORD_POST_STOP, status);
 }
 
 void state_close(struct state *state)
 {
-    char temporary[NAME_BYTES];
-    for (size_t i = 0; state->files != NULL && i < state->plan->app_count; i++) {
+    char name[NAME_BYTES], temporary[NAME_BYTES];
+    for (size_t i = 0; state->files != NULL && i < state->plan->app_count * RECORDS; i++) {
         if (state->files[i] < 0)
             continue;
-        name_temporary(temporary, state->plan->apps[i].name);
+        name_record(name, &state->plan->apps[i / RECORDS], (enum record)(i % RECORDS));
+        name_temporary(temporary, name);
         (void)!unlinkat(state->directory, temporary, 0);
     }
 }

@@ -7,7 +7,7 @@
 struct state {
     int pod, directory;
     const struct pod_plan *plan;
-    /* A file for each app, open and without its name yet; -1 once it has it. */
+    /* Two for each app, open and without their names yet: its status, and its post-stop handler's. -1: it has its name, or is not needed. */
     int *files;
 };
 
@@ -19,6 +19,9 @@ void state_open(struct state *state, int pod, const struct pod_plan *plan);
 
 /* `status/APP`. Not fatal: a status that cannot be written is unknown, as after a crash. */
 void state_write_status(struct state *state, uint32_t app, int status);
+
+/* `status/APP.post-stop`; no name of an app has a dot. */
+void state_write_post_stop(struct state *state, uint32_t app, int status);
 
 /* Removes the files of apps that never ended. */
 void state_close(struct state *state);

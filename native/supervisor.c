@@ -190,6 +190,23 @@ static void note_failure(struct supervisor *supervisor, const struct message *me
         kill(supervisor->init, SIGKILL);
 }
 
+static int exit_status_of(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* A pre-start handler that failed ends the start, and is told by that; a post-stop handler comes after everything and changes nothing. */
+static void note_handler(struct supervisor *supervisor, uint32_t index, bool is_post_stop, int status)
+{
+    const char *name = supervisor->plan->apps[index].name;
+    event_handler_exited(supervisor->events, name, is_post_stop ? "post-stop" : "pre-start", status);
+    if (!is_post_stop)
+        return;
+    state_write_post_stop(&supervisor->state, index, status);
+    if (status != 0)
+        report_post_stop(supervisor->report, name, status);
+}
+
 static void handle(struct supervisor *supervisor, const struct message *message, pid_t sender, int terminal)
 {
     if (message->app >= supervisor->plan->app_count)
@@ -198,8 +215,12 @@ static void handle(struct supervisor *supervisor, const struct message *message,
     case MESSAGE_STARTING: supervisor->apps[message->app].pid = sender; break;
     case MESSAGE_TERMINAL: standard_add_terminal(&supervisor->standard, terminal); break;
     case MESSAGE_EXECUTED: note_executed(supervisor, message->app); break;
-    case MESSAGE_EXITED: note_exit(supervisor, message->app, WIFSIGNALED(message->value) ? 128 + WTERMSIG(message->value) : WEXITSTATUS(message->value)); break;
+    case MESSAGE_EXITED: note_exit(supervisor, message->app, exit_status_of(message->value)); break;
+    case MESSAGE_PRE_STARTED: note_handler(supervisor, message->app, false, exit_status_of(message->value)); break;
+    case MESSAGE_POST_STOPPED: note_handler(supervisor, message->app, true, exit_status_of(message->value)); break;
     case MESSAGE_FAILED: note_failure(supervisor, message); break;
+    case MESSAGE_MOUNT_NAMESPACE:
+    case MESSAGE_CGROUP_NAMESPACE:
     case MESSAGE_RELEASE:
     case MESSAGE_SIGNAL: break;
     }

@@ -66,7 +66,13 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
   return {
     topic: `app ${app.name}`,
     lines: [
-      `command ${app.command.map((word) => printable(JSON.stringify(word))).join(" ")}`,
+      ...(app.preStart.length === 0
+        ? []
+        : [`before it starts, in ${app.handlerSeconds} s: ${commandWords(app.preStart)}`]),
+      `command ${commandWords(app.command)}`,
+      ...(app.postStop.length === 0
+        ? []
+        : [`after its end, in ${app.handlerSeconds} s: ${commandWords(app.postStop)}`]),
       `in ${printable(app.cwd)} as uid ${app.uid}, gid ${app.gid}, groups ${app.groups.join(", ")}`,
       `root: ${rootWords}${root.idmap ? ", idmapped" : ""}${app.readonlyRoot ? ", read-only" : ""}`,
       ...source.mounts.map(
@@ -87,6 +93,10 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
   };
 }
 
+function commandWords(words: readonly string[]): string {
+  return words.map((word) => printable(JSON.stringify(word))).join(" ");
+}
+
 function seccompWords(app: AppIsolation): string {
   if (app.seccomp === "off") return "system calls: not filtered";
   const marks = app.writesHost ? "; no set-user-ID files, because files of the host could be written to" : "";
@@ -103,12 +113,11 @@ export function podWarnings(manifest: PodManifest, isolation: PodIsolation): rea
   const isolators = isolation.report
     .filter(({ state }) => state !== "enforced")
     .map(({ name, app, state, why }) => `${app ?? "pod"}: isolator ${printable(name)} is ${state}: ${why}`);
-  const apps = manifest.apps.flatMap(({ name, app }) => [
-    ...(app?.eventHandlers ?? []).map((handler) => `${name}: the ${handler.name} handler is not run by this version`),
-    ...(app?.ports ?? [])
+  const apps = manifest.apps.flatMap(({ name, app }) =>
+    (app?.ports ?? [])
       .filter(({ socketActivated }) => socketActivated)
       .map((port) => `${name}: port ${port.name} is not socket-activated by this version; the app must listen itself`),
-  ]);
+  );
   const ports = manifest.ports.map(({ name }) => `port ${name} is not forwarded from the host by this version`);
   return [...isolators, ...apps, ...ports];
 }

@@ -1,5 +1,6 @@
 /** Everything decided → the plan the shim executes. Pure; plan-words.ts says the same to people. */
 import { Failure, printable } from "../base/failure.ts";
+import type { App } from "../schema/app.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type {
   AppPlan,
@@ -129,6 +130,9 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     groups: app.user.groups,
     environment: appEnvironment(described.app.environment, { name: app.name, user: app.user, term: terminal }),
     command: commandOf(described),
+    preStart: handlerOf(described.app, "pre-start"),
+    postStop: handlerOf(described.app, "post-stop"),
+    handlerSeconds,
     capabilities: isolation.capabilities,
     // The soft limit of open files is 1024 below the caller's hard limit, always: the shim knows the caller's, we do not.
     rlimits: [{ name: "core", soft: 0, hard: 0 }],
@@ -140,6 +144,9 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     log: app.log,
   };
 }
+
+/** As long as rkt's service manager gave them. */
+const handlerSeconds = 90;
 
 /** OS-1 wants a console; without a terminal nothing is said there. */
 const silentConsole = { target: "null", path: "/dev/console" };
@@ -229,6 +236,13 @@ function commandOf({ name, app }: PodApp): readonly string[] {
     cause: "the image's app has an empty exec",
     hint: "pass --exec PROGRAM",
   });
+}
+
+/** ACI-36, ACI-37. A handler whose first word is empty names no program. */
+function handlerOf(app: App, event: App["eventHandlers"][number]["name"]): readonly string[] {
+  const exec = app.eventHandlers.find(({ name }) => name === event)?.exec ?? [];
+  if (exec.length === 0 || exec[0] !== "") return exec;
+  throw new Failure("MANIFEST_INVALID", `the ${event} handler has no program`, { subject: event });
 }
 
 /** ACI-38, ACE-20. The links of /proc lead anywhere, also out of the root (T-R02); the shim checks where it really came to. */

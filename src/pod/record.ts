@@ -107,7 +107,16 @@ export interface AppExit {
 
 /** The exit status the supervisor recorded for one app; undefined while it runs or when nobody saw its end. */
 export function readAppExit(directory: string, app: string): AppExit | undefined {
-  const file = readStateFile(join(directory, "status", app));
+  return readExit(directory, app);
+}
+
+/** The same of the app's post-stop handler. */
+export function readPostStop(directory: string, app: string): AppExit | undefined {
+  return readExit(directory, `${app}.post-stop`);
+}
+
+function readExit(directory: string, name: string): AppExit | undefined {
+  const file = readStateFile(join(directory, "status", name));
   if ("problem" in file) return undefined;
   const match = /^(\d{1,3})\n$/.exec(file.bytes.toString("latin1"));
   return match === null ? undefined : { status: Number(match[1]), at: file.writtenAt };

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod } from "./pod.ts";
-import { findPodRecord, readAppExit, readInit } from "./record.ts";
+import { findPodRecord, readAppExit, readInit, readPostStop } from "./record.ts";
 
 export interface AppStatus {
   readonly name: string;
@@ -12,6 +12,8 @@ export interface AppStatus {
   readonly exitStatus?: number | undefined;
   /** RFC 3339; with the exit status. */
   readonly exitedAt?: string | undefined;
+  /** The exit status of its post-stop handler, once that has ended. */
+  readonly postStopStatus?: number | undefined;
 }
 
 export interface PodStatus {
@@ -57,6 +59,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
       state: isOver ? "exited" : hasRun ? "running" : "created",
       exitStatus: exit?.status,
       exitedAt: exit?.at.toISOString(),
+      postStopStatus: readPostStop(pod.directory, name)?.status,
     };
   });
   // Last, because it says whether all of the above was read at one place.

@@ -7,6 +7,13 @@ export type ShimEvent =
   | { readonly event: "ready"; readonly pid: number }
   | { readonly event: "app-started"; readonly app: string; readonly pid: number }
   | { readonly event: "app-exited"; readonly app: string; readonly status: number }
+  /** An event handler of an app. A pre-start handler that did not end with 0 is followed by `failed`. */
+  | {
+      readonly event: "handler-exited";
+      readonly app: string;
+      readonly handler: "pre-start" | "post-stop";
+      readonly status: number;
+    }
   | FailedEvent
   /** The pod has ended and is cleared up; `status` is the shim's exit status. */
   | { readonly event: "exited"; readonly status: number };
@@ -66,6 +73,13 @@ export function failureOf(event: FailedEvent, status: number): Failure {
       hint: "name a program that is in the image with --exec",
     });
   }
+  if (event.step === "pre-start") {
+    return new Failure("SHIM_FAILED", `the pre-start handler failed, so the app was not started: ${subject}`, {
+      subject: event.subject,
+      cause,
+      hint: "the handler's own output says why; the app starts when it ends with 0",
+    });
+  }
   if (event.step === "cwd") {
     return new Failure("SHIM_FAILED", `the app's working directory cannot be entered: ${subject}`, {
       subject: event.subject,
@@ -99,6 +113,11 @@ function typed(fields: ReadonlyMap<string, unknown>): ShimEvent | undefined {
   if (event === "app-started" && typeof app === "string" && isNumber(pid)) return { event, app: bytesToText(app), pid };
   if (event === "app-exited" && typeof app === "string" && isNumber(status)) {
     return { event, app: bytesToText(app), status };
+  }
+  const handler = fields.get("handler");
+  if (event === "handler-exited" && typeof app === "string" && isNumber(status)) {
+    const isKnown = handler === "pre-start" || handler === "post-stop";
+    return isKnown ? { event, app: bytesToText(app), handler, status } : undefined;
   }
   if (event === "exited" && isNumber(status)) return { event, status };
   return event === "failed" ? failed(fields) : undefined;

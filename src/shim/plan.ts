@@ -92,6 +92,11 @@ export interface AppPlan {
   /** Name and value; the whole environment. */
   readonly environment: readonly (readonly [string, string])[];
   readonly command: readonly string[];
+  /** Run to its end before the app starts, and after it has ended, in its root and confined like it; empty: none. */
+  readonly preStart: readonly string[];
+  readonly postStop: readonly string[];
+  /** How long each of them may take. */
+  readonly handlerSeconds: number;
   /** `CAP_…` */
   readonly capabilities: readonly string[];
   /** `name` as `nofile`. */
@@ -154,6 +159,9 @@ export const arity = {
   group: many("app", 1),
   env: many("app", 1),
   arg: many("app", 1),
+  "pre-start": many("app", 1),
+  "post-stop": many("app", 1),
+  "handler-limit": once("app", 1),
   capability: many("app", 1),
   rlimit: many("app", 3),
   umask: once("app", 1),
@@ -243,6 +251,9 @@ function* appRecords(app: AppPlan): Generator<PlanRecord> {
   for (const gid of app.groups) yield ["group", gid];
   for (const [name, value] of app.environment) yield ["env", `${name}=${value}`];
   for (const text of app.command) yield ["arg", text];
+  for (const text of app.preStart) yield ["pre-start", text];
+  for (const text of app.postStop) yield ["post-stop", text];
+  if (app.preStart.length + app.postStop.length > 0) yield ["handler-limit", app.handlerSeconds];
   for (const name of app.capabilities) yield ["capability", name];
   for (const { name, soft, hard } of app.rlimits) yield ["rlimit", name, soft, hard];
   yield ["umask", app.umask.toString(8).padStart(4, "0")];

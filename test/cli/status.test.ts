@@ -53,6 +53,14 @@ describe("perigee status", () => {
     assert.ok(!ended.some((line) => /^pid=/.test(line)));
   });
 
+  it("SHIM-5: tells how a post-stop handler ended", async () => {
+    const pod = makePod();
+    writeFileSync(join(pod.directory, "status", "web.post-stop"), "4\n");
+    pod.release();
+    const { lines } = await status({ args: [pod.uuid] });
+    assert.deepEqual(lines.slice(-3), ["app-web=3", "app-web.post-stop=4", "app-log=unknown"]);
+  });
+
   it("LIFE-16: an end that nobody saw has no status in JSON", async () => {
     const pod = makePod();
     pod.release();

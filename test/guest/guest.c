@@ -1,5 +1,5 @@
 /* The program that tests run inside of pods: it reports what it finds there (reports.c), does what it is told, and tries to break out
- * (attempts.c, abis.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`; a `,` begins another. */
+ * (attempts.c, abis.c). It checks what the specification's validator checks (validator.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`; a `,` begins another. */
 #include "guest.h"
 
 #include <dirent.h>
@@ -293,6 +293,7 @@ static const struct {
     {"abis", 0, try_abis, true},
     {"mark", 1, mark_files, true},
     {"overwrite", 0, overwrite_programs, true},
+    {"validate", 1, validate, true},
     {"throttled", 1, work_until_throttled, false},
     {"pty", 3, run_on_terminal, false},
     {"with-key", 1, run_with_key, false},

@@ -46,4 +46,7 @@ int run_with_key(char **arguments);
 /* Wherever two names are to be swapped under somebody's eyes. */
 int swap_names(char **arguments);
 
+/* MODE: `MODE OK`, or `MODE FAIL` and on standard error what failed; a stage of an app of the specification's validator. */
+int validate(char **arguments);
+
 #endif

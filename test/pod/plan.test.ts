@@ -111,6 +111,8 @@ describe("buildPlan", () => {
       assert.throws(of({ workingDirectory }), fails("MANIFEST_INVALID", /\/proc/));
     }
     assert.ok(of({ workingDirectory: "/process" })());
+    const eventHandlers = [{ name: "post-stop", exec: [""] }];
+    assert.throws(of({ eventHandlers }), fails("MANIFEST_INVALID", /post-stop handler has no program/));
   });
 
   it("--insecure-options=paths hides nothing", () => {

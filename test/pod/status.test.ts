@@ -43,6 +43,22 @@ function status() {
 }
 
 describe("statusOf", () => {
+  it("SHIM-5: says how a post-stop handler ended, beside its app", () => {
+    const pod = running();
+    writeFileSync(join(pod.directory, "pid"), "4194304 1\n");
+    writeFileSync(join(pod.directory, "status", "web"), "0\n");
+    writeFileSync(join(pod.directory, "status", "web.post-stop"), "137\n");
+    writeFileSync(join(pod.directory, "status", "log.post-stop"), "nonsense\n");
+    assert.deepEqual(
+      status().apps.map((app) => [app.exitStatus, app.postStopStatus]),
+      [
+        [0, 137],
+        [undefined, undefined],
+      ],
+    );
+    pod.release();
+  });
+
   it("a pod that has no init yet has apps that are created", () => {
     const pod = running();
     assert.deepEqual(

@@ -3,12 +3,28 @@ import { describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
 import { type FailedEvent, failureOf, parseEvent, parseEvents, type ShimEvent } from "../../src/shim/events.ts";
 
+describe("failureOf", () => {
+  it("SHIM-4: a pre-start handler that failed is told as that, with its app and its end", () => {
+    const event: FailedEvent = {
+      event: "failed",
+      step: "pre-start",
+      subject: "web",
+      errno: "",
+      message: "/x ended with status 3",
+    };
+    const failure = failureOf(event, 125);
+    assert.equal(failure.message, "the pre-start handler failed, so the app was not started: web");
+    assert.deepEqual([failure.code, failure.cause], ["SHIM_FAILED", "/x ended with status 3"]);
+  });
+});
+
 describe("parseEvent", () => {
   it("reads every event of spec/shim.md", () => {
     const events: readonly ShimEvent[] = [
       { event: "ready", pid: 12 },
       { event: "app-started", app: "web", pid: 13 },
       { event: "app-exited", app: "web", status: 137 },
+      { event: "handler-exited", app: "web", handler: "post-stop", status: 3 },
       { event: "failed", step: "exec", subject: "/x", errno: "ENOENT", message: "No such file or directory" },
       { event: "exited", status: 0 },
     ];
@@ -30,6 +46,7 @@ describe("parseEvent", () => {
     '{"event":"ready","pid":1.5}',
     '{"event":"ready","pid":1,"more":1}',
     '{"event":"app-exited","status":1}',
+    '{"event":"handler-exited","app":"web","handler":"other","status":1}',
     '{"event":"failed","step":"x","subject":"y","errno":2,"message":"z"}',
     '{"event":"exited","status":0',
   ]) {

@@ -46,6 +46,11 @@ function statusLines(pod: PodStatus): readonly string[] {
     ...(pod.network === undefined ? [] : [`network=${pod.network}`]),
     ...(pod.pid === undefined ? [] : [`pid=${pod.pid}`]),
     `exited=${hasEnded}`,
-    ...pod.apps.filter((app) => app.state === "exited").map((app) => `app-${app.name}=${app.exitStatus ?? "unknown"}`),
+    ...pod.apps
+      .filter((app) => app.state === "exited")
+      .flatMap((app) => [
+        `app-${app.name}=${app.exitStatus ?? "unknown"}`,
+        ...(app.postStopStatus === undefined ? [] : [`app-${app.name}.post-stop=${app.postStopStatus}`]),
+      ]),
   ];
 }

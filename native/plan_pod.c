@@ -1,0 +1,78 @@
+/* Records of the pod, before its first app. */
+#include "plan_records.h"
+
+#include "die.h"
+
+void read_uuid(struct reader *reader, char **fields)
+{
+    reader->plan->uuid = field_name(fields[0], fields[1]);
+}
+
+void read_hostname(struct reader *reader, char **fields)
+{
+    reader->plan->hostname = field_name(fields[0], fields[1]);
+}
+
+void read_namespace(struct reader *reader, char **fields)
+{
+    reader->plan->namespaces |= field_namespace(fields[0], fields[1]);
+}
+
+static struct id_range id_range_of(char **fields)
+{
+    uint32_t inside = (uint32_t)field_number(fields[0], fields[1], UINT32_MAX - 1);
+    uint32_t outside = (uint32_t)field_number(fields[0], fields[2], UINT32_MAX - 1);
+    uint32_t count = (uint32_t)field_number(fields[0], fields[3], UINT32_MAX - 1);
+    if (count == 0 || count > UINT32_MAX - inside || count > UINT32_MAX - outside)
+        die_because("plan", fields[0], 0, "a range that is empty or has no end");
+    return (struct id_range){.inside = inside, .outside = outside, .count = count};
+}
+
+void read_uidmap(struct reader *reader, char **fields)
+{
+    ADD(reader->plan->uids, reader->plan->uid_count) = id_range_of(fields);
+}
+
+void read_gidmap(struct reader *reader, char **fields)
+{
+    ADD(reader->plan->gids, reader->plan->gid_count) = id_range_of(fields);
+}
+
+void read_cgroup(struct reader *reader, char **fields)
+{
+    ADD(reader->plan->cgroups, reader->plan->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};
+}
+
+void read_device_filter(struct reader *reader, char **fields)
+{
+    reader->plan->filter_cgroup = field_inside_path(fields[0], fields[1]);
+    reader->plan->filter = field_hex(fields[0], fields[2], 8, &reader->plan->filter_bytes);
+}
+
+void read_remove_cgroup(struct reader *reader, char **fields)
+{
+    ADD(reader->plan->removals, reader->plan->removal_count) = field_inside_path(fields[0], fields[1]);
+}
+
+void read_sysctl(struct reader *reader, char **fields)
+{
+    ADD(reader->plan->sysctls, reader->plan->sysctl_count) = (struct sysctl_record){.key = fields[1], .value = fields[2]};
+}
+
+void read_loopback(struct reader *reader, char **fields)
+{
+    (void)fields;
+    reader->plan->has_loopback = true;
+}
+
+void read_foreground(struct reader *reader, char **fields)
+{
+    (void)fields;
+    reader->plan->is_foreground = true;
+}
+
+void read_teardown(struct reader *reader, char **fields)
+{
+    ADD(reader->plan->teardowns, reader->plan->teardown_count) =
+        (struct teardown_record){.program = field_inside_path(fields[0], fields[1]), .input = field_path(fields[0], fields[2])};
+}
