@@ -76,7 +76,10 @@ export async function assertInvariants(world: FaultWorld, flow: Flow, expected: 
   assert.ok(flow.again.includes(again.status), `I8: the command again: status ${again.status}\n${again.stderr}`);
   await settle(world);
   await assertWhole(world);
-  assertState(stateOf(world), expected.state, "I5, I6, I7, I8");
+  // Which answers of servers are kept costs a question at most, and who finds a dependency stored already asks none.
+  const counts = ([path]: readonly [string, string]) => !path.startsWith("data/store/answers");
+  const [found, wanted] = [stateOf(world), expected.state].map((state) => new Map([...state].filter(counts)));
+  assertState(found ?? new Map(), wanted ?? new Map(), "I5, I6, I7, I8");
   assertState(around(world), expected.around, "I9");
 }
 
