@@ -1,5 +1,5 @@
 /**
- * Whether a signature that came now was verified before, for the very archive that is stored, by the very keys that count now (TRUST-27). Then
+ * Whether a signature that came now was verified before, for the very archive that is stored, by the very keys that count now (TRUST-28). Then
  * OpenPGP need not be loaded, which takes longer than all else of a fetch that brings nothing new.
  */
 import type { Log } from "../base/log.ts";

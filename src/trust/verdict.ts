@@ -1,5 +1,5 @@
 /**
- * The outcome of a verification, for whoever asks the very same again (TRUST-27). Loads no OpenPGP. A verdict answers one question only, and not
+ * The outcome of a verification, for whoever asks the very same again (TRUST-28). Loads no OpenPGP. A verdict answers one question only, and not
  * beyond the first moment at which any time that is written in the signature or its keys comes; where it is kept is not known here.
  */
 import { sha512 } from "../base/digest.ts";

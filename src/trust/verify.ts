@@ -40,7 +40,7 @@ export interface SignatureCheck {
   readonly sha512?: (() => string) | undefined;
   /** The five checks of spec/trust.md for the image called `name`. @throws Failure KEY_UNTRUSTED, SIGNATURE_BAD, SIGNATURE_INVALID */
   finish(name: string): Promise<readonly Signer[]>;
-  /** What finish said, for the same question of later (TRUST-27); undefined until it has. */
+  /** What finish said, for the same question of later (TRUST-28); undefined until it has. */
   verdict(): Promise<Verdict | undefined>;
 }
 

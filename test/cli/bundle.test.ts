@@ -101,7 +101,7 @@ describe("the bundle", () => {
       assert.ok(!chunks.includes(name.replace(/^dist\/(.*)\.js$/, "$1.cjs")), entry);
     }
   });
-  it("a client that asks nobody loads no network, and recalling a verdict no OpenPGP (TRUST-27)", () => {
+  it("a client that asks nobody loads no network, and recalling a verdict no OpenPGP (TRUST-28)", () => {
     assert.ok(!closure("src/http/client.ts").inputs.includes("src/http/agent.ts"));
     const { inputs, externals } = closure("src/api/fetch.ts");
     assert.ok(inputs.includes("src/fetch/recall.ts"));

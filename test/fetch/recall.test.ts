@@ -48,8 +48,8 @@ async function recall(changes: Partial<FetchContext> & { readonly signature?: Bu
 const keyFile = (directory = "config"): string =>
   join(world.directory, directory, "trustedkeys", "prefix.d", "example.com", world.key.fingerprint);
 
-describe("a remembered verdict (TRUST-27)", () => {
-  it("TRUST-27: names the signers of the record, and gives the same image", async () => {
+describe("a remembered verdict (TRUST-28)", () => {
+  it("TRUST-28: names the signers of the record, and gives the same image", async () => {
     await remembered();
     const record = await world.fetch(name);
     const recalled = await recall();
@@ -60,7 +60,7 @@ describe("a remembered verdict (TRUST-27)", () => {
     );
   });
 
-  it("TRUST-27: is used: the signature is not verified again while nothing changed", async () => {
+  it("TRUST-28: is used: the signature is not verified again while nothing changed", async () => {
     await remembered();
     const file = join(world.store.root, "verdicts", readdirSync(join(world.store.root, "verdicts"))[0] ?? "");
     const before = readFileSync(file, "utf8");
@@ -70,21 +70,21 @@ describe("a remembered verdict (TRUST-27)", () => {
     assert.notEqual(readFileSync(file, "utf8"), before, "after a day it is verified, and remembered anew");
   });
 
-  it("TRUST-27: does not help a key that was removed", async () => {
+  it("TRUST-28: does not help a key that was removed", async () => {
     await remembered();
     rmSync(keyFile());
     assert.equal(await recall(), undefined);
     await assert.rejects(world.fetch(name), fails("KEY_UNTRUSTED"));
   });
 
-  it("TRUST-27, T-S27: does not help a key that is masked", async () => {
+  it("TRUST-28, T-S27: does not help a key that is masked", async () => {
     await remembered();
     writeFileSync(keyFile(), "");
     assert.equal(await recall(), undefined);
     await assert.rejects(world.fetch(name), fails("KEY_UNTRUSTED"));
   });
 
-  it("TRUST-27, T-S09: does not help a key that is revoked, in whichever copy", async () => {
+  it("TRUST-28, T-S09: does not help a key that is revoked, in whichever copy", async () => {
     await remembered();
     const { privateKey } = await openpgp.revokeKey({ key: world.key.key, format: "object" });
     await storeTrustedKey(join(world.directory, "config"), "root", made(privateKey).armored);
@@ -92,14 +92,14 @@ describe("a remembered verdict (TRUST-27)", () => {
     await assert.rejects(world.fetch(name), fails("SIGNATURE_INVALID"));
   });
 
-  it("TRUST-27, T-S28: does not help a keystore that others can write to", async () => {
+  it("TRUST-28, T-S28: does not help a keystore that others can write to", async () => {
     await remembered();
     chmodSync(keyFile(), 0o666);
     await assert.rejects(recall(), fails("CONFIG_INVALID"));
     await assert.rejects(world.fetch(name), fails("CONFIG_INVALID"));
   });
 
-  it("TRUST-27: does not help another signature, another name, or another archive", async () => {
+  it("TRUST-28: does not help another signature, another name, or another archive", async () => {
     await remembered();
     const { bytes } = await world.publish({ name }, { served });
     assert.equal(await recall({ signature: await craft(world.key, bytes, { hash: 8 }) }), undefined);
@@ -109,7 +109,7 @@ describe("a remembered verdict (TRUST-27)", () => {
     await assert.rejects(world.fetch(name), fails("KEY_UNTRUSTED"));
   });
 
-  it("TRUST-27, T-D14: does not help an archive with one flipped bit", async () => {
+  it("TRUST-28, T-D14: does not help an archive with one flipped bit", async () => {
     await remembered();
     const { archive } = await world.fetch(name, "never");
     const path = blobPath(world.store, archive.sha512);
@@ -120,7 +120,7 @@ describe("a remembered verdict (TRUST-27)", () => {
     assert.ok(!readFileSync(path).equals(rotten));
   });
 
-  it("TRUST-27: is not asked where an expired key may count, nor in a second attempt", async () => {
+  it("TRUST-28: is not asked where an expired key may count, nor in a second attempt", async () => {
     await remembered();
     assert.equal(await recall({ allowExpiredKey: true }), undefined);
     const anew = openAnswers(
@@ -136,7 +136,7 @@ describe("a remembered verdict (TRUST-27)", () => {
     assert.equal(await recallSigners(signature, name, { kind: "url", url }, options), undefined);
   });
 
-  it("TRUST-27: a torn file of it counts for nothing", async () => {
+  it("TRUST-28: a torn file of it counts for nothing", async () => {
     await remembered();
     const directory = join(world.store.root, "verdicts");
     for (const file of readdirSync(directory)) writeFileSync(join(directory, file), "torn");
@@ -146,8 +146,8 @@ describe("a remembered verdict (TRUST-27)", () => {
   });
 });
 
-describe("a verdict that ends (TRUST-27)", () => {
-  it("TRUST-27, T-S08: with the key: what was remembered does not outlive it", async () => {
+describe("a verdict that ends (TRUST-28)", () => {
+  it("TRUST-28, T-S08: with the key: what was remembered does not outlive it", async () => {
     const soon = 100 * 24 * 3600 + 3600;
     const key = await makeKey({ expiresAfter: soon });
     await storeTrustedKey(join(world.directory, "config"), { prefix: name }, key.armored);
@@ -159,7 +159,7 @@ describe("a verdict that ends (TRUST-27)", () => {
     await assert.rejects(world.fetch(name, "update", later(3_601_000)), fails("SIGNATURE_INVALID"));
   });
 
-  it("TRUST-27: an image that failed leaves none", async () => {
+  it("TRUST-28: an image that failed leaves none", async () => {
     await world.publish({ name }, { key: await makeKey() });
     await assert.rejects(world.fetch(name), fails("KEY_UNTRUSTED"));
     assert.ok(!existsSync(join(world.store.root, "verdicts")));

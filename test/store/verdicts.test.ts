@@ -11,7 +11,7 @@ import { temporaryDirectory } from "../helpers/temporary.ts";
 const [one, other] = [sha512("one"), sha512("other")];
 
 describe("verdicts", () => {
-  it("TRUST-27: are of their archive only, and none when a byte differs", async (t) => {
+  it("TRUST-28: are of their archive only, and none when a byte differs", async (t) => {
     const store = await openStore(await temporaryDirectory(t));
     const path = (archive: string) => join(store.root, "verdicts", `${archive}.json`);
     assert.equal(readVerdict(store, one), undefined);

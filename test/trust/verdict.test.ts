@@ -15,7 +15,7 @@ const signature = Buffer.from("signature");
 const signers = [{ fingerprint: key.fingerprint, keyDigest: key.digest, signedAt: new Date(now.getTime() - day) }];
 const at = (milliseconds: number): Date => new Date(now.getTime() + milliseconds);
 
-describe("questionOf (TRUST-27)", () => {
+describe("questionOf (TRUST-28)", () => {
   const asked = questionOf(signature, "example.com/web", [key]);
   for (const [what, question] of [
     ["another signature", questionOf(Buffer.from("other"), "example.com/web", [key])],
@@ -26,16 +26,16 @@ describe("questionOf (TRUST-27)", () => {
     ["another place of it", questionOf(signature, "example.com/web", [{ ...key, path: "/etc/b" }])],
     ["another scope", questionOf(signature, "example.com/web", [{ ...key, scope: "root" }])],
   ] as const) {
-    it(`TRUST-27: ${what} is another question`, () => assert.notEqual(question, asked));
+    it(`TRUST-28: ${what} is another question`, () => assert.notEqual(question, asked));
   }
-  it("TRUST-27: the same is the same", () =>
+  it("TRUST-28: the same is the same", () =>
     assert.equal(questionOf(Buffer.from("signature"), "example.com/web", [{ ...key }]), asked));
 });
 
-describe("verdictOf and signersIn (TRUST-27)", () => {
+describe("verdictOf and signersIn (TRUST-28)", () => {
   const until = (...packets: readonly TimedPacket[]) => verdictOf("q", signers, packets, now).until - now.getTime();
 
-  it("TRUST-27: answers its question from when it was given, for a day at most", () => {
+  it("TRUST-28: answers its question from when it was given, for a day at most", () => {
     const verdict = verdictOf("q", signers, [{ created: at(-100 * day) }], now);
     assert.deepEqual(signersIn(verdict, "q", now), signers);
     assert.deepEqual(signersIn(verdict, "q", at(day - 1)), signers);
@@ -44,7 +44,7 @@ describe("verdictOf and signersIn (TRUST-27)", () => {
     assert.equal(signersIn(verdict, "other", now), undefined);
   });
 
-  it("TRUST-27: ends when anything written in the packets comes", () => {
+  it("TRUST-28: ends when anything written in the packets comes", () => {
     const created = at(-day);
     const inAnHour = (day + 3_600_000) / 1000;
     assert.equal(until({ created, signatureExpirationTime: inAnHour }), 3_600_000);
