@@ -17,14 +17,12 @@ import {
   digestWith,
   download,
   isAbsent,
-  madeOf,
   notThere,
   statusFailure,
   tooLong,
-  type Witness,
-  type Witnessing,
 } from "./download.ts";
 import type { Place } from "./locate.ts";
+import { madeOf, type Witness, type Witnessing } from "./witness.ts";
 
 /** A signature file may hold many signatures, but it is no image. */
 const signatureLimit = 1024 * 1024;

@@ -13,6 +13,7 @@ import type { Staging } from "../store/blobs.ts";
 import type { Answers } from "./answers.ts";
 import { writeBlocks } from "./blocks.ts";
 import type { Place } from "./locate.ts";
+import { madeOf, type Witness, type Witnessing } from "./witness.ts";
 
 export interface AcquireOptions {
   readonly http: () => Promise<HttpClient>;
@@ -36,18 +37,6 @@ export interface Acquired {
   readonly sha512: string;
   readonly size: number;
 }
-
-/** Takes the bytes of an archive in order, as they are staged: a SignatureCheck. Its SHA-512, if it has one, is not computed again. */
-export interface Witness {
-  update(chunk: Uint8Array): void;
-  readonly sha512?: (() => string) | undefined;
-}
-
-/** One may be made only when bytes come: it is costly, and nothing comes of what did not change. */
-export type Witnessing = Witness | (() => Promise<Witness>) | undefined;
-
-export const madeOf = async (witness: Witnessing): Promise<Witness | undefined> =>
-  typeof witness === "function" ? await witness() : witness;
 
 export interface Downloaded extends Acquired {
   /** The answer, whose headers may be kept. */
