@@ -4,6 +4,7 @@
 
 #include "cgroups.h"
 #include "die.h"
+#include "label.h"
 #include "messages.h"
 #include "privileges.h"
 #include "rootfs.h"
@@ -164,8 +165,13 @@ static _Noreturn void confine_and_execute(const struct pod_plan *plan, uint32_t 
 void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2)
 {
     int slave = -1;
+    const struct app_plan *app = &plan->apps[index];
     enter_new_namespaces(plan, index, is_in_v2);
-    int master = rootfs_enter(plan, &plan->apps[index], &slave);
+    if (label_is_asked_for(app)) {
+        cleanup_fd int proc = rootfs_open_proc();
+        label_next_program(proc, app);
+    }
+    int master = rootfs_enter(plan, app, &slave);
     confine_and_execute(plan, index, STAGE_PROGRAM, channel, slave, master);
 }
 
@@ -188,6 +194,7 @@ void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, con
     if (stage == STAGE_POST_STOP)
         die_through(say_nothing, 125);
     cgroups_join(app->cgroups, app->cgroup_count, is_in_v2);
+    label_next_program(root->proc, app);
     if (setns(root->cgroup, CLONE_NEWCGROUP) < 0 || setns(root->mount, CLONE_NEWNS) < 0)
         die("namespace", app->name, errno);
     confine_and_execute(plan, index, stage, channel, root->terminal, -1);

@@ -7,9 +7,10 @@
 /* In order. A handler has everything of the app but its standard input and its terminal's control. */
 enum stage { STAGE_PRE_START, STAGE_PROGRAM, STAGE_POST_STOP };
 
-/* The root that was made for an app, by what leads into it: namespaces, and its side of its terminal or -1. */
+/* The root that was made for an app, by what leads into it: namespaces, and its side of its terminal or -1; `proc` is the base's for an
+ * app with a profile or a context, else -1. */
 struct app_root {
-    int mount, cgroup, terminal;
+    int mount, cgroup, terminal, proc;
 };
 
 const struct command *app_command(const struct app_plan *app, enum stage stage);

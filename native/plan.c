@@ -182,6 +182,12 @@ static void read_oom_score(struct reader *reader, char **fields)
     reader->app->oom_score = field_oom_score(fields[0], fields[1]);
 }
 
+/* The keyword is the security module. */
+static void read_label(struct reader *reader, char **fields)
+{
+    *(strcmp(fields[0], "apparmor") == 0 ? &reader->app->apparmor : &reader->app->selinux) = field_label(fields[0], fields[1]);
+}
+
 static void read_terminal(struct reader *reader, char **fields)
 {
     (void)fields;
@@ -246,6 +252,8 @@ static const struct rule {
     {"no-new-privileges", APP, 0, false, read_no_new_privileges},
     {"seccomp", APP, 1, false, read_seccomp},
     {"oom-score", APP, 1, false, read_oom_score},
+    {"apparmor", APP, 1, false, read_label},
+    {"selinux", APP, 1, false, read_label},
     {"terminal", APP, 0, false, read_terminal},
     {"log", APP, 3, false, read_log},
     {"end", LAST, 0, false, read_end},

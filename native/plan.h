@@ -114,6 +114,8 @@ struct app_plan {
     size_t seccomp_bytes;
     bool has_oom_score;
     int oom_score;
+    /* NULL: none. */
+    const char *apparmor, *selinux;
     bool has_terminal;
     /* path NULL: no log. */
     struct log_record log;
@@ -175,6 +177,10 @@ struct rlimit_record field_rlimit(const char *keyword, char **fields);
 void *field_hex(const char *keyword, const char *text, size_t unit, size_t *bytes);
 /* Absolute, without empty, `.` or `..` components, or `/` itself. */
 const char *field_inside_path(const char *keyword, const char *text);
+/* All fields of a record: inside, outside, count. */
+struct id_range field_range(char **fields);
+/* A profile or context of a security module: not empty, no control characters. */
+const char *field_label(const char *keyword, const char *text);
 /* A path of the host: not empty. */
 const char *field_path(const char *keyword, const char *text);
 /* One component of a path. */

@@ -167,3 +167,24 @@ const char *field_name(const char *keyword, const char *text)
         refuse(keyword, "not a name");
     return text;
 }
+
+struct id_range field_range(char **fields)
+{
+    uint32_t inside = (uint32_t)field_number(fields[0], fields[1], UINT32_MAX - 1);
+    uint32_t outside = (uint32_t)field_number(fields[0], fields[2], UINT32_MAX - 1);
+    uint32_t count = (uint32_t)field_number(fields[0], fields[3], UINT32_MAX - 1);
+    if (count == 0 || count > UINT32_MAX - inside || count > UINT32_MAX - outside)
+        die_because("plan", fields[0], 0, "a range that is empty or has no end");
+    return (struct id_range){.inside = inside, .outside = outside, .count = count};
+}
+
+const char *field_label(const char *keyword, const char *text)
+{
+    size_t length = strlen(text);
+    if (length == 0 || length > 2048)
+        refuse(keyword, "a name of 1 to 2048 bytes");
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ')
+            refuse(keyword, "a name with control characters");
+    return text;
+}

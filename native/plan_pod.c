@@ -18,24 +18,14 @@ void read_namespace(struct reader *reader, char **fields)
     reader->plan->namespaces |= field_namespace(fields[0], fields[1]);
 }
 
-static struct id_range id_range_of(char **fields)
-{
-    uint32_t inside = (uint32_t)field_number(fields[0], fields[1], UINT32_MAX - 1);
-    uint32_t outside = (uint32_t)field_number(fields[0], fields[2], UINT32_MAX - 1);
-    uint32_t count = (uint32_t)field_number(fields[0], fields[3], UINT32_MAX - 1);
-    if (count == 0 || count > UINT32_MAX - inside || count > UINT32_MAX - outside)
-        die_because("plan", fields[0], 0, "a range that is empty or has no end");
-    return (struct id_range){.inside = inside, .outside = outside, .count = count};
-}
-
 void read_uidmap(struct reader *reader, char **fields)
 {
-    ADD(reader->plan->uids, reader->plan->uid_count) = id_range_of(fields);
+    ADD(reader->plan->uids, reader->plan->uid_count) = field_range(fields);
 }
 
 void read_gidmap(struct reader *reader, char **fields)
 {
-    ADD(reader->plan->gids, reader->plan->gid_count) = id_range_of(fields);
+    ADD(reader->plan->gids, reader->plan->gid_count) = field_range(fields);
 }
 
 void read_cgroup(struct reader *reader, char **fields)

@@ -77,6 +77,14 @@ static void make_base(int pod_directory)
         die("base", "", errno);
 }
 
+int rootfs_open_proc(void)
+{
+    int proc = open(BASE_PROC, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        die("base", BASE_PROC, errno);
+    return proc;
+}
+
 int rootfs_prepare(struct pod_plan *plan, int pod_directory)
 {
     size_t most_lowers = 0;
@@ -94,10 +102,7 @@ int rootfs_prepare(struct pod_plan *plan, int pod_directory)
         snprintf(place, sizeof place, "%zu", i);
         make_place(place, -1);
     }
-    int proc = open(BASE_PROC, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0)
-        die("base", BASE_PROC, errno);
-    return proc;
+    return rootfs_open_proc();
 }
 
 int rootfs_open_namespace(const char *kind)

@@ -4,8 +4,10 @@
 
 #include "cgroups.h"
 #include "die.h"
+#include "label.h"
 #include "messages.h"
 #include "namespaces.h"
+#include "rootfs.h"
 #include "sources.h"
 
 #include <errno.h>
@@ -96,6 +98,9 @@ static void make_root(struct stages *stages, uint32_t index)
     int ends[2];
     const struct app_plan *app = &stages->plan->apps[index];
     messages_open(ends);
+    /* Once the root of the last app is made the base is gone from init too. */
+    if (label_is_asked_for(app))
+        stages->lives[index].root.proc = rootfs_open_proc();
     pid_t pid = fork_for(stages, app, &is_in_v2);
     if (pid == 0)
         app_make_root(stages->plan, index, stages->channel, is_in_v2, ends[1]);
@@ -155,7 +160,7 @@ void stages_start(struct stages *stages)
     stages->lives = must_allocate(plan->app_count * sizeof *stages->lives);
     stages->left = plan->app_count;
     for (uint32_t i = 0; i < plan->app_count; i++) {
-        stages->lives[i].root = (struct app_root){-1, -1, -1};
+        stages->lives[i].root = (struct app_root){-1, -1, -1, -1};
         if (app_has_handlers(&plan->apps[i]))
             start_with_handlers(stages, i);
         else
@@ -174,8 +179,9 @@ static void end_life(struct stages *stages, uint32_t index)
     close_fd(&life->root.mount);
     close_fd(&life->root.cgroup);
     close_fd(&life->root.terminal);
+    close_fd(&life->root.proc);
     sources_close_standing(&stages->plan->apps[index]);
-    life->root = (struct app_root){-1, -1, -1};
+    life->root = (struct app_root){-1, -1, -1, -1};
 }
 
 /* The first word of a pre-start handler, and how it ended. */
@@ -289,7 +295,7 @@ size_t stages_most_kept(const struct stages *stages)
 {
     size_t most = 1;
     for (size_t i = 0; i < stages->plan->app_count; i++)
-        most += 7 + 2 * stages->plan->apps[i].cgroup_count;
+        most += 8 + 2 * stages->plan->apps[i].cgroup_count;
     return most;
 }
 
@@ -304,6 +310,7 @@ size_t stages_kept(const struct stages *stages, int *kept)
         kept[count++] = root->mount;
         kept[count++] = root->cgroup;
         kept[count++] = root->terminal;
+        kept[count++] = root->proc;
         kept[count++] = app->handler_input;
         for (size_t j = 0; j < 3; j++)
             kept[count++] = app->standard[j];

@@ -35,6 +35,12 @@ export interface RunOptions {
   /** Files of `K=V` lines, for every app. */
   readonly environmentFiles?: readonly string[] | undefined;
   readonly allowSymlinkSources?: boolean | undefined;
+  /** Processes and threads of the pod, instead of 2048. */
+  readonly pidsLimit?: string | undefined;
+  /** appc's capabilities and no-new-privileges where an app says nothing (ISO-15). */
+  readonly appcDefaults?: boolean | undefined;
+  /** What would be ignored or changed of image, manifest and flags is refused (ISO-13). */
+  readonly strict?: boolean | undefined;
   /** Gets the uuid as soon as the pod directory is there. */
   readonly uuidFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -21,6 +21,9 @@ export const podOptions: readonly OptionSpec[] = [
   ["--set-env <variable>*", "NAME=VALUE for every app"],
   ["--set-env-file <file>*", "a file of NAME=VALUE lines for every app"],
   ["--allow-symlink-sources", "a host volume's source may be, or be below, a symbolic link"],
+  ["--pids-limit <number>", "processes and threads of the pod, its init counted, instead of 2048"],
+  ["--appc-defaults", "appc's 14 capabilities and setuid programs where an app says nothing of them"],
+  ["--strict", "refuse what would be ignored or changed of image, manifest and flags"],
   ["--uuid-file-save <file>", "write the pod's uuid there just before it starts"],
 ];
 
@@ -70,6 +73,9 @@ export function parseRunOptions(argv: readonly string[]): RunOptions & { readonl
     setEnvironment: pod.list("set-env"),
     environmentFiles: pod.list("set-env-file"),
     allowSymlinkSources: pod.flag("allow-symlink-sources"),
+    pidsLimit: pod.text("pids-limit"),
+    appcDefaults: pod.flag("appc-defaults"),
+    strict: pod.flag("strict"),
     uuidFile: pod.text("uuid-file-save"),
     detach: pod.flag("detach"),
   };

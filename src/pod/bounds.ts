@@ -28,3 +28,23 @@ export function boundMemory(bytes: bigint, owner: string): bigint {
 export function boundMillicores(millicores: bigint): number {
   return millicores > BigInt(mostMillicores) ? mostMillicores : Number(millicores);
 }
+
+/**
+ * A process that waits for a throttled device does not end when it is killed: with less than this a pod of somebody else's image could not
+ * be stopped for hours. Reading ahead asks for 128 KiB at once.
+ */
+export const leastBlock = { bytes: 65536n, operations: 10n } as const;
+
+/** Operations are 32 bits, which a v1 hierarchy cuts off without a word. */
+const mostBlock = { bytes: 2n ** 63n - 1n, operations: 2n ** 32n - 1n } as const;
+
+/** The limit to set for bytes or operations a second of a block device (ISO-11). @throws Failure MANIFEST_INVALID for one that is too low */
+export function boundBlock(limit: bigint, kind: "bytes" | "operations", owner: string): bigint {
+  const name = kind === "bytes" ? "resource/block-bandwidth" : "resource/block-iops";
+  if (limit >= leastBlock[kind]) return limit > mostBlock[kind] ? mostBlock[kind] : limit;
+  throw new Failure("MANIFEST_INVALID", `${name} of ${printable(owner)}: a limit of ${limit} is too little`, {
+    subject: name,
+    cause: "what waits for such a device could not be ended for hours",
+    hint: `a limit of ${leastBlock[kind]} or more`,
+  });
+}

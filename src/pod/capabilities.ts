@@ -19,8 +19,14 @@ const ours: readonly string[] = [
 /** Of use only to programs that gain privileges, which no_new_privs forbids. */
 const withNewPrivileges: readonly string[] = ["CAP_SETPCAP", "CAP_SETFCAP"];
 
-/** The set a remove-set starts from (ACE-38). */
-const appc: readonly string[] = [...ours, ...withNewPrivileges, "CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW"];
+/** ACE-38's 14: what a remove-set starts from. */
+export const appcCapabilities: readonly string[] = [
+  ...ours,
+  ...withNewPrivileges,
+  "CAP_AUDIT_WRITE",
+  "CAP_MKNOD",
+  "CAP_NET_RAW",
+];
 
 export interface CapabilityRequest {
   readonly retain?: readonly string[] | undefined;
@@ -40,7 +46,7 @@ export function boundToAppc(retain: readonly string[]): {
   readonly kept: readonly string[];
   readonly cut: readonly string[];
 } {
-  const cut = retain.filter((name) => capabilityNames.includes(name) && !appc.includes(name));
+  const cut = retain.filter((name) => capabilityNames.includes(name) && !appcCapabilities.includes(name));
   return { kept: retain.filter((name) => !cut.includes(name)), cut };
 }
 
@@ -78,6 +84,6 @@ function chosen(request: CapabilityRequest): readonly string[] {
   const { retain, remove, noNewPrivileges, unrestricted, available = capabilityNames } = request;
   if (unrestricted) return available;
   if (retain !== undefined) return retain;
-  if (remove !== undefined) return appc.filter((name) => !remove.includes(name));
+  if (remove !== undefined) return appcCapabilities.filter((name) => !remove.includes(name));
   return noNewPrivileges ? ours : [...ours, ...withNewPrivileges];
 }

@@ -3,8 +3,13 @@ import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { geteuid } from "node:process";
 
 /** What a pod is limited, filtered and killed by. */
-export type Controller = "memory" | "cpu" | "pids" | "devices" | "freezer";
-const wanted: readonly Controller[] = ["memory", "cpu", "pids", "devices", "freezer"];
+export type Controller = "memory" | "cpu" | "pids" | "io" | "devices" | "freezer";
+const wanted: readonly Controller[] = ["memory", "cpu", "pids", "io", "devices", "freezer"];
+
+/** What a v1 hierarchy calls it. */
+function nameOnV1(controller: Controller): string {
+  return controller === "io" ? "blkio" : controller;
+}
 
 /** One mounted hierarchy that was chosen for one or more controllers. */
 export interface Hierarchy {
@@ -26,7 +31,7 @@ export interface CgroupLayout {
 }
 
 /** What can be enforced here; a text says why not. */
-export type CgroupFeatures = Readonly<Record<"memory" | "cpu" | "pids" | "devices", true | string>>;
+export type CgroupFeatures = Readonly<Record<Exclude<Controller, "freezer">, true | string>>;
 
 /** What parseCgroupLayout asks the system. */
 export interface CgroupProbe {
@@ -84,8 +89,9 @@ export function parseCgroupLayout(mountinfo: string, selfCgroup: string, probe: 
   let left = wanted;
   // v1 first: what a v1 hierarchy has, v2 cannot have.
   for (const { mount, base, writable } of places.toSorted((a, b) => a.mount.version - b.mount.version)) {
-    const offered = mount.version === 1 ? mount.options : probe.controllersOf(base);
-    const controllers = left.filter((controller) => offered.includes(controller));
+    const isV1 = mount.version === 1;
+    const offered = isV1 ? mount.options : probe.controllersOf(base);
+    const controllers = left.filter((controller) => offered.includes(isV1 ? nameOnV1(controller) : controller));
     left = left.filter((controller) => !controllers.includes(controller));
     const isOnly = mount.version === 2 && hierarchies.length === 0;
     const { version, mountPoint } = mount;
@@ -96,7 +102,9 @@ export function parseCgroupLayout(mountinfo: string, selfCgroup: string, probe: 
 
 function kindOf(mounts: readonly CgroupMount[]): CgroupLayout["kind"] {
   const hasV2 = mounts.some(({ version }) => version === 2);
-  const hasV1 = mounts.some(({ version, options }) => version === 1 && wanted.some((name) => options.includes(name)));
+  const hasV1 = mounts.some(
+    ({ version, options }) => version === 1 && wanted.some((name) => options.includes(nameOnV1(name))),
+  );
   if (hasV1) return hasV2 ? "hybrid" : "v1";
   return hasV2 ? "v2" : "none";
 }
@@ -116,7 +124,7 @@ function cgroupMounts(mountinfo: string): readonly CgroupMount[] {
 }
 
 /** mountinfo writes space, tab, newline and backslash in octal. */
-function decodeOctal(text: string): string {
+export function decodeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
@@ -159,5 +167,11 @@ export function cgroupFeatures(layout: CgroupLayout): CgroupFeatures {
     if (hierarchy === undefined) return `no cgroup hierarchy offers the controller ${controller} here`;
     return hierarchy.writable ? true : `${hierarchy.base} cannot be written`;
   };
-  return { memory: feature("memory"), cpu: feature("cpu"), pids: feature("pids"), devices: feature("devices") };
+  const [memory, cpu, pids, io] = [feature("memory"), feature("cpu"), feature("pids"), feature("io")];
+  return { memory, cpu, pids, io, devices: feature("devices") };
+}
+
+/** Which kind of hierarchy limits block devices; 2 when none does. */
+export function blockVersion({ hierarchies }: CgroupLayout): 1 | 2 {
+  return hierarchies.find(({ controllers }) => controllers.includes("io"))?.version ?? 2;
 }

@@ -9,6 +9,16 @@ export interface CgroupLimits {
   /** 2…262144, 1024 is the usual. */
   readonly cpuShares?: number | undefined;
   readonly pids?: number | undefined;
+  readonly block?: BlockLimits | undefined;
+}
+
+/** For each of the devices, for reading and for writing by itself. */
+export interface BlockLimits {
+  /** `MAJOR:MINOR` of whole disks. */
+  readonly devices: readonly string[];
+  /** A second. */
+  readonly bytes?: bigint | undefined;
+  readonly operations?: bigint | undefined;
 }
 
 export interface CgroupWrite {
@@ -53,10 +63,10 @@ export function planPodCgroups(layout: CgroupLayout, uuid: string, limits: PodLi
   const [first, ...others] = limits.apps;
   // The only app's limits are bounded by the pod's already (ACE-21), so one cgroup says both.
   const isSingle = first !== undefined && others.length === 0;
-  const pod = isSingle ? { ...limits.pod, ...defined(first.limits) } : limits.pod;
+  const pod = isSingle ? both(limits.pod, first.limits) : limits.pod;
   const apps = isSingle ? [] : limits.apps;
   const parts = layout.hierarchies
-    .filter(({ writable }) => writable)
+    .filter((hierarchy) => hierarchy.writable && isNeeded(hierarchy, [pod, ...apps.map((app) => app.limits)]))
     .map((hierarchy) => {
       const path = `${hierarchy.base}/perigee-${uuid}`;
       return hierarchy.version === 1 ? planV1(hierarchy, path, pod, apps) : planV2(hierarchy, path, pod, apps);
@@ -84,8 +94,17 @@ interface HierarchyPlan {
   readonly visible: readonly { readonly name: string; readonly path: string }[];
 }
 
-function defined(limits: CgroupLimits): CgroupLimits {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+/** A v1 hierarchy for block devices alone would be one directory more in the start of every pod. */
+function isNeeded({ version, controllers }: Hierarchy, limits: readonly CgroupLimits[]): boolean {
+  const isForBlocks = version === 1 && controllers.every((controller) => controller === "io");
+  return !isForBlocks || limits.some(({ block }) => block !== undefined);
+}
+
+/** The only app's own limits count; init is not one of its processes (ISO-10). */
+function both(pod: CgroupLimits, app: CgroupLimits): CgroupLimits {
+  const own = Object.fromEntries(Object.entries(app).filter(([, value]) => value !== undefined));
+  if (app.pids === undefined) return { ...pod, ...own };
+  return { ...pod, ...own, pids: Math.min(app.pids + 1, pod.pids ?? Number.MAX_SAFE_INTEGER) };
 }
 
 function joined(apps: PodLimits["apps"], parts: readonly HierarchyPlan[]): PodCgroups["apps"] {
@@ -154,9 +173,33 @@ function v1Writes(controller: Controller, limits: CgroupLimits): readonly Cgroup
       ];
     case "pids":
       return pids === undefined ? [] : [{ file: "pids.max", value: String(pids) }];
+    case "io":
+      return v1Throttles(limits.block);
     default:
       return [];
   }
+}
+
+function v1Throttles(block: BlockLimits | undefined): readonly CgroupWrite[] {
+  const kinds = [
+    ["bps", block?.bytes],
+    ["iops", block?.operations],
+  ] as const;
+  return (block?.devices ?? []).flatMap((device) =>
+    kinds.flatMap(([unit, limit]) => {
+      if (limit === undefined) return [];
+      const files = ["read", "write"].map((way) => `blkio.throttle.${way}_${unit}_device`);
+      return files.map((file) => ({ file, value: `${device} ${limit}` }));
+    }),
+  );
+}
+
+function v2Throttles({ devices, bytes, operations }: BlockLimits): readonly CgroupWrite[] {
+  const limits = [
+    ...(bytes === undefined ? [] : [`rbps=${bytes}`, `wbps=${bytes}`]),
+    ...(operations === undefined ? [] : [`riops=${operations}`, `wiops=${operations}`]),
+  ];
+  return devices.map((device) => ({ file: "io.max", value: [device, ...limits].join(" ") }));
 }
 
 /** A v2 cgroup whose children have controllers may hold no process itself, so init gets a leaf beside the apps. */
@@ -165,8 +208,9 @@ function planV2(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: Pod
     .map(({ name, limits }) => ({ name, path: `${path}/app-${name}`, writes: v2Writes(hierarchy, limits) }))
     .filter(({ writes }) => writes.length > 0);
   const podWrites = v2Writes(hierarchy, pod);
-  const forApps = enabling(children.flatMap(({ writes }) => writes));
-  const forPod = enabling([...podWrites, ...children.flatMap(({ writes }) => writes)]);
+  const ofApps = children.flatMap(({ writes }) => writes);
+  const forApps = enabling(hierarchy, ofApps);
+  const forPod = enabling(hierarchy, [...podWrites, ...ofApps]);
   const isSplit = children.length > 0;
   return {
     enable: forPod === "" ? [] : [{ path: hierarchy.base, value: forPod }],
@@ -182,9 +226,11 @@ function planV2(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: Pod
   };
 }
 
-function enabling(writes: readonly CgroupWrite[]): string {
-  const controllers = new Set(writes.map(({ file }) => file.slice(0, file.indexOf("."))));
-  return [...controllers].map((name) => `+${name}`).join(" ");
+/** Without the controller of memory the kernel would not know whose pages it writes to a disk later, and throttle nobody for them. */
+function enabling({ controllers }: Hierarchy, writes: readonly CgroupWrite[]): string {
+  const needed = new Set(writes.map(({ file }) => file.slice(0, file.indexOf("."))));
+  if (needed.has("io") && controllers.includes("memory")) needed.add("memory");
+  return [...needed].map((name) => `+${name}`).join(" ");
 }
 
 function v2Writes({ controllers }: Hierarchy, limits: CgroupLimits): readonly CgroupWrite[] {
@@ -199,6 +245,7 @@ function v2Writes({ controllers }: Hierarchy, limits: CgroupLimits): readonly Cg
   }
   if (has("cpu") && cpuShares !== undefined) writes.push({ file: "cpu.weight", value: String(weightOf(cpuShares)) });
   if (has("pids") && pids !== undefined) writes.push({ file: "pids.max", value: String(pids) });
+  if (has("io") && limits.block !== undefined) writes.push(...v2Throttles(limits.block));
   return writes;
 }
 

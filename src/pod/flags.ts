@@ -3,7 +3,7 @@ import { excerpt, Failure } from "../base/failure.ts";
 import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
 import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
 import { leastMemory } from "./bounds.ts";
-import { capabilityNames } from "./capabilities.ts";
+import { appcCapabilities, capabilityNames } from "./capabilities.ts";
 import { parseSeccompFlag } from "./seccomp-sets.ts";
 
 export interface IsolatorFlags {
@@ -20,6 +20,41 @@ export interface OverriddenIsolators {
   readonly isolators: readonly Isolator[];
   /** Names of the image's that no flag replaced. */
   readonly fromImage: ReadonlySet<string>;
+}
+
+/** Isolators of the pod: `--pids-limit` replaces the 2048 of ISO-8. Init is counted, so less than 2 starts nothing. @throws Failure USAGE */
+export function podIsolators(flags: { readonly pidsLimit?: string | undefined }): readonly Isolator[] {
+  const pids = whole("--pids-limit", "perigee/pids", flags.pidsLimit, 2, 4194304);
+  return pids === undefined ? [] : [pids];
+}
+
+/**
+ * `--appc-defaults` (ISO-15): what appc says where an app says nothing, written out as the word of whoever runs it, so that a prepared pod
+ * keeps it and `cat-manifest` shows it: ACE-38's 14, without the app's remove-set if it has one, and no-new-privileges false (ACE-40).
+ */
+export function appcDefaults({ isolators, fromImage }: OverriddenIsolators): OverriddenIsolators {
+  const find = (name: IsolatorName) => isolators.find((isolator) => isolator.name === name);
+  const [retain, remove] = [capabilitySet("retain"), capabilitySet("remove")];
+  const removed = removedBy(find(remove)?.value);
+  const left = appcCapabilities.filter((name) => !removed.includes(name));
+  const given = [
+    ...(find(retain) === undefined && left.length > 0 ? [make(retain, { set: [...left] })] : []),
+    ...(find("os/linux/no-new-privileges") === undefined ? [make("os/linux/no-new-privileges", false)] : []),
+  ];
+  const replaced = new Set<string>(given.flatMap(({ name }) => kin(name)));
+  return {
+    isolators: [...isolators.filter(({ name }) => !replaced.has(name)), ...given],
+    fromImage: new Set([...fromImage].filter((name) => !replaced.has(name))),
+  };
+}
+
+function capabilitySet<M extends "retain" | "remove">(mode: M): `os/linux/capabilities-${M}-set` {
+  return `os/linux/capabilities-${mode}-set`;
+}
+
+function removedBy(value: unknown): readonly string[] {
+  const set = (value as IsolatorValue<"os/linux/capabilities-remove-set"> | undefined)?.set;
+  return set ?? [];
 }
 
 /** `own` are the image's. @throws Failure USAGE */
@@ -75,7 +110,7 @@ function resource(
 
 function whole(
   flag: string,
-  name: "os/linux/cpu-shares" | "os/linux/oom-score-adj",
+  name: "os/linux/cpu-shares" | "os/linux/oom-score-adj" | "perigee/pids",
   text: string | undefined,
   least: number,
   most: number,

@@ -1,25 +1,19 @@
 /** Isolators of pod and app → what is enforced, and a report on each (ACE-21, ACE-22). Pure. */
-import { excerpt, Failure } from "../base/failure.ts";
-import { parseQuantity } from "../schema/grammar.ts";
-import type { IsolatorName } from "../schema/isolators.ts";
-import { boundMemory, boundMillicores } from "./bounds.ts";
-import type { CgroupFeatures } from "./cgroup-layout.ts";
 import type { CgroupLimits } from "./cgroup-plan.ts";
 import { type Confinement, type ConfinementOptions, decideConfinement } from "./confinement.ts";
 import { type IsolatorLike, type IsolatorReport, type Level, lastValue, say } from "./isolator-level.ts";
-import type { SecurityModule } from "./lsm.ts";
+import { decideLabels, type LabelOptions, type Labels } from "./labels.ts";
+import { decideLimits, type LimitOptions } from "./limits.ts";
 import { decideSysctls, type Sysctl } from "./sysctls.ts";
 
-export interface IsolatorOptions extends ConfinementOptions {
-  readonly features: CgroupFeatures;
+export interface IsolatorOptions extends ConfinementOptions, LimitOptions, LabelOptions {
   readonly network: "none" | "host";
   /** The caller's own oom_score_adj: an app's is never lower. */
   readonly callerOomScore: number;
-  readonly securityModules: readonly SecurityModule[];
 }
 
 /** One app's isolation, decided. */
-export interface AppIsolation extends Confinement {
+export interface AppIsolation extends Confinement, Labels {
   readonly name: string;
   readonly limits: CgroupLimits;
   readonly oomScoreAdj?: number | undefined;
@@ -39,12 +33,9 @@ export interface PodIsolation {
   readonly report: readonly IsolatorReport[];
 }
 
-/** Processes and threads of a pod (security 4.2). */
-const podProcesses = 2048;
-
 /**
  * @throws Failure KERNEL_LACKS when a limit is asked for whose controller is missing or cannot be used, MANIFEST_INVALID, UNSUPPORTED
- * (a sysctl that is not the pod's own, a profile of a security module that this kernel runs: ACE-36, ACE-37, ACE-44)
+ * (a sysctl that is not the pod's own: ACE-44), and what decideLabels throws
  */
 export function decideIsolators(
   pod: readonly IsolatorLike[],
@@ -53,96 +44,33 @@ export function decideIsolators(
 ): PodIsolation {
   const report: IsolatorReport[] = [];
   const podLevel: Level = { app: undefined, isolators: pod, fromImage: new Set(), report };
-  const podLimits = decideLimits(podLevel, {}, options.features);
-  const limits = options.features.pids === true ? { ...podLimits, pids: podProcesses } : podLimits;
+  const limits = decideLimits(podLevel, undefined, options);
   const sysctls = decideSysctls(lastValue(podLevel, "os/unix/sysctl") ?? {}, options.network);
-  reportRest(podLevel, options, sysctls.length > 0 ? ["os/unix/sysctl"] : []);
+  decideLabels(podLevel, undefined, options);
+  reportRest(podLevel, sysctls.length > 0 ? ["os/unix/sysctl"] : []);
   return {
     limits,
     sysctls,
-    apps: apps.map((app) => decideApp({ ...app, app: app.name, report }, app.name, podLimits, options)),
+    apps: apps.map((app) => decideApp({ ...app, app: app.name, report }, podLevel, limits, options)),
     report,
   };
 }
 
-function decideApp(level: Level, name: string, podLimits: CgroupLimits, options: IsolatorOptions): AppIsolation {
+function decideApp(
+  level: Level & { readonly name: string },
+  pod: Level,
+  podLimits: CgroupLimits,
+  options: IsolatorOptions,
+): AppIsolation {
   const decided: AppIsolation = {
-    name,
-    limits: decideLimits(level, podLimits, options.features),
+    name: level.name,
+    limits: decideLimits(level, podLimits, options),
     oomScoreAdj: decideOomScore(level, options.callerOomScore),
     ...decideConfinement(level, options),
+    ...decideLabels(level, pod, options),
   };
-  reportRest(level, options, []);
+  reportRest(level, []);
   return decided;
-}
-
-/** An app's limits never exceed the pod's (ACE-21). */
-function decideLimits(level: Level, bound: CgroupLimits, features: CgroupFeatures): CgroupLimits {
-  const memory = decideMemory(level, bound, features);
-  const cpu = decideCpu(level, bound, features);
-  const shares = lastValue(level, "os/linux/cpu-shares");
-  if (shares !== undefined) {
-    requireFeature(features.cpu, "os/linux/cpu-shares");
-    say(level, "os/linux/cpu-shares", "enforced", `${shares} of the usual 1024`);
-  }
-  return {
-    ...(memory === undefined ? {} : { memory }),
-    ...(cpu.limit === undefined ? {} : { cpuMillicores: cpu.limit }),
-    ...((shares ?? cpu.shares) === undefined ? {} : { cpuShares: shares ?? cpu.shares }),
-  };
-}
-
-function decideMemory(level: Level, bound: CgroupLimits, features: CgroupFeatures): bigint | undefined {
-  const value = lastValue(level, "resource/memory");
-  if (value === undefined) return undefined;
-  if (value.limit === undefined) {
-    say(level, "resource/memory", "ignored", "a request without a limit: no memory is set aside");
-    return undefined;
-  }
-  requireFeature(features.memory, "resource/memory");
-  const limit = boundMemory(parseQuantity(value.limit) ?? 0n, level.app ?? "the pod");
-  const isBound = bound.memory !== undefined && limit > bound.memory;
-  say(
-    level,
-    "resource/memory",
-    isBound ? "modified" : "enforced",
-    isBound ? `limit ${bound.memory} bytes, which is the pod's` : `limit ${limit} bytes`,
-  );
-  return isBound ? bound.memory : limit;
-}
-
-/** The request is the share under contention; missing, it is the limit (ACE-41). */
-function decideCpu(
-  level: Level,
-  bound: CgroupLimits,
-  features: CgroupFeatures,
-): { readonly limit?: number | undefined; readonly shares?: number | undefined } {
-  const value = lastValue(level, "resource/cpu");
-  if (value === undefined) return {};
-  requireFeature(features.cpu, "resource/cpu");
-  const millicores = (text: string | undefined) =>
-    text === undefined ? undefined : boundMillicores(parseQuantity(text, 1000n) ?? 0n);
-  const asked = millicores(value.limit);
-  const request = millicores(value.request) ?? asked ?? 0;
-  const shares = Math.min(262144, Math.max(2, Math.round((request * 1024) / 1000)));
-  const isBound = asked !== undefined && bound.cpuMillicores !== undefined && asked > bound.cpuMillicores;
-  const limit = isBound ? bound.cpuMillicores : asked;
-  const said = limit === undefined ? "no limit" : `limit ${limit} thousandths of a core`;
-  say(
-    level,
-    "resource/cpu",
-    isBound ? "modified" : "enforced",
-    `${said}${isBound ? ", which is the pod's" : ""}, shares ${shares}`,
-  );
-  return { limit, shares };
-}
-
-function requireFeature(feature: true | string, isolator: IsolatorName): void {
-  if (feature === true) return;
-  throw new Failure("KERNEL_LACKS", `${isolator} cannot be enforced: ${feature}`, {
-    subject: isolator,
-    hint: "run as root, or in a cgroup that was delegated with this controller (systemd-run --user --scope -p Delegate=yes)",
-  });
 }
 
 function decideOomScore(level: Level, callers: number): number | undefined {
@@ -158,36 +86,20 @@ function decideOomScore(level: Level, callers: number): number | undefined {
   return Math.max(score, callers);
 }
 
-/** Everything that was not decided above: said to be ignored, or refused where ignoring it is not allowed. */
-function reportRest(level: Level, { securityModules }: IsolatorOptions, handled: readonly string[]): void {
+/** Everything that was not decided above: said to be ignored. */
+function reportRest(level: Level, handled: readonly string[]): void {
   const said = new Set(level.report.filter(({ app }) => app === level.app).map(({ name }) => name));
   for (const { name } of level.isolators) {
     if (said.has(name)) continue;
     said.add(name);
-    if (handled.includes(name)) {
-      level.report.push({ name, app: level.app, state: "enforced", why: "as written" });
-      continue;
-    }
-    const needed = moduleOf(name);
-    if (needed !== undefined && securityModules.includes(needed)) {
-      throw new Failure("UNSUPPORTED", `${excerpt(name)}: profiles of ${needed} cannot be applied by this version`, {
-        subject: name,
-        cause: "running without the profile that was asked for would be less isolation than the manifest demands",
-      });
-    }
-    level.report.push({ name, app: level.app, state: "ignored", why: reasonOf(name, level.app, needed) });
+    if (handled.includes(name)) level.report.push({ name, app: level.app, state: "enforced", why: "as written" });
+    else level.report.push({ name, app: level.app, state: "ignored", why: reasonOf(name, level.app) });
   }
 }
 
-function moduleOf(name: string): SecurityModule | undefined {
-  if (name === "os/linux/apparmor-profile") return "apparmor";
-  return name === "os/linux/selinux-context" ? "selinux" : undefined;
-}
-
-function reasonOf(name: string, app: string | undefined, needed: SecurityModule | undefined): string {
-  if (needed !== undefined) return `this kernel does not run ${needed}`;
+function reasonOf(name: string, app: string | undefined): string {
   if (name === "os/unix/sysctl") return "only a pod has sysctls, an app has none";
-  if (/^resource\/(block|network)-/.test(name)) return "this version does not limit block devices and networks";
+  if (name === "resource/network-bandwidth") return "a pod has no network of its own that could be limited";
   const isAppOnly = /^os\/linux\/(capabilities-|seccomp-|no-new-privileges|oom-score-adj)/.test(name);
   return isAppOnly && app === undefined ? "it is for apps, not for a pod" : "unknown to this version";
 }

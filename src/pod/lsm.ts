@@ -1,5 +1,6 @@
 /** Which security modules with per-process profiles this kernel runs. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { errnoOf } from "../base/failure.ts";
 
 export type SecurityModule = "apparmor" | "selinux";
 
@@ -11,4 +12,27 @@ export function activeSecurityModules(): readonly SecurityModule[] {
     ["selinux", "/sys/fs/selinux/enforce"],
   ];
   return proofs.filter(([, path]) => existsSync(path)).map(([name]) => name);
+}
+
+/** AppArmor's loaded profiles → their modes, such as `enforce`; undefined when the list is not shown to us. */
+export function readProfileModes(
+  list = "/sys/kernel/security/apparmor/profiles",
+): ReadonlyMap<string, string> | undefined {
+  const text = readIfShown(list);
+  if (text === undefined) return undefined;
+  const lines = [...text.matchAll(/^(.+) \(([a-z]+)\)$/gm)];
+  return new Map(lines.map(([, name = "", mode = ""]) => [name, mode]));
+}
+
+export function isSelinuxPermissive(file = "/sys/fs/selinux/enforce"): boolean {
+  return readIfShown(file)?.trim() === "0";
+}
+
+function readIfShown(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "EACCES", "EPERM"].includes(errnoOf(error) ?? "")) return undefined;
+    throw error;
+  }
 }

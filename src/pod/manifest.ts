@@ -9,7 +9,7 @@ import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type { Volume } from "../schema/volume.ts";
 import { completeApp, type StoredApp } from "./app.ts";
 import { mergeEnvironment, parseVariable, type Variable } from "./environment.ts";
-import { overrideIsolators } from "./flags.ts";
+import { appcDefaults, overrideIsolators } from "./flags.ts";
 import { cleanPath } from "./volumes.ts";
 
 /** One image of the command line with its per-app flags; every flag is as typed and is checked here. */
@@ -60,6 +60,8 @@ export interface PodRequest {
   /** Before the first image: for every app; an app's own mount of the same target wins. */
   readonly mounts?: readonly MountRequest[] | undefined;
   readonly isolators?: readonly Isolator[] | undefined;
+  /** Where an app says nothing of capabilities and new privileges, appc's defaults hold instead of ours (ISO-15). */
+  readonly appcDefaults?: boolean | undefined;
   /** For --inherit-env; undefined: nothing is inherited. */
   readonly inheritedEnvironment?: ReadonlyMap<string, string> | undefined;
   readonly fileEnvironment?: readonly Variable[] | undefined;
@@ -196,7 +198,8 @@ function runtimeApp(
   pod: PodRequest,
 ): { readonly app: App; readonly fromImage: ReadonlySet<string> } {
   const app = baseApp(request, pod);
-  const { isolators, fromImage } = overrideIsolators(app.isolators, request);
+  const flagged = overrideIsolators(app.isolators, request);
+  const { isolators, fromImage } = pod.appcDefaults === true ? appcDefaults(flagged) : flagged;
   const variables = mergeEnvironment({
     inherited: pod.inheritedEnvironment,
     image: app.environment.map(({ name, value }) => [name, value]),

@@ -86,6 +86,8 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
         : "may gain privileges by setuid programs",
       `capabilities: ${app.capabilities.length === 0 ? "none" : app.capabilities.join(", ")}${app.uid === 0 ? "" : ` (bounding set; uid ${app.uid} has none)`}`,
       seccompWords(isolation),
+      ...(app.apparmor === undefined ? [] : [`AppArmor profile ${printable(app.apparmor)}`]),
+      ...(app.selinux === undefined ? [] : [`SELinux context ${printable(app.selinux)}`]),
       `devices: ${app.devices.map(({ name }) => name).join(", ")}`,
       `${app.masks.length} paths of /proc and /sys hidden, ${app.readonlyPaths.length} read-only`,
       app.terminal ? "a terminal of its own; output is not kept" : `output kept in ${app.log?.path ?? "no log"}`,

@@ -140,6 +140,8 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     noNewPrivileges: isolation.noNewPrivileges,
     seccomp: filterOf(isolation, input.architecture),
     oomScore: isolation.oomScoreAdj,
+    apparmor: isolation.apparmor,
+    selinux: isolation.selinux,
     terminal: terminal !== undefined,
     log: app.log,
   };

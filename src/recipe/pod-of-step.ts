@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { capabilitiesOf } from "../pod/capabilities.ts";
-import { cgroupFeatures, readCgroupLayout } from "../pod/cgroup-layout.ts";
+import { blockVersion, cgroupFeatures, readCgroupLayout } from "../pod/cgroup-layout.ts";
 import { planPodCgroups } from "../pod/cgroup-plan.ts";
 import { discardPod } from "../pod/gc.ts";
 import { claimRange } from "../pod/id-ranges.ts";
@@ -114,6 +114,8 @@ function decide(request: CommandRequest) {
   const isolation = decideIsolators([], [{ name: app, isolators: [], fromImage: new Set() }], {
     insecure,
     features: cgroupFeatures(layout),
+    blockVersion: blockVersion(layout),
+    blockDevices: () => ({ devices: [], unknown: [] }),
     userNamespace: true,
     writesHost: false,
     network,

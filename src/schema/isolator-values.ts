@@ -1,4 +1,4 @@
-/** What each isolator of appc may say (ACE-30…45), as data: name → schema of its value and the rule it stands for. */
+/** What each isolator of appc may say (ACE-30…45), and of our own (ISO-10), as data: name → schema of its value and the rule it stands for. */
 import * as z from "zod";
 import { Amount } from "./quantity.ts";
 
@@ -40,6 +40,9 @@ const Sysctls = z.record(
   z.string().regex(/^[^\u0000\n]*$/, "ACE-44: one line"),
 );
 
+/** The kernel has no more process ids than that. */
+const mostPids = 4194304;
+
 /** The literal table of what this program knows. */
 export const valueSchemas = {
   "os/linux/seccomp-remove-set": SeccompSet,
@@ -57,6 +60,7 @@ export const valueSchemas = {
   "resource/block-bandwidth": BoundedResource,
   "resource/block-iops": BoundedResource,
   "resource/network-bandwidth": BoundedResource,
+  "perigee/pids": z.int().min(1).max(mostPids),
 } as const;
 
 export type IsolatorName = keyof typeof valueSchemas;
@@ -79,6 +83,7 @@ export const valueRules: Readonly<Record<IsolatorName, string>> = {
   "resource/block-bandwidth": "ACE-43",
   "resource/block-iops": "ACE-43",
   "resource/network-bandwidth": "ACE-43",
+  "perigee/pids": "ISO-10",
 };
 
 /** Isolators that stand at most once in a list, and the rule that says so. */
@@ -90,6 +95,7 @@ export const singleIsolators: ReadonlyMap<IsolatorName, string> = new Map([
   ["os/unix/sysctl", "ACE-44"],
   ["os/linux/oom-score-adj", "ACE-45"],
   ["os/linux/cpu-shares", "ACE-45"],
+  ["perigee/pids", "ISO-10"],
 ]);
 
 /** Isolators that do not stand in one list. */

@@ -112,6 +112,9 @@ export interface AppPlan {
   readonly seccomp?: Uint8Array | undefined;
   /** −1000…1000 */
   readonly oomScore?: number | undefined;
+  /** The program's AppArmor profile, which is loaded, and its SELinux context. */
+  readonly apparmor?: string | undefined;
+  readonly selinux?: string | undefined;
   readonly terminal: boolean;
   readonly log?: { readonly path: string; readonly bytes: number; readonly files: number } | undefined;
 }
@@ -168,6 +171,8 @@ export const arity = {
   "no-new-privileges": once("app", 0),
   seccomp: once("app", 1),
   "oom-score": once("app", 1),
+  apparmor: once("app", 1),
+  selinux: once("app", 1),
   terminal: once("app", 0),
   log: once("app", 3),
   end: once("last", 0),
@@ -260,6 +265,8 @@ function* appRecords(app: AppPlan): Generator<PlanRecord> {
   if (app.noNewPrivileges) yield ["no-new-privileges"];
   if (app.seccomp) yield ["seccomp", hex(app.seccomp)];
   if (app.oomScore !== undefined) yield ["oom-score", app.oomScore];
+  if (app.apparmor !== undefined) yield ["apparmor", app.apparmor];
+  if (app.selinux !== undefined) yield ["selinux", app.selinux];
   if (app.terminal) yield ["terminal"];
   if (app.log) yield ["log", app.log.path, app.log.bytes, app.log.files];
 }

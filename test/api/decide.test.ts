@@ -56,6 +56,31 @@ async function inputFor(tree: string, options: Partial<RunOptions> = {}, placeme
 }
 
 describe("decidePod", () => {
+  it("ISO-13: --strict refuses with the list of what would be ignored or changed, and nothing else", async () => {
+    const isolators = [
+      { name: "resource/network-bandwidth", value: { default: true, limit: "1G" } },
+      { name: "example.com/quota", value: 1 },
+    ];
+    const asking = imageOf("example.com/asking", { isolators, eventHandlers: [{ name: "pre-start", exec: ["/x"] }] });
+    const { warnings } = await decide({}, {}, asking);
+    assert.match(warnings.join("\n"), /network-bandwidth.*\n.*quota/);
+    await assert.rejects(
+      decide({ strict: true }, {}, asking),
+      fails("UNSUPPORTED", /as written/, { cause: /network-bandwidth is ignored.*quota is ignored/, hint: /--strict/ }),
+    );
+    const warned = await decide({ strict: true, volumes: ["data,kind=empty"] });
+    assert.match(warned.warnings.join(), /mounted nowhere/);
+  });
+
+  it("ISO-8, ISO-15: --pids-limit and --appc-defaults are in the manifest, where a prepared pod keeps them", async () => {
+    const { manifest, isolation } = await decide({ pidsLimit: "77", appcDefaults: true });
+    assert.deepEqual(manifest.isolators, [{ name: "perigee/pids", value: 77 }]);
+    assert.equal(isolation.limits.pids, 77);
+    const [app] = isolation.apps;
+    assert.deepEqual([app?.noNewPrivileges, app?.capabilities.length], [false, 14]);
+    assert.ok(manifest.apps[0]?.app?.isolators.some(({ name }) => name === "os/linux/capabilities-retain-set"));
+  });
+
   it("has defaults: a user namespace, no network, a host name of the uuid", async () => {
     const { privateUsers, network, hostname, warnings } = await decide();
     assert.deepEqual([privateUsers, network, hostname], [true, "none", undefined]);

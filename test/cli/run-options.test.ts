@@ -21,6 +21,8 @@ const pod = {
   setEnvironment: [],
   environmentFiles: [],
   allowSymlinkSources: false,
+  appcDefaults: false,
+  strict: false,
   detach: false,
 };
 const app = {
@@ -35,7 +37,7 @@ const app = {
 const podLine =
   "--net=host --hostname h --private-users=no --no-overlay --interactive --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
   "--volume b,kind=empty --mount volume=a,target=/a --inherit-env --set-env A=1 --set-env B=2 --set-env-file f " +
-  "--allow-symlink-sources --uuid-file-save u --detach web";
+  "--allow-symlink-sources --pids-limit 64 --appc-defaults --strict --uuid-file-save u --detach web";
 const appLine =
   "web --name w --exec /x --user 1 --group 2 --supplementary-gids 3,4 --working-dir /d --readonly-rootfs " +
   "--environment A=1 --mount volume=a,target=/a --memory 1Mi --cpu 500m --cpu-shares 10 --oom-score-adj 5 " +
@@ -62,6 +64,9 @@ describe("parseRunOptions", () => {
       setEnvironment: ["A=1", "B=2"],
       environmentFiles: ["f"],
       allowSymlinkSources: true,
+      pidsLimit: "64",
+      appcDefaults: true,
+      strict: true,
       uuidFile: "u",
       detach: true,
       apps: [{ ...app, image: "web" }],

@@ -52,6 +52,20 @@ function around(argv: readonly string[], insecure: string, args: readonly string
   return work.command([...argv, program, ...work.globals, `--insecure-options=${insecure}`, "run", ...args]);
 }
 
+describe("--appc-defaults (ISO-15)", () => {
+  it("ACE-38, ACE-40: the 14 and new privileges, where the default has 9 and none; the filter stays", () => {
+    const sets = table(["--appc-defaults", image, "--", "privileges"], "status");
+    const fourteen = "00000000a80425fb";
+    assert.deepEqual([sets["CapBnd"], sets["CapEff"], sets["CapInh"]], [fourteen, fourteen, "0".repeat(16)]);
+    assert.deepEqual([sets["NoNewPrivs"], sets["Seccomp"]], ["0", "2"]);
+  });
+
+  it("what an app says itself holds, and --strict has nothing against it", () => {
+    const sets = table(["--strict", "--appc-defaults", image, "--caps-retain=CAP_KILL", "--", "privileges"], "status");
+    assert.equal(sets["CapBnd"], "0000000000000020");
+  });
+});
+
 describe("devices (T-I07)", () => {
   const capabilities = "--caps-retain=CAP_MKNOD,CAP_DAC_OVERRIDE";
   for (const mode of ["yes", "no"]) {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { chownSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
+import { cgroupFeatures, readCgroupLayout } from "../../src/pod/cgroup-layout.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { tableOf, valuesOf, Workspace } from "../helpers/program.ts";
 
@@ -12,6 +13,10 @@ before(() => {
   const mountPoints = [{ name: "data", path: "/data" }];
   work.stored(image, { exec: ["/guest"] });
   work.stored("example.com/mounting", { exec: ["/guest"], mountPoints });
+  const megabyteASecond = { name: "resource/block-bandwidth", value: { default: true, limit: "1Mi" } };
+  work.stored("example.com/slow", { exec: ["/guest"], mountPoints, isolators: [megabyteASecond] });
+  const few = { name: "perigee/pids", value: 20 };
+  work.stored("example.com/few", { exec: ["/guest"], isolators: [few] });
   mkdirSync(work.path("volume"));
   writeFileSync(work.path("volume", "file"), "of the host");
   chownSync(work.path("volume", "file"), 1000, 1000);
@@ -49,6 +54,63 @@ describe("cpu", () => {
     const [file] = files.filter((_, index) => outcomes[index]?.status === 0);
     assert.ok(file !== undefined);
     assert.equal(work.run([image, "--cpu=100m", "--", "throttled", file]).stdout, "throttled\n");
+  });
+});
+
+describe("processes", () => {
+  const forked = (args: readonly string[]) => {
+    const { status, stdout, stderr } = work.run([...args, "--", "fork", "60"]);
+    assert.equal(status, 0, stderr);
+    return valuesOf(stdout, "forked")[0];
+  };
+
+  it("ISO-10: an app has those of its isolator, init is not one of them", () => {
+    assert.equal(forked(["example.com/few"]), "19,EAGAIN");
+    assert.equal(forked([image]), "60,ok");
+  });
+
+  it("ISO-8, ACE-21: --pids-limit bounds the pod, and with it every app", () => {
+    assert.equal(forked(["--pids-limit=30", image]), "28,EAGAIN");
+    assert.equal(forked(["--pids-limit=10", "example.com/few"]), "8,EAGAIN");
+    const two = ["--pids-limit=30", "example.com/few", "--name=one", "--", "fork", "60", "---", image];
+    const { stdout } = work.run([...two, "--name=two", "--", "fork", "60"]);
+    const counts = valuesOf(stdout, "forked").map((found) => Number.parseInt(found, 10));
+    assert.equal(counts.length, 2);
+    assert.ok(Math.max(...counts) <= 28, stdout);
+  });
+});
+
+describe("block devices", () => {
+  const milliseconds = (name: string, kibibytes: number) => {
+    const { status, stdout, stderr } = work.run([name, "--", "direct", "/data/file", String(kibibytes)]);
+    assert.equal(status, 0, stderr);
+    return { took: Number(valuesOf(stdout, "direct.milliseconds")[0]), stderr };
+  };
+
+  it("ISO-11: who writes past the page cache is held to the limit", () => {
+    if (cgroupFeatures(readCgroupLayout()).io !== true) {
+      assert.match(work.run(["example.com/slow", "--", "cwd"]).stderr, /KERNEL_LACKS.*block-bandwidth/s);
+      return;
+    }
+    const [slow, free] = [milliseconds("example.com/slow", 3072), milliseconds("example.com/mounting", 3072)];
+    assert.ok(slow.took > 1500 && slow.took > 3 * free.took, `${slow.took} ms against ${free.took} ms`);
+    const isV1 = readCgroupLayout().hierarchies.some(
+      ({ version, controllers }) => version === 1 && controllers.includes("io"),
+    );
+    assert.equal(/block-bandwidth is modified: .*page cache/.test(slow.stderr), isV1);
+  });
+
+  it("ISO-13: --strict refuses before anything starts what would be ignored or changed, and plan shows it", () => {
+    const isolators = [{ name: "resource/network-bandwidth", value: { default: true, limit: "1M" } }];
+    work.stored("example.com/asking", { exec: ["/guest"], isolators });
+    const { status, stdout, stderr } = work.run(["--strict", "example.com/asking", "--", "echo", "ran"]);
+    assert.deepEqual([status, stdout], [125, ""]);
+    assert.match(stderr, /network-bandwidth is ignored: a pod has no network/);
+    assert.equal(work.run(["--strict", image, "--", "echo", "ran"]).stdout, "ran\n");
+    assert.match(
+      work.must(["--insecure-options=image", "plan", "example.com/asking"]),
+      /resource\/network-bandwidth ignored/,
+    );
   });
 });
 

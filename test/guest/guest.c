@@ -233,6 +233,29 @@ static int fork_many(char **arguments)
     return 0;
 }
 
+/* FILE KIBIBYTES: writes so much, past the page cache, in pieces of 64 KiB: the time that it took. */
+static int write_direct(char **arguments)
+{
+    enum { PIECE = 65536 };
+    struct timespec begun, ended;
+    int file = open(arguments[0], O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+    void *piece = aligned_alloc(4096, PIECE);
+    if (file < 0 || piece == NULL) {
+        printf("direct.error=%s\n", strerrorname_np(errno));
+        return 1;
+    }
+    memset(piece, 1, PIECE);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    for (long left = atol(arguments[1]) * 1024; left > 0; left -= PIECE)
+        if (write(file, piece, PIECE) != PIECE)
+            return 1;
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    free(piece);
+    close(file);
+    printf("direct.milliseconds=%ld\n", (ended.tv_sec - begun.tv_sec) * 1000 + (ended.tv_nsec - begun.tv_nsec) / 1000000);
+    return 0;
+}
+
 /* FILE: works until the processor's time that the kernel keeps from us is counted there (cpu.stat), at most for ten seconds of it. */
 static int work_until_throttled(char **arguments)
 {
@@ -295,6 +318,7 @@ static const struct {
     {"overwrite", 0, overwrite_programs, true},
     {"validate", 1, validate, true},
     {"throttled", 1, work_until_throttled, false},
+    {"direct", 2, write_direct, true},
     {"pty", 3, run_on_terminal, false},
     {"with-key", 1, run_with_key, false},
     {"swap", 2, swap_names, false},

@@ -1,7 +1,7 @@
 /** Plan vectors (spec/vectors/plans): what is known before the plan, as JSON, and how it becomes the planner's input. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { CgroupLayout } from "../../src/pod/cgroup-layout.ts";
-import { cgroupFeatures } from "../../src/pod/cgroup-layout.ts";
+import { blockVersion, cgroupFeatures } from "../../src/pod/cgroup-layout.ts";
 import { planPodCgroups } from "../../src/pod/cgroup-plan.ts";
 import { decideIsolators } from "../../src/pod/isolators.ts";
 import { podFiles } from "../../src/pod/network.ts";
@@ -43,6 +43,8 @@ export function inputOf(vector: PlanVector): PlanInput {
     {
       insecure,
       features: cgroupFeatures(vector.layout),
+      blockVersion: blockVersion(vector.layout),
+      blockDevices: () => ({ devices: ["8:0"], unknown: [] }),
       userNamespace: vector.userNamespace !== undefined,
       writesHost: mayWriteHost(volumes, { userNamespace: vector.userNamespace !== undefined, network: vector.network }),
       network: vector.network,

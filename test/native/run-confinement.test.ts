@@ -130,6 +130,14 @@ describe("privileges", () => {
     const { stdout } = await runPod(scratch, { command: ["/guest", "try", "keyring-search"] });
     assert.deepEqual(valuesOf(stdout, "try.keyring-search"), ["ENOKEY"]);
   });
+  it("ISO-14, T-R59: a profile or context that the kernel does not take stops the start, in words of the shim", async () => {
+    const labels = [{ apparmor: "perigee-test-absent" }, { selinux: "a:b:c:s0" }];
+    for (const app of labels) {
+      const { status, events, stdout } = await runPod(scratch, { command: ["/guest", "echo", "ran"], app });
+      assert.deepEqual([status, events[0]?.["step"], stdout], [125, "label", ""]);
+      assert.equal(events[0]?.["subject"], Object.values(app)[0]);
+    }
+  });
   it("T-R55: a capability that cannot be had stops the start", async () => {
     const own = await readFile("/proc/self/status", "utf8");
     const bounding = BigInt(`0x${/CapBnd:\t(\S+)/.exec(own)?.[1]}`);

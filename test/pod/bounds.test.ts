@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { boundMemory, boundMillicores, leastMemory } from "../../src/pod/bounds.ts";
+import { boundBlock, boundMemory, boundMillicores, leastBlock, leastMemory } from "../../src/pod/bounds.ts";
 import { fails } from "../helpers/failures.ts";
 
 describe("POD-30: quantities the kernel cannot take", () => {
@@ -29,5 +29,21 @@ describe("POD-30: quantities the kernel cannot take", () => {
     assert.equal(boundMillicores(500n), 500);
     assert.equal(boundMillicores(10n ** 23n), 175_921_860_444);
     assert.ok(boundMillicores(10n ** 23n) * 100 < 2 ** 44);
+  });
+});
+
+describe("ISO-11: limits of block devices", () => {
+  it("too little is refused: what waits for the device could not be killed", () => {
+    for (const kind of ["bytes", "operations"] as const) {
+      assert.equal(boundBlock(leastBlock[kind], kind, "web"), leastBlock[kind]);
+      for (const limit of [0n, leastBlock[kind] - 1n]) {
+        assert.throws(() => boundBlock(limit, kind, "web"), fails("MANIFEST_INVALID", /resource\/block-.* of web/));
+      }
+    }
+  });
+
+  it("too much becomes what the kernel does not cut off", () => {
+    assert.equal(boundBlock(2n ** 64n + 1n, "bytes", "web"), 2n ** 63n - 1n);
+    assert.equal(boundBlock(2n ** 32n + 1n, "operations", "web"), 2n ** 32n - 1n);
   });
 });

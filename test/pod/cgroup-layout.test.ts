@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type CgroupProbe, cgroupFeatures, parseCgroupLayout, readCgroupLayout } from "../../src/pod/cgroup-layout.ts";
+import {
+  blockVersion,
+  type CgroupProbe,
+  cgroupFeatures,
+  parseCgroupLayout,
+  readCgroupLayout,
+} from "../../src/pod/cgroup-layout.ts";
 
 const line = (mountPoint: string, type: string, options: string, root = "/") =>
   `32 31 0:29 ${root} ${mountPoint} rw,nosuid shared:9 - ${type} ${type} ${options}`;
@@ -18,6 +24,7 @@ const v1 = [
   line("/sys/fs/cgroup/devices", "cgroup", "rw,devices"),
   line("/sys/fs/cgroup/freezer", "cgroup", "rw,freezer"),
   line("/sys/fs/cgroup/pids", "cgroup", "rw,pids"),
+  line("/sys/fs/cgroup/blkio", "cgroup", "rw,blkio"),
   line("/sys/fs/cgroup/systemd", "cgroup", "rw,xattr,name=systemd"),
 ].join("\n");
 const v1Self = "5:pids:/\n4:freezer:/\n3:devices:/\n2:memory:/jobs/7\n1:cpu,cpuacct:/\n0::/\n";
@@ -36,8 +43,10 @@ describe("parseCgroupLayout", () => {
       "v1 /sys/fs/cgroup/devices devices",
       "v1 /sys/fs/cgroup/freezer freezer",
       "v1 /sys/fs/cgroup/pids pids",
+      "v1 /sys/fs/cgroup/blkio io",
     ]);
-    assert.deepEqual(cgroupFeatures(layout), { memory: true, cpu: true, pids: true, devices: true });
+    assert.deepEqual(cgroupFeatures(layout), { memory: true, cpu: true, pids: true, io: true, devices: true });
+    assert.equal(blockVersion(layout), 1);
   });
 
   it("hybrid: v1 first, v2 for what is left; v2 is left out when nothing is", () => {
@@ -68,6 +77,7 @@ describe("parseCgroupLayout", () => {
       "v2 /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service memory,pids,freezer",
     ]);
     const features = cgroupFeatures(layout);
+    assert.deepEqual([blockVersion(layout), features.io], [2, "no cgroup hierarchy offers the controller io here"]);
     assert.deepEqual([features.memory, features.pids], [true, true]);
     assert.match(String(features.cpu), /no cgroup hierarchy offers the controller cpu/);
   });

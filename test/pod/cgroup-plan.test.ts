@@ -33,6 +33,8 @@ const v2: CgroupLayout = {
 const text = (directories: readonly CgroupDirectory[]) =>
   directories.map(({ path, writes }) => [path, ...writes.map(({ file, value }) => `${file} ${value}`)]);
 
+const block = { devices: ["8:0", "254:0"], bytes: 1048576n, operations: 100n };
+
 const limits = { memory: 134217728n, cpuMillicores: 500, cpuShares: 512 };
 
 describe("planPodCgroups on v1", () => {
@@ -78,6 +80,57 @@ describe("planPodCgroups on v1", () => {
     assert.ok(child !== undefined && parent !== undefined && child < parent && child >= 0);
   });
 
+  it("block devices: a hierarchy of theirs is used only when something is limited (ISO-11)", () => {
+    const layout = { ...v1, hierarchies: [...v1.hierarchies, hierarchy(1, "/cg/blkio", "io")] };
+    const plan = (pod: object, apps: Parameters<typeof planPodCgroups>[2]["apps"] = []) =>
+      planPodCgroups(layout, "U", { pod, apps });
+    assert.ok(plan({}).directories.every(({ path }) => !path.startsWith("/cg/blkio/")));
+    const { directories, visible } = plan({ block });
+    assert.deepEqual(text(directories).at(-1), [
+      "/cg/blkio/perigee-U",
+      "blkio.throttle.read_bps_device 8:0 1048576",
+      "blkio.throttle.write_bps_device 8:0 1048576",
+      "blkio.throttle.read_iops_device 8:0 100",
+      "blkio.throttle.write_iops_device 8:0 100",
+      "blkio.throttle.read_bps_device 254:0 1048576",
+      "blkio.throttle.write_bps_device 254:0 1048576",
+      "blkio.throttle.read_iops_device 254:0 100",
+      "blkio.throttle.write_iops_device 254:0 100",
+    ]);
+    assert.ok(visible !== "v2" && visible.every(({ name }) => name !== "io"));
+  });
+
+  it("ACE-21: in a pod of several apps both levels have their limits", () => {
+    const layout = { ...v1, hierarchies: [...v1.hierarchies, hierarchy(1, "/cg/blkio", "io")] };
+    const own = { pids: 10, block: { devices: ["8:0"], operations: 100n } };
+    const apps = [
+      { name: "a", limits: own },
+      { name: "b", limits: {} },
+    ];
+    const plan = planPodCgroups(layout, "U", { pod: { pids: 50, block: { devices: ["8:0"], bytes: 70000n } }, apps });
+    const written = text(plan.directories).filter(([path]) => /blkio|pids/.test(path ?? ""));
+    assert.deepEqual(written, [
+      ["/cg/pids/perigee-U", "pids.max 50"],
+      ["/cg/pids/perigee-U/app-a", "pids.max 10"],
+      ["/cg/blkio/perigee-U", "blkio.throttle.read_bps_device 8:0 70000", "blkio.throttle.write_bps_device 8:0 70000"],
+      [
+        "/cg/blkio/perigee-U/app-a",
+        "blkio.throttle.read_iops_device 8:0 100",
+        "blkio.throttle.write_iops_device 8:0 100",
+      ],
+    ]);
+    assert.deepEqual(plan.apps.get("a"), ["/cg/pids/perigee-U/app-a", "/cg/blkio/perigee-U/app-a"]);
+  });
+
+  it("ISO-10: the only app's processes are counted without init, and bounded by the pod's", () => {
+    const pids = (app: number) =>
+      text(
+        planPodCgroups(v1, "U", { pod: { pids: 2048 }, apps: [{ name: "a", limits: { pids: app } }] }).directories,
+      ).at(-1);
+    assert.deepEqual(pids(10), ["/cg/pids/perigee-U", "pids.max 11"]);
+    assert.deepEqual(pids(2048), ["/cg/pids/perigee-U", "pids.max 2048"]);
+  });
+
   it("a hierarchy that cannot be written is left out", () => {
     const layout = { ...v1, hierarchies: v1.hierarchies.map((one) => ({ ...one, writable: false })) };
     const plan = planPodCgroups(layout, "U", { pod: {}, apps: [] });
@@ -121,6 +174,24 @@ describe("planPodCgroups on v2", () => {
     assert.deepEqual(plan.init, ["/cg/perigee-U/init"]);
     assert.deepEqual([...plan.apps.keys()], ["a", "b"]);
     assert.equal(plan.remove.at(-1), "/cg/perigee-U");
+  });
+
+  it("block devices: a line for each, and memory enabled, or writing through its pages would not count (ISO-11)", () => {
+    const layout: CgroupLayout = { kind: "v2", hierarchies: [hierarchy(2, "/cg", "memory", "cpu", "io")] };
+    const plan = planPodCgroups(layout, "U", { pod: { block }, apps: [] });
+    assert.deepEqual(plan.enable, [{ path: "/cg", value: "+io +memory" }]);
+    const rest = "rbps=1048576 wbps=1048576 riops=100 wiops=100";
+    assert.deepEqual(text(plan.directories), [["/cg/perigee-U", `io.max 8:0 ${rest}`, `io.max 254:0 ${rest}`]]);
+    const apps = [
+      { name: "a", limits: { pids: 3, block: { devices: ["8:0"], bytes: 70000n } } },
+      { name: "b", limits: {} },
+    ];
+    const two = planPodCgroups(layout, "U", { pod: { block: { devices: ["8:0"], operations: 90n } }, apps });
+    assert.deepEqual(text(two.directories), [
+      ["/cg/perigee-U", "io.max 8:0 riops=90 wiops=90", "cgroup.subtree_control +io +memory"],
+      ["/cg/perigee-U/init"],
+      ["/cg/perigee-U/app-a", "io.max 8:0 rbps=70000 wbps=70000"],
+    ]);
   });
 
   it("nothing is enabled for nothing", () => {

@@ -6,7 +6,9 @@ import { fails } from "../helpers/failures.ts";
 
 const options: IsolatorOptions = {
   insecure: new Set(),
-  features: { memory: true, cpu: true, pids: true, devices: true },
+  features: { memory: true, cpu: true, pids: true, io: true, devices: true },
+  blockVersion: 2,
+  blockDevices: () => ({ devices: ["254:0"], unknown: [] }),
   userNamespace: true,
   writesHost: false,
   network: "none",
@@ -110,22 +112,20 @@ describe("decideIsolators", () => {
     assert.throws(() => decide(sysctl, [], { network: "host" }), fails("UNSUPPORTED"));
   });
 
-  it("ACE-36, ACE-37: a profile is ignored where nothing could apply it, and refused where it would be missed", () => {
+  it("ACE-36, ACE-37: profiles and contexts are decided with them, the pod's for an app without one (labels.ts)", () => {
     const profile: Named = [["os/linux/apparmor-profile", { profile: "web" }]];
     assert.deepEqual(decide([], profile).states, ["web os/linux/apparmor-profile ignored"]);
-    const securityModules = ["apparmor"] as const;
-    assert.throws(() => decide([], profile, { securityModules }), fails("UNSUPPORTED", /apparmor/));
-    assert.throws(() => decide(profile, [], { securityModules }), fails("UNSUPPORTED"));
-    const context: Named = [["os/linux/selinux-context", { user: "u", role: "r", type: "t", level: "s0" }]];
-    assert.deepEqual(decide([], context, { securityModules }).states, ["web os/linux/selinux-context ignored"]);
+    const { own, states } = decide(profile, [], { securityModules: ["apparmor"] });
+    assert.deepEqual([own.apparmor, states], ["web", ["pod os/linux/apparmor-profile enforced"]]);
   });
 
-  it("ACE-22: what is unknown, or not for this level, is reported once and never an error", () => {
+  it("ACE-22, ISO-12: what is unknown, not for this level, or of a network that is not there is reported once and never an error", () => {
     const { states } = decide(
       [
         ["example.com/quota", 1],
         ["os/linux/no-new-privileges", true],
         ["resource/block-iops", { default: true, limit: "10" }],
+        ["resource/network-bandwidth", { default: true, limit: "1G" }],
       ],
       [
         ["example.com/quota", 1],
@@ -135,9 +135,10 @@ describe("decideIsolators", () => {
       ],
     );
     assert.deepEqual(states, [
+      "pod resource/block-iops enforced",
       "pod example.com/quota ignored",
       "pod os/linux/no-new-privileges ignored",
-      "pod resource/block-iops ignored",
+      "pod resource/network-bandwidth ignored",
       "web resource/memory ignored",
       "web example.com/quota ignored",
       "web resource/network-bandwidth ignored",

@@ -38,6 +38,8 @@ const app: AppPlan = {
   noNewPrivileges: true,
   seccomp: Uint8Array.of(6, 0, 0, 0, 0, 0, 255, 127),
   oomScore: -5,
+  apparmor: "web",
+  selinux: "u:r:t:s0",
   terminal: true,
   log: { path: "web/log", bytes: 65536, files: 3 },
 };
@@ -123,6 +125,8 @@ describe("encodePlan", () => {
         "no-new-privileges",
         "seccomp 060000000000ff7f",
         "oom-score -5",
+        "apparmor web",
+        "selinux u:r:t:s0",
         "terminal",
         "log web/log 65536 3",
         "end",
