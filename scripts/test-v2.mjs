@@ -20,7 +20,7 @@ import { inWords, setup } from "./setup.mjs";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const work = join(root, "build/v2");
 const tree = join(work, "root");
-const usual = ["limits", "isolation", "life"].map((name) => `test/e2e/${name}.test.ts`);
+const usual = ["limits", "isolation", "apparmor", "life"].map((name) => `test/e2e/${name}.test.ts`);
 /** Programs of this system that the tests call and busybox has not, or not whole. */
 const programs = ["bash", "setpriv", "prlimit", "nsenter", "unshare", "script"].map((name) => `/usr/bin/${name}`);
 /** Emulated, each program takes twenty to fifty times its time. */
