@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 enum { CHANNEL = 3, CANNOT_EXECUTE = 126, NOT_FOUND = 127 };
@@ -41,8 +42,7 @@ static int source_of(const struct app_plan *app, enum stage stage, int slave, in
     return slave >= 0 ? slave : app->standard[number];
 }
 
-/* 0, 1 and 2 are the app's, 3 is the channel; every other descriptor goes now, before anything of the pod runs in this process. */
-static void arrange_descriptors(const struct app_plan *app, enum stage stage, int *channel, int slave)
+void app_take_descriptors(const struct app_plan *app, enum stage stage, int *channel, int slave)
 {
     for (int i = 0; i < 3; i++) {
         int source = source_of(app, stage, slave, i);
@@ -74,7 +74,7 @@ static _Noreturn void fail_to_execute(const struct app_plan *app, enum stage sta
     struct stat status;
     /* ENOENT for a file that is there: its interpreter is not. */
     bool is_there = error != ENOENT && error != ENOTDIR && error != ELOOP && error != ENAMETOOLONG;
-    bool lacks_interpreter = error == ENOENT && stat(program, &status) == 0;
+    bool lacks_interpreter = error == ENOENT && strchr(program, '/') != NULL && stat(program, &status) == 0;
     if (stage == STAGE_PRE_START) {
         char message[256];
         snprintf(message, sizeof message, "%.160s: %s", program, lacks_interpreter ? no_interpreter : strerror(error));
@@ -127,6 +127,16 @@ const struct command *app_command(const struct app_plan *app, enum stage stage)
     return &app->command;
 }
 
+void app_execute(const struct app_plan *app, enum stage stage, int parent_death_signal)
+{
+    privileges_drop(app);
+    /* Afterwards, because a change of ids clears it. An app's filter may refuse it. */
+    if (parent_death_signal != 0)
+        (void)prctl(PR_SET_PDEATHSIG, parent_death_signal, 0, 0, 0);
+    reset_signals();
+    execute(app, stage);
+}
+
 /* Everything of the app's that this process is not in yet, but for its root. */
 static void enter_new_namespaces(const struct pod_plan *plan, uint32_t index, bool is_in_v2)
 {
@@ -156,10 +166,8 @@ static _Noreturn void confine_and_execute(const struct pod_plan *plan, uint32_t 
             message_send(channel, MESSAGE_TERMINAL, index, 0, master);
         message_send(channel, MESSAGE_STARTING, index, 0, -1);
     }
-    arrange_descriptors(app, stage, &channel, slave);
-    privileges_drop(app);
-    reset_signals();
-    execute(app, stage);
+    app_take_descriptors(app, stage, &channel, slave);
+    app_execute(app, stage, 0);
 }
 
 void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2)

@@ -1,4 +1,5 @@
-/* One app, from a fork of init to its own program; and its event handlers, which are started as it is. */
+/* One app, from a fork of init to its own program; its event handlers, which are started as it is; and the last steps of that way, which
+ * whoever enters the app goes as well (T-R30). */
 #ifndef PERIGEE_APP_H
 #define PERIGEE_APP_H
 
@@ -25,5 +26,12 @@ _Noreturn void app_make_root(const struct pod_plan *plan, uint32_t index, int ch
 /* Never returns: executes a stage of the app in the root that was made for it, confined as ever. What fails is reported, but for
  * STAGE_POST_STOP, whose exit status says it. */
 _Noreturn void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, const struct app_root *root, int channel, bool is_in_v2);
+
+/* 0, 1 and 2 become the app's own or, if it is one, `slave`, and the channel becomes 3, for failures from now on; everything else is closed,
+ * before anything of the pod runs in this process. */
+void app_take_descriptors(const struct app_plan *app, enum stage stage, int *channel, int slave);
+
+/* Gives up what the app may not have, and executes the program of the stage or reports why not. `parent_death_signal` 0: none. */
+_Noreturn void app_execute(const struct app_plan *app, enum stage stage, int parent_death_signal);
 
 #endif

@@ -167,23 +167,27 @@ static bool is_pre_start(const struct failure *failure)
     return strcmp(failure->step, "pre-start") == 0;
 }
 
-static const char *sentence_of(const struct failure *failure)
+static const char *sentence_of(const struct failure *failure, bool is_entering)
 {
     if (is_pre_start(failure))
         return "the pre-start handler failed, so the app was not started: ";
     if (failure->status == 126)
-        return "the app's program cannot be executed: ";
+        return is_entering ? "the command cannot be executed: " : "the app's program cannot be executed: ";
     if (failure->status == 127)
-        return "the app's program is not in the image: ";
-    return is_directory_of_app(failure) ? "the app's working directory cannot be entered: " : "the pod could not be run: ";
+        return is_entering ? "the command is not in the app: " : "the app's program is not in the image: ";
+    if (is_directory_of_app(failure))
+        return "the app's working directory cannot be entered: ";
+    return is_entering ? "the app could not be entered: " : "the pod could not be run: ";
 }
 
-static const char *hint_of(const struct failure *failure)
+static const char *hint_of(const struct failure *failure, bool is_entering)
 {
     if (is_pre_start(failure))
         return "the handler's own output says why; the app starts when it ends with 0";
     if (failure->errnum == EMFILE)
         return "ulimit -n 1024, and run it again";
+    if (is_entering)
+        return failure->status == 125 ? "perigee status shows what of the pod runs" : "name a program that the app has";
     if (failure->status == 126)
         return "make it executable in the image, or name another program with --exec";
     if (failure->status == 127)
@@ -242,14 +246,24 @@ static void report_words(enum report report, const struct report_words *words)
         report_text(words);
 }
 
-void report_failure(enum report report, const struct failure *failure)
+static void report_as(enum report report, const struct failure *failure, bool is_entering)
 {
     char message[2048], cause[1024];
     bool has_errno = failure->errnum != 0, is_app = failure->status != 125 || is_directory_of_app(failure) || is_pre_start(failure);
-    snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure), is_app ? "" : failure->step,
+    snprintf(message, sizeof message, "%s%s%s%s", sentence_of(failure, is_entering), is_app ? "" : failure->step,
              is_app || failure->subject[0] == '\0' ? "" : " ", failure->subject);
     snprintf(cause, sizeof cause, "%s%s%s", has_errno ? errno_name(failure->errnum) : "", has_errno ? ": " : "", failure->message);
-    report_words(report, &(struct report_words){code_of(failure->status), message, cause, hint_of(failure)});
+    report_words(report, &(struct report_words){code_of(failure->status), message, cause, hint_of(failure, is_entering)});
+}
+
+void report_failure(enum report report, const struct failure *failure)
+{
+    report_as(report, failure, false);
+}
+
+void report_enter_failure(enum report report, const struct failure *failure)
+{
+    report_as(report, failure, true);
 }
 
 void report_lost_output(enum report report, int errnum, bool is_logged)

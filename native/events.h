@@ -33,6 +33,7 @@ enum report { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
 
 /* Tells a person, on standard error, in the words and the form that the perigee command has for its own failures. */
 void report_failure(enum report report, const struct failure *failure);
+void report_enter_failure(enum report report, const struct failure *failure);
 void report_lost_output(enum report report, int errnum, bool is_logged);
 /* In the form of its warnings: a post-stop handler that failed changes nothing. */
 void report_post_stop(enum report report, const char *app, int status);

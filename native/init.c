@@ -13,6 +13,7 @@
 #include "namespaces.h"
 #include "privileges.h"
 #include "rootfs.h"
+#include "signals.h"
 #include "stages.h"
 
 #include <errno.h>
@@ -108,19 +109,6 @@ static _Noreturn void serve(struct init *init)
     _exit(0);
 }
 
-static int open_signals(void)
-{
-    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
-        sigaddset(&set, watched[i]);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0)
-        die("init", "signalfd", errno);
-    return fd;
-}
-
 /* Only what is polled, and what handlers are started with, stays open: nothing of the host, and not the caller's standard descriptors,
  * which would never seem closed. */
 static void close_others(const struct init *init)
@@ -135,6 +123,7 @@ static void close_others(const struct init *init)
 
 void init_run(struct pod_plan *plan, int channel)
 {
+    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
     bool has_user = (plan->namespaces & CLONE_NEWUSER) != 0;
     struct init init = {.stages = {.plan = plan, .channel = channel}};
     failure_channel = channel;
@@ -162,7 +151,7 @@ void init_run(struct pod_plan *plan, int channel)
     int proc = rootfs_prepare(plan, pod_directory);
     namespaces_write_sysctls(plan, proc);
     close(proc);
-    init.signals = open_signals();
+    init.signals = signals_open(watched, sizeof watched / sizeof *watched);
     stages_start(&init.stages);
     /* The root is the last app's now; the working directory was the base, which is gone. */
     if (chdir("/") < 0)

@@ -20,7 +20,7 @@
 
 pid_t clone_process(uint64_t flags, int cgroup)
 {
-    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+    struct clone_args arguments = {.flags = flags, .exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD};
     if (cgroup >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (unsigned)cgroup;

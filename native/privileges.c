@@ -67,6 +67,15 @@ static void set_limits(const struct app_plan *app)
         set_limit(app->rlimits[i].resource, app->rlimits[i].limit);
 }
 
+void privileges_take_limits(pid_t init)
+{
+    for (int resource = 0; resource < RLIMIT_NLIMITS; resource++) {
+        struct rlimit limit;
+        must(prlimit(init, (__rlimit_resource_t)resource, NULL, &limit) == 0, "rlimit", "");
+        set_limit(resource, limit);
+    }
+}
+
 /* A new anonymous session keyring: keys of the caller's session, or of another app, cannot be found (T-R08). */
 static void leave_keyring(void)
 {

@@ -8,6 +8,9 @@
  * directory; then reads all of it back. Whatever the kernel did not do as asked is a failure: nothing is executed (T-R55). */
 void privileges_drop(const struct app_plan *app);
 
+/* In a process that enters a pod: begins with the limits that init began with, so that privileges_drop comes to the same ones. */
+void privileges_take_limits(pid_t init);
+
 /* In init, once the apps run: keeps what is needed to signal them. */
 void privileges_keep_kill(void);
 

@@ -193,16 +193,16 @@ bool standard_are_held(const struct standard *standard)
     return false;
 }
 
-int standard_take_error(struct standard *standard, bool *is_logged)
+bool standard_has_lost(struct standard *standard, enum report report)
 {
     for (size_t i = 0; i < standard->count; i++) {
         int error = standard->streams[i].error;
         standard->streams[i].error = 0;
-        *is_logged = standard->streams[i].log != NULL;
-        if (error != 0)
-            return error;
+        if (error != 0 && !standard->has_lost)
+            report_lost_output(report, error, standard->streams[i].log != NULL);
+        standard->has_lost |= error != 0;
     }
-    return 0;
+    return standard->has_lost;
 }
 
 void standard_close(const struct standard *standard)

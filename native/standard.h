@@ -2,6 +2,7 @@
 #ifndef PERIGEE_STANDARD_H
 #define PERIGEE_STANDARD_H
 
+#include "events.h"
 #include "output.h"
 
 struct standard {
@@ -11,6 +12,7 @@ struct standard {
     size_t count;
     /* The master of the one terminal, or -1. */
     int master;
+    bool has_lost;
 };
 
 /* How many there can be. */
@@ -36,8 +38,8 @@ void standard_gather(struct standard *standard);
 /* Whether some output waits for the caller to take it. */
 bool standard_are_held(const struct standard *standard);
 
-/* Why output was lost since the last call, as errno; 0: none was. `is_logged`: the log has it. */
-int standard_take_error(struct standard *standard, bool *is_logged);
+/* Tells once that output was lost, for another reason than a reader who is gone. True if any was, now or before. */
+bool standard_has_lost(struct standard *standard, enum report report);
 
 /* In a process that has no business with them: closes the supervisor's ends. */
 void standard_close(const struct standard *standard);

@@ -4,6 +4,7 @@
 
 #include "die.h"
 #include "paths.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,29 +38,10 @@ static bool give_name(int directory, int fd, const char *name, const char *text)
     return pwrite(fd, text, length, 0) == (ssize_t)length && ftruncate(fd, (off_t)length) == 0 && renameat(directory, temporary, directory, name) == 0;
 }
 
-/* Field 22 of /proc/PID/stat; counted after the name, which may hold anything. */
-static unsigned long long start_time_of(pid_t pid)
-{
-    char path[32], text[1024];
-    unsigned long long start = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (length < 0)
-        return 0;
-    text[length] = '\0';
-    const char *field = strrchr(text, ')');
-    for (int number = 2; field != NULL && number < 22; number++)
-        field = strchr(field + 1, ' ');
-    if (field == NULL || sscanf(field, " %llu", &start) != 1)
-        return 0;
-    return start;
-}
-
 void state_write_pid(int pod, pid_t pid)
 {
     char text[128];
-    snprintf(text, sizeof text, "%d %llu %d %llu\n", pid, start_time_of(pid), getpid(), start_time_of(getpid()));
+    snprintf(text, sizeof text, "%d %llu %d %llu\n", pid, process_look(pid).start, getpid(), process_look(getpid()).start);
     cleanup_fd int fd = open_temporary(pod, "pid");
     if (!give_name(pod, fd, "pid", text))
         die("state", "pid", errno);
@@ -85,14 +67,21 @@ static int make_room_for(int directory, const struct app_plan *app, enum record 
     return fd;
 }
 
+static int open_directory(int pod, const char *name)
+{
+    int directory = open_beneath(pod, name, O_RDONLY | O_DIRECTORY);
+    if (directory == -ENOENT && mkdirat(pod, name, 0750) == 0)
+        directory = open_beneath(pod, name, O_RDONLY | O_DIRECTORY);
+    if (directory < 0)
+        die("state", name, -directory);
+    return directory;
+}
+
 void state_open(struct state *state, int pod, const struct pod_plan *plan)
 {
     *state = (struct state){.pod = pod, .plan = plan, .files = must_allocate(plan->app_count * RECORDS * sizeof *state->files)};
-    state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
-    if (state->directory == -ENOENT && mkdirat(pod, "status", 0750) == 0)
-        state->directory = open_beneath(pod, "status", O_RDONLY | O_DIRECTORY);
-    if (state->directory < 0)
-        die("state", "status", -state->directory);
+    state->directory = open_directory(pod, "status");
+    state->pids = open_directory(pod, "pids");
     for (size_t i = 0; i < plan->app_count; i++) {
         const struct app_plan *app = &plan->apps[i];
         state->files[i * RECORDS + RECORD_STATUS] = make_room_for(state->directory, app, RECORD_STATUS);
@@ -110,6 +99,18 @@ static void write_record(struct state *state, uint32_t app, enum record record, 
         close(*file);
         *file = -1;
     }
+}
+
+void state_write_app(const struct state *state, uint32_t app, pid_t pid)
+{
+    const char *name = state->plan->apps[app].name;
+    char text[64], temporary[NAME_BYTES];
+    snprintf(text, sizeof text, "%d %llu\n", pid, process_look(pid).start);
+    name_temporary(temporary, name);
+    cleanup_fd int fd = openat(state->pids, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    /* Nobody can enter an app whose process is not told; the app itself goes on. */
+    if (fd >= 0)
+        (void)!give_name(state->pids, fd, name, text);
 }
 
 void state_write_status(struct state *state, uint32_t app, int status)

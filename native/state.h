@@ -5,7 +5,8 @@
 #include "plan.h"
 
 struct state {
-    int pod, directory;
+    /* The directory of the pod, `status` and `pids` in it. */
+    int pod, directory, pids;
     const struct pod_plan *plan;
     /* Two for each app, open and without their names yet: its status, and its post-stop handler's. -1: it has its name, or is not needed. */
     int *files;
@@ -16,6 +17,9 @@ void state_write_pid(int pod, pid_t pid);
 
 /* Makes all files that will be needed, while there is time: on a busy disk each may take a millisecond. A failure ends the start. */
 void state_open(struct state *state, int pod, const struct pod_plan *plan);
+
+/* `pids/APP`: the host pid and start time of an app that has been executed, by which it is entered. Not fatal. */
+void state_write_app(const struct state *state, uint32_t app, pid_t pid);
 
 /* `status/APP`. Not fatal: a status that cannot be written is unknown, as after a crash. */
 void state_write_status(struct state *state, uint32_t app, int status);

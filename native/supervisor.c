@@ -8,6 +8,7 @@
 #include "messages.h"
 #include "namespaces.h"
 #include "output.h"
+#include "signals.h"
 #include "sources.h"
 #include "state.h"
 #include "standard.h"
@@ -65,16 +66,6 @@ static int status_of(const struct supervisor *supervisor)
     return supervisor->status == 0 && supervisor->has_lost_output ? PERIGEE_FAILED : supervisor->status;
 }
 
-static void note_lost_output(struct supervisor *supervisor)
-{
-    bool is_logged;
-    for (int error; (error = standard_take_error(&supervisor->standard, &is_logged)) != 0;) {
-        if (!supervisor->has_lost_output)
-            report_lost_output(supervisor->report, error, is_logged);
-        supervisor->has_lost_output = true;
-    }
-}
-
 static void finish(struct supervisor *supervisor)
 {
     terminal_restore();
@@ -93,19 +84,6 @@ static void abort_start(const struct failure *failure)
         waitpid(current->init, NULL, 0);
     }
     finish(current);
-}
-
-static int open_signals(void)
-{
-    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
-        sigaddset(&set, watched[i]);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0)
-        die("signals", "", errno);
-    return fd;
 }
 
 /* In init's process: what is the supervisor's alone, the lock first of all. */
@@ -176,6 +154,7 @@ static void note_executed(struct supervisor *supervisor, uint32_t index)
         return;
     app->is_executed = true;
     supervisor->executed++;
+    state_write_app(&supervisor->state, index, app->pid);
     event_app_started(supervisor->events, supervisor->plan->apps[index].name, app->pid);
     if (supervisor->executed == supervisor->plan->app_count)
         event_ready(supervisor->events, supervisor->init);
@@ -285,7 +264,7 @@ static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
     if (poll(supervisor->watched, (nfds_t)(count + 2), timeout) <= 0)
         return false;
     standard_move(&supervisor->standard, supervisor->watched + 2);
-    note_lost_output(supervisor);
+    supervisor->has_lost_output = standard_has_lost(&supervisor->standard, supervisor->report);
     if (supervisor->watched[1].revents != 0)
         read_channel(supervisor);
     if (supervisor->watched[0].revents != 0)
@@ -308,18 +287,19 @@ static void hand_over(struct supervisor *supervisor)
     (void)!chdir("/");
     while (standard_are_held(&supervisor->standard) && !is_ending)
         turn(supervisor, -1, &is_ending);
-    note_lost_output(supervisor);
+    supervisor->has_lost_output = standard_has_lost(&supervisor->standard, supervisor->report);
 }
 
 int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
 {
     struct supervisor supervisor = {.plan = plan, .pod = pod, .events = events, .channel = -1, .signals = -1, .report = report_to};
+    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
     bool is_ending = false;
     current = &supervisor;
     die_through(abort_start, PERIGEE_FAILED);
     supervisor.apps = must_allocate(plan->app_count * sizeof *supervisor.apps);
     supervisor.watched = must_allocate((standard_most(plan) + 2) * sizeof *supervisor.watched);
-    supervisor.signals = open_signals();
+    supervisor.signals = signals_open(watched, sizeof watched / sizeof *watched);
     sources_open(plan);
     cgroups_filter_devices(plan);
     standard_open(&supervisor.standard, plan);

@@ -17,7 +17,7 @@
 static struct termios original;
 static bool is_raw = false;
 
-int terminal_open(int dev, uint32_t uid, const struct winsize *size, int *slave)
+int terminal_pair(int dev, uint32_t uid, const struct winsize *size, int *slave)
 {
     int unlocked = 0, master = open_beneath(dev, "pts/ptmx", O_RDWR | O_NOCTTY);
     if (master < 0 || !is_filesystem(master, DEVPTS_SUPER_MAGIC))
@@ -28,6 +28,12 @@ int terminal_open(int dev, uint32_t uid, const struct winsize *size, int *slave)
     *slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (*slave < 0 || fchown(*slave, uid, (gid_t)-1) < 0)
         die("terminal", "", errno);
+    return master;
+}
+
+int terminal_open(int dev, uint32_t uid, const struct winsize *size, int *slave)
+{
+    int master = terminal_pair(dev, uid, size, slave);
     cleanup_fd int console = make_file(dev, "console", 0600);
     if (console < 0)
         die("terminal", "/dev/console", -console);

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
-/* In the process of an app: a new terminal of the devpts below `dev`, owned by `uid`, also bound to `dev`/console. Returns the master. */
+/* A new terminal of the devpts below `dev`, owned by `uid`. Returns the master. */
+int terminal_pair(int dev, uint32_t uid, const struct winsize *size, int *slave);
+
+/* In the process of an app: such a terminal, also bound to `dev`/console. */
 int terminal_open(int dev, uint32_t uid, const struct winsize *size, int *slave);
 
 /* In the process of an app, leader of a new session: makes `slave` its controlling terminal. */

@@ -3,6 +3,7 @@
 #define PERIGEE_VERBS_H
 
 int verb_run(int argc, char **argv);
+int verb_enter(int argc, char **argv);
 int verb_unpack(int argc, char **argv);
 int verb_pack(int argc, char **argv);
 int verb_remove(int argc, char **argv);

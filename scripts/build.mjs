@@ -33,7 +33,7 @@ const withoutChildProcess = {
  */
 const packs = {
   "start.js": ["src/cli/main.ts", "src/cli/commands/version.ts"],
-  "pods.js": ["run", "list", "status", "stop"].map((name) => `src/cli/commands/${name}.ts`),
+  "pods.js": ["run", "enter", "list", "status", "stop"].map((name) => `src/cli/commands/${name}.ts`),
   "images.js": ["src/cli/commands/image-list.ts", "src/cli/commands/gc.ts"],
   "fetch.js": [
     ...["src/cli/commands/fetch.ts", "src/api/fetch.ts", "src/api/auth-files.ts", "src/image/limits.ts"],

@@ -8,6 +8,7 @@ export {
   type ImageDifference,
 } from "./api/diff-images.ts";
 export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./api/discover.ts";
+export { type EnterableApp, type EnterOptions, enterPod } from "./api/enter.ts";
 export { type ExportedImage, type ExportImageOptions, exportImage } from "./api/export-image.ts";
 export { type FetchOptions, fetchImages } from "./api/fetch.ts";
 export { type Collected, type CollectOptions, collectGarbage } from "./api/gc.ts";

@@ -45,6 +45,8 @@ export interface Command<R = unknown> {
    * (but not what stands between `--` and `---`), and `context.options` holds the defaults.
    */
   readonly passThrough?: true;
+  /** The flags, global ones too, end with the first argument: all that stands behind it is a command line of somebody else's. */
+  readonly endsWithCommand?: true;
   /** `run` and its kin: a failure of ours ends with 125, 126 or 127, so that it is told from the app's own status. */
   readonly kind?: "run";
   readonly examples: readonly string[];

@@ -113,6 +113,7 @@ const elsewhere: ReadonlyMap<string, string> = new Map([
   ["ps", "list"],
   ["inspect", "status"],
   ["kill", "stop --force"],
+  ["exec", "enter"],
   ["logs", "status"],
   ["start", "run"],
   ["untrust", "trust rm"],

@@ -2,7 +2,7 @@
 import type { Command as CommanderCommand } from "commander";
 import { errnoOf, Failure } from "../base/failure.ts";
 import type { Command, OptionValues } from "./command.ts";
-import { takeScattered } from "./globals.ts";
+import { globalDeclarations, takeScattered } from "./globals.ts";
 import {
   declareOptions,
   findOption,
@@ -31,12 +31,33 @@ export async function parseLine(command: Command, words: readonly string[]): Pro
   const own = declareOptions(command.options ?? []);
   const isOwnParser = command.passThrough === true;
   const app = declareOptions(command.appOptions ?? []);
+  if (command.endsWithCommand === true) return parseUpToCommand(words, own);
   const { given: globals, rest } = takeScattered(words, [...own, ...app], isOwnParser);
   const given = new Map<string, (string | undefined)[]>();
   // Nothing to parse: commander would cost a fifth of what starting Node does.
   const isBare = rest.length === 0 && !(command.arguments ?? "").includes("<");
   const isReady = isOwnParser || isBare || globals.has("help");
   const args = isReady ? rest : await parseWithCommander(command, rest, own, given);
+  return { args, options: optionValues(own, given), globals };
+}
+
+/** Flags up to the first argument, which is the pod; all that stands behind it is kept as it is, but for a `--` right before or behind it. */
+function parseUpToCommand(words: readonly string[], own: readonly OptionDeclaration[]): ParsedLine {
+  const globals = new Map<string, (string | undefined)[]>();
+  const given = new Map<string, (string | undefined)[]>();
+  let index = 0;
+  while (isOption(words[index] ?? "")) {
+    const word = words[index] ?? "";
+    const mine = findOption(own, word);
+    const declaration = mine ?? findOption(globalDeclarations, word);
+    if (declaration === undefined) throw unknownOption(word, [...own, ...globalDeclarations]);
+    const taken = takeOption(declaration, words, index);
+    give(mine === undefined ? globals : given, declaration.name, taken.value);
+    index += taken.words;
+  }
+  if (words[index] === "--") index += 1;
+  const [first, ...others] = words.slice(index);
+  const args = first === undefined ? [] : [first, ...(others[0] === "--" ? others.slice(1) : others)];
   return { args, options: optionValues(own, given), globals };
 }
 

@@ -91,6 +91,14 @@ export function readSupervisor(directory: string): ProcessIdentity | undefined {
   return match?.[3] === undefined ? undefined : { pid: Number(match[3]), startTime: String(match[4]) };
 }
 
+/** The process of one app as the supervisor recorded it when it was executed; it may have ended since. */
+export function readAppProcess(directory: string, app: string): ProcessIdentity | undefined {
+  const file = readStateFile(join(directory, "pids", app));
+  if ("problem" in file) return undefined;
+  const match = /^(\d{1,10}) (\d{1,20})\n$/.exec(file.bytes.toString("latin1"));
+  return match === null ? undefined : { pid: Number(match[1]), startTime: String(match[2]) };
+}
+
 export function isAlive(identity: ProcessIdentity): boolean {
   const file = readStateFile(`/proc/${identity.pid}/stat`);
   if ("problem" in file) return false;

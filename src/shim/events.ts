@@ -52,45 +52,71 @@ export async function* parseEvents(source: AsyncIterable<Uint8Array>): AsyncGene
   }
 }
 
+interface Words {
+  readonly notExecutable: string;
+  readonly notFound: string;
+  readonly failed: string;
+  readonly tryExecutable: string;
+  readonly tryFound: string;
+  readonly tryFailed: string;
+}
+
+const ofRun: Words = {
+  notExecutable: "the app's program cannot be executed",
+  notFound: "the app's program is not in the image",
+  failed: "the pod could not be run",
+  tryExecutable: "make it executable in the image, or name another program with --exec",
+  tryFound: "name a program that is in the image with --exec",
+  tryFailed: "perigee plan shows every step that is attempted",
+};
+
+const ofEnter: Words = {
+  notExecutable: "the command cannot be executed",
+  notFound: "the command is not in the app",
+  failed: "the app could not be entered",
+  tryExecutable: "name a program that the app has",
+  tryFound: "name a program that the app has",
+  tryFailed: "perigee status shows what of the pod runs",
+};
+
 /**
- * What a `failed` event is for the user; `status` is the shim's exit status: 126 and 127 tell of the app's program, all others of the pod.
+ * What a `failed` event is for the user; `status` is the shim's exit status: 126 and 127 tell of the program, all others of the pod.
  * The shim prints the same words when nobody else is left to do it (native/events.c).
  */
-export function failureOf(event: FailedEvent, status: number): Failure {
+export function failureOf(event: FailedEvent, status: number, verb: "run" | "enter" = "run"): Failure {
+  const words = verb === "run" ? ofRun : ofEnter;
   const subject = printable(event.subject);
-  const cause = event.errno === "" ? event.message : `${event.errno}: ${event.message}`;
+  const details = {
+    subject: event.subject,
+    cause: event.errno === "" ? event.message : `${event.errno}: ${event.message}`,
+  };
   if (status === 126) {
-    return new Failure("NOT_EXECUTABLE", `the app's program cannot be executed: ${subject}`, {
-      subject: event.subject,
-      cause,
-      hint: "make it executable in the image, or name another program with --exec",
+    return new Failure("NOT_EXECUTABLE", `${words.notExecutable}: ${subject}`, {
+      ...details,
+      hint: words.tryExecutable,
     });
   }
   if (status === 127) {
-    return new Failure("EXEC_NOT_FOUND", `the app's program is not in the image: ${subject}`, {
-      subject: event.subject,
-      cause,
-      hint: "name a program that is in the image with --exec",
-    });
+    return new Failure("EXEC_NOT_FOUND", `${words.notFound}: ${subject}`, { ...details, hint: words.tryFound });
   }
   if (event.step === "pre-start") {
     return new Failure("SHIM_FAILED", `the pre-start handler failed, so the app was not started: ${subject}`, {
-      subject: event.subject,
-      cause,
+      ...details,
       hint: "the handler's own output says why; the app starts when it ends with 0",
     });
   }
   if (event.step === "cwd") {
     return new Failure("SHIM_FAILED", `the app's working directory cannot be entered: ${subject}`, {
-      subject: event.subject,
-      cause,
-      hint: "name a directory of the image that the app's user may enter with --working-dir",
+      ...details,
+      hint:
+        verb === "run"
+          ? "name a directory of the image that the app's user may enter with --working-dir"
+          : words.tryFailed,
     });
   }
-  return new Failure("SHIM_FAILED", `the pod could not be run: ${[event.step, subject].join(" ").trim()}`, {
-    subject: event.subject,
-    cause,
-    hint: event.errno === "EMFILE" ? moreFiles : "perigee plan shows every step that is attempted",
+  return new Failure("SHIM_FAILED", `${words.failed}: ${[event.step, subject].join(" ").trim()}`, {
+    ...details,
+    hint: event.errno === "EMFILE" ? moreFiles : words.tryFailed,
   });
 }
 

@@ -72,7 +72,8 @@ export function spawnRun(options: SpawnOptions): RunHandle {
   }
 }
 
-function handleOf(child: ChildProcess, detached: boolean): RunHandle {
+/** What can be seen of a shim that was started with its events at descriptor 4. @throws Failure SHIM_FAILED */
+export function handleOf(child: ChildProcess, detached: boolean): RunHandle {
   const exited = new Promise<number>((resolve, reject) => {
     child.on("error", (error) => reject(ioFailure(error, "cannot start perigee-shim", shimPath())));
     child.on("exit", (status, signal) => resolve(status ?? 128 + (signal === null ? 0 : os.signals[signal])));
@@ -126,7 +127,8 @@ export function replaceWithRun(options: ReplaceOptions): never {
   execve(path, ["perigee-shim", "run", ...numbers.map(String), "--report", options.report], []);
 }
 
-function openForReading(path: string): number {
+/** @throws Failure NOT_FOUND, IO_FAILED */
+export function openForReading(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {

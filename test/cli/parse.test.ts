@@ -51,6 +51,21 @@ describe("parseLine", () => {
     assert.deepEqual(args, ["img", "--exec", "--debug", "--", "--debug"]);
     assert.deepEqual([...globals], [["debug", ["true"]]]);
   });
+  it("CLI-64: a command line of somebody else's is kept as it is", async () => {
+    const enter = { ...command, endsWithCommand: true as const, arguments: "<pod> [command...]" };
+    for (const line of [
+      ["-o", "--debug", "--label", "a", "pod", "--debug", "--", "--label"],
+      ["-o", "--label=a", "--debug", "--", "pod", "--", "--debug", "--", "--label"],
+    ]) {
+      const { args, options, globals } = await parseLine(enter, line);
+      assert.deepEqual(args, ["pod", "--debug", "--", "--label"]);
+      assert.deepEqual([options.flag("overwrite"), options.list("label")], [true, ["a"]]);
+      assert.deepEqual([...globals], [["debug", ["true"]]]);
+    }
+    assert.deepEqual((await parseLine(enter, [])).args, []);
+    await assert.rejects(parseLine(enter, ["--overwrit", "pod"]), { code: "USAGE", hint: /^--overwrite/ });
+    await assert.rejects(parseLine(enter, ["--label"]), { code: "USAGE", message: /needs a value/ });
+  });
   const refusals: readonly (readonly [string, readonly string[], RegExp, RegExp])[] = [
     ["a missing argument", [], /image extract needs IMAGE/, /^perigee image extract <image>/],
     ["too many arguments", ["a", "b", "c"], /does not take so many/, /^perigee image extract/],

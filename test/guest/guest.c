@@ -315,6 +315,7 @@ static const struct {
     {"sweep", 0, sweep_calls, true},
     {"abis", 0, try_abis, true},
     {"mark", 1, mark_files, true},
+    {"hunt", 0, hunt, true},
     {"overwrite", 0, overwrite_programs, true},
     {"validate", 1, validate, true},
     {"throttled", 1, work_until_throttled, false},

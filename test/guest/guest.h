@@ -33,6 +33,10 @@ int sweep_calls(char **arguments);
 /* `exe.init=` and `exe.app=`: whether the file of each process's program can be opened for writing, directly and by a handle. */
 int overwrite_programs(char **arguments);
 
+/* Until SIGTERM: `hunt.exe=`, `hunt.fd=`, `hunt.root=` for whatever of the host another process of the pod lets through, at any instant of its
+ * life; then `hunt.met=N`, how often one of our own programs was met before it became an app. */
+int hunt(char **arguments);
+
 /* Calls by the other entries of the kernel: `i386.NAME=ok`, the errno, or the signal; `x32.getpid=`. */
 int try_abis(char **arguments);
 

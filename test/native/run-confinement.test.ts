@@ -177,7 +177,7 @@ describe("descriptors", () => {
     while ((await targets(init)).length > 2);
     assert.deepEqual(await targets(init), ["anon_inode:[signalfd]", "socket:"]);
     const files = (await targets(running.child.pid ?? 0)).filter((target) => target.startsWith("/"));
-    const own = ["", "/status", "/status/.main.tmp"].map((name) => join(scratch.directory, "pod") + name);
+    const own = ["", "/pids", "/status", "/status/.main.tmp"].map((name) => join(scratch.directory, "pod") + name);
     assert.deepEqual(
       files.map((path) => path.replace(/pod-\d+/, "pod")),
       own,

@@ -7,6 +7,7 @@ import {
   isAlive,
   type PodRecord,
   readAppExit,
+  readAppProcess,
   readInit,
   readPodRecord,
   readSupervisor,
@@ -58,6 +59,20 @@ describe("init and the apps' ends", () => {
     assert.ok(init !== undefined && isAlive(init));
     assert.equal(isAlive({ pid: process.pid, startTime: String(Number(startTime) + 1) }), false);
     assert.equal(isAlive({ pid: 4194304, startTime }), false);
+  });
+
+  it("LIFE-46: an app's process is told whole or not at all", () => {
+    mkdirSync(join(directory, "pids"), { recursive: true });
+    assert.equal(readAppProcess(directory, "none"), undefined);
+    for (const [text, expected] of [
+      ["12 345\n", { pid: 12, startTime: "345" }],
+      ["12 345", undefined],
+      ["12 345 6 7\n", undefined],
+      ["", undefined],
+    ] as const) {
+      writeFileSync(join(directory, "pids", "web"), text);
+      assert.deepEqual(readAppProcess(directory, "web"), expected, text);
+    }
   });
 
   it("LIFE-31: tells init from the supervisor, whose pid may be missing", () => {

@@ -100,6 +100,13 @@ describe("failureOf", () => {
       assert.ok(failure.hint);
     });
   }
+  it("of enter it tells of the command, and of the app that could not be entered", () => {
+    const tell = (status: number, step = "mount") => failureOf({ ...event, step }, status, "enter").message;
+    assert.equal(tell(125), "the app could not be entered: mount /a\\x1b");
+    assert.equal(tell(126), "the command cannot be executed: /a\\x1b");
+    assert.equal(tell(127), "the command is not in the app: /a\\x1b");
+    assert.equal(tell(125, "cwd"), "the app's working directory cannot be entered: /a\\x1b");
+  });
   it("a working directory that is not there is told as one", () => {
     const failure = failureOf({ ...event, step: "cwd", subject: "/srv" }, 125);
     assert.equal(failure.message, "the app's working directory cannot be entered: /srv");

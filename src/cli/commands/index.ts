@@ -143,6 +143,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import("./status.ts"),
     },
   ],
+  ["enter", { group: "Pods", summary: "Run a command in an app of a running pod", load: () => import("./enter.ts") }],
   ["stop", { group: "Pods", summary: "Stop running pods", load: () => import("./stop.ts") }],
   ["rm", { group: "Pods", summary: "Remove pods that have ended", load: () => import("./rm.ts") }],
   [
