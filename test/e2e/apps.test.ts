@@ -133,7 +133,9 @@ describe("apps of one pod", () => {
   });
 
   it("LIFE-16: each has an exit status; the first that fails ends the others and is the pod's", () => {
-    const { status } = work.run(pod(app("a", "wait"), app("b", "exit", "6"), app("c", "stubborn", "60")));
+    const { status } = work.run(
+      pod(app("a", "wait"), app("b", "sleep", "1", ",", "exit", "6"), app("c", "stubborn", "60")),
+    );
     assert.equal(status, 6);
     const apps = work
       .pods()

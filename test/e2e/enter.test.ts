@@ -55,6 +55,10 @@ async function childOf(pid: number | undefined): Promise<number> {
   }
 }
 
+async function sleeping(pid: number): Promise<void> {
+  while (!/^State:\tS/m.test(readFileSync(`/proc/${pid}/status`, "latin1"))) await sleep(5);
+}
+
 const confining =
   /^(Umask|Uid|Gid|Groups|CoreDumping|THP_enabled|SigBlk|SigIgn|Cap\w+|NoNewPrivs|Seccomp|Seccomp_filters|Speculation\w+|Cpus_allowed|Mems_allowed|Threads):/;
 
@@ -125,7 +129,10 @@ describe("the confinement of what is entered (T-R30, T-R31, LIFE-41)", () => {
           while (!readFileSync(join(directory, "logs", app), "latin1").includes("waiting")) await sleep(10);
           const own = readAppProcess(directory, app);
           assert.ok(own);
-          assert.deepEqual(confinement(await childOf(entered.child.pid)), confinement(own.pid));
+          const pid = await childOf(entered.child.pid);
+          // Only in its wait for signals a process has the mask that it was started with.
+          for (const waiting of [pid, own.pid]) await sleeping(waiting);
+          assert.deepEqual(confinement(pid), confinement(own.pid));
           entered.child.kill("SIGTERM");
           assert.equal(await entered.ended, 40);
         },
