@@ -1,5 +1,6 @@
 /** The library: each verb takes the settings and one options object, and gives back plain data. Nothing here ends the caller's process by itself. */
 export { type BuildImageOptions, type BuildResult, buildImage, type StoredSbom } from "./api/build.ts";
+export { showPodManifest } from "./api/cat-manifest.ts";
 export {
   type ComparedImage,
   type DifferentFile,
@@ -9,6 +10,7 @@ export {
 } from "./api/diff-images.ts";
 export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./api/discover.ts";
 export { type EnterableApp, type EnterOptions, enterPod } from "./api/enter.ts";
+export { type ExportedApp, type ExportOptions, exportApp } from "./api/export.ts";
 export { type ExportedImage, type ExportImageOptions, exportImage } from "./api/export-image.ts";
 export { type FetchOptions, fetchImages } from "./api/fetch.ts";
 export { type Collected, type CollectOptions, collectGarbage } from "./api/gc.ts";
@@ -40,8 +42,10 @@ export {
 export { type PatchedImage, type PatchManifestOptions, patchManifest } from "./api/patch-manifest.ts";
 export { type PlannedPod, planPod } from "./api/plan.ts";
 export { listPods, type PodStatus, podStatus, type RemovedPod, removePods, type StatusOptions } from "./api/pods.ts";
+export { type PreparedResult, type PrepareOptions, preparePod } from "./api/prepare.ts";
 export { type RenderedImage, type RenderImageOptions, renderImage } from "./api/render-image.ts";
 export { type RunApp, type RunnablePod, type RunOptions, runPod } from "./api/run.ts";
+export { type RunPreparedOptions, runPreparedPod } from "./api/run-prepared.ts";
 export { type ImageSbom, imageSbom, type ListedPackage, type SbomKind, type SbomOptions } from "./api/sbom.ts";
 export { type GlobalOptions, type InsecureOption, loadSettings, type Settings } from "./api/settings.ts";
 export { type SignedImage, type SigningKeyChoice, type SignOptions, signImage } from "./api/sign.ts";

@@ -44,6 +44,9 @@ const owners: Readonly<Record<string, readonly string[]>> = {
 /** Source files without a test file of their own, and where they are tested or why they need none. */
 const testedElsewhere: Readonly<Record<string, string>> = {
   "src/api/run-options.ts": "only types",
+  "src/api/fill-pod.ts": "run.test.ts, prepare.test.ts and run-prepared.test.ts beside it",
+  "src/api/start-pod.ts": "run.test.ts and run-prepared.test.ts beside it",
+  "src/cli/start-pod.ts": "test/cli/run.test.ts and test/cli/run-prepared.test.ts",
   "src/index.ts": "only re-exports",
   "src/sbom/package.ts": "only types and one limit",
   "src/tar/refusals.ts": "test/tar/read.test.ts",

@@ -1,41 +1,34 @@
-/** Everything about a pod that is decided before its directory exists: shared by run and plan, which must not differ. */
+/** Everything about a chosen pod that is decided before anything is made: shared by run, prepare, run-prepared and plan, which must not differ. */
 import { readFileSync } from "node:fs";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
-import { ioFailure, readIfExists } from "../base/files.ts";
+import { ioFailure } from "../base/files.ts";
 import { findBlockDevices } from "../pod/block-devices.ts";
 import { capabilitiesOf } from "../pod/capabilities.ts";
 import { blockVersion, type CgroupLayout, cgroupFeatures, readCgroupLayout } from "../pod/cgroup-layout.ts";
 import { type PodCgroups, planPodCgroups } from "../pod/cgroup-plan.ts";
-import { parseEnvironmentFile, parseVariable } from "../pod/environment.ts";
-import { podIsolators } from "../pod/flags.ts";
 import { statInRoot } from "../pod/in-root.ts";
 import { decideIsolators, type PodIsolation } from "../pod/isolators.ts";
 import { activeSecurityModules, isSelinuxPermissive, readProfileModes } from "../pod/lsm.ts";
-import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
 import { findMarkedFile } from "../pod/marked-files.ts";
 import { requireTargets } from "../pod/mount-targets.ts";
+import { parsePodName } from "../pod/names.ts";
 import { type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
 import type { PlanInput, PlannedMount } from "../pod/plan.ts";
 import { podWarnings } from "../pod/plan-words.ts";
+import type { ReifiedPod } from "../pod/reify.ts";
 import { planRoot } from "../pod/rootfs.ts";
 import { resolveUser } from "../pod/users.ts";
-import {
-  type EmptyMount,
-  inspectSource,
-  matchVolumes,
-  mayWriteHost,
-  obscured,
-  parseMountFlag,
-  parseVolumeFlag,
-} from "../pod/volumes.ts";
+import { type EmptyMount, inspectSource, matchVolumes, mayWriteHost, obscured } from "../pod/volumes.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
-import type { PodImage } from "./pod-images.ts";
+import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Decisions {
   readonly manifest: PodManifest;
-  readonly images: readonly PodImage[];
+  /** By app name: the isolators that its image says (ISO-1). */
+  readonly imageIsolators: ReifiedPod["imageIsolators"];
+  readonly images: readonly ChosenImage[];
   readonly network: PodNetwork;
   readonly hostname: string | undefined;
   readonly isolation: PodIsolation;
@@ -48,38 +41,28 @@ export interface Decisions {
   readonly warnings: readonly string[];
 }
 
+/** How the pod is to start, as typed. */
+export type StartTerms = Pick<
+  RunOptions,
+  "network" | "hostname" | "podName" | "privateUsers" | "overlay" | "interactive" | "allowSymlinkSources" | "strict"
+>;
+
 /** @throws Failure of whatever cannot be: nothing was made yet */
-export async function decidePod(
-  settings: Settings,
-  options: RunOptions,
-  images: readonly PodImage[],
-): Promise<Decisions> {
-  const network = parseNetwork(options.network);
-  const hostname = options.hostname === undefined ? undefined : parseHostname(options.hostname);
-  if (options.interactive === true && images.length !== 1) {
+export function decidePod(settings: Settings, terms: StartTerms, { images, reified }: ChosenPod): Decisions {
+  const network = parseNetwork(terms.network);
+  const hostname = terms.hostname === undefined ? undefined : parseHostname(terms.hostname);
+  if (terms.podName !== undefined) parsePodName(terms.podName);
+  if (terms.interactive === true && images.length !== 1) {
     throw new Failure("USAGE", "--interactive is for a pod of one image", { hint: "name one image" });
   }
-  const reified = makePodManifest(
-    options.apps.map((app, index) => request(app, images[index])),
-    {
-      volumes: options.volumes?.map(parseVolumeFlag),
-      mounts: options.mounts?.map(parseMountFlag),
-      isolators: podIsolators(options),
-      appcDefaults: options.appcDefaults,
-      inheritedEnvironment: options.inheritEnvironment === true ? settings.environment : undefined,
-      fileEnvironment: await environmentFiles(options.environmentFiles ?? []),
-      setEnvironment: options.setEnvironment?.map(parseVariable),
-      caller: settings.caller,
-    },
-  );
-  const { manifest } = reified;
+  const { manifest, imageIsolators } = reified;
   const layout = readCgroupLayout();
-  const privateUsers = options.privateUsers ?? true;
+  const privateUsers = terms.privateUsers ?? true;
   const volumes = matchVolumes(manifest);
   const isolation = decideIsolators(
     manifest.isolators,
     manifest.apps.map(({ name, app }) => {
-      const fromImage = reified.imageIsolators.get(name);
+      const fromImage = imageIsolators.get(name);
       if (fromImage === undefined) throw new Failure("INTERNAL", `${name}: whose isolators?`);
       return { name, isolators: app?.isolators ?? [], fromImage };
     }),
@@ -103,12 +86,13 @@ export async function decidePod(
     },
   );
   const notDone = podWarnings(manifest, isolation);
-  if (options.strict === true) requireAll(notDone);
-  const allowSymlinks = options.allowSymlinkSources ?? false;
+  if (terms.strict === true) requireAll(notDone);
+  const allowSymlinks = terms.allowSymlinkSources ?? false;
   const mounts = new Map([...volumes.apps].map(([app, own]) => [app, own.map((one) => planMount(one, allowSymlinks))]));
   const warnings = [...reified.warnings, ...volumes.warnings, ...markWarnings(mounts)];
   return {
     manifest,
+    imageIsolators,
     images,
     network,
     hostname,
@@ -159,7 +143,7 @@ export interface Placement {
 /** The planner's input, once it is known where the pod and its trees are. */
 export function planInput(
   settings: Settings,
-  options: RunOptions,
+  terms: StartTerms,
   decisions: Decisions,
   placement: Placement,
 ): PlanInput {
@@ -186,12 +170,12 @@ export function planInput(
         root: planRoot(app.name, tree, {
           idBase: placement.idBase,
           canIdmap: placement.canIdmap,
-          overlay: options.overlay ?? true,
+          overlay: terms.overlay ?? true,
         }),
         user: resolveUser(tree, app.app),
         mounts,
         files: files.filter(({ onlyIfMissing, target }) => !onlyIfMissing || statInRoot(tree, target) === undefined),
-        log: options.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
+        log: terms.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
       };
     }),
     userNamespace: placement.idBase === undefined ? undefined : { base: placement.idBase, count: 65536 },
@@ -199,7 +183,7 @@ export function planInput(
     isolation,
     cgroups: placement.cgroups,
     foreground: placement.foreground,
-    terminal: options.interactive === true ? (settings.environment.get("TERM") ?? "xterm") : undefined,
+    terminal: terms.interactive === true ? (settings.environment.get("TERM") ?? "xterm") : undefined,
     insecure: settings.insecure,
     architecture: process.arch === "arm64" ? "arm64" : "x64",
   };
@@ -208,26 +192,6 @@ export function planInput(
 /** An app that floods its output costs at most this much disk. */
 const logBytes = 8 * 1024 * 1024;
 const logFiles = 4;
-
-function request(app: RunOptions["apps"][number], image: PodImage | undefined): AppRequest {
-  if (image === undefined) throw new Failure("INTERNAL", `${app.image} has no record`);
-  const { image: _, signature: __, mounts, ...flags } = app;
-  return {
-    ...flags,
-    image: { id: image.record.id, name: image.record.name, labels: image.record.labels, manifest: image.manifest },
-    mounts: mounts?.map(parseMountFlag),
-  };
-}
-
-async function environmentFiles(paths: readonly string[]): Promise<readonly (readonly [string, string])[]> {
-  const variables: (readonly [string, string])[] = [];
-  for (const path of paths) {
-    const bytes = await readIfExists(path, 1024 * 1024);
-    if (bytes === undefined) throw new Failure("NOT_FOUND", `there is no file ${printable(path)}`, { subject: path });
-    variables.push(...parseEnvironmentFile(bytes.toString("utf8"), path));
-  }
-  return variables;
-}
 
 function planMount(mount: PlannedMount["mount"], allowSymlinks: boolean): PlannedMount {
   if (mount.kind === "empty") return { mount, path: `volumes/${mount.volume}`, type: "directory" };

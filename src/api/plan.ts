@@ -5,9 +5,9 @@ import { buildPlan } from "../pod/plan.ts";
 import { explainPlan, type PlanTopic } from "../pod/plan-words.ts";
 import { describePlan, type Plan } from "../shim/plan.ts";
 import { openStoreSync } from "../store/layout.ts";
+import { choosePod } from "./choose-pod.ts";
 import { decidePod, planInput, podCgroups, treeWarnings } from "./decide.ts";
-import { podImages } from "./pod-images.ts";
-import { treesOf } from "./run.ts";
+import { treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 
@@ -31,9 +31,8 @@ const exampleBase = 0x7000_0000;
 /** Stored images are rendered, others fetched first: users and files are looked up in their trees. @throws Failure as runPod */
 export async function planPod(settings: Settings, options: RunOptions): Promise<PlannedPod> {
   const store = openStoreSync(settings.directories.data);
-  const images = await podImages(settings, store, options);
-  const decisions = await decidePod(settings, options, images);
-  const trees = await treesOf(settings, store, options, decisions);
+  const decisions = decidePod(settings, options, await choosePod(settings, store, options));
+  const trees = await treesOf(settings, store, decisions, options.signal);
   const input = planInput(settings, options, decisions, {
     uuid: exampleUuid,
     hostname: decisions.hostname ?? defaultHostname(exampleUuid),

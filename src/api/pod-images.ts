@@ -2,10 +2,12 @@
 import { Failure } from "../base/failure.ts";
 import { parseReference } from "../fetch/reference.ts";
 import type { AppRequest } from "../pod/manifest.ts";
+import type { ImageID } from "../schema/image-id.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { planTree, treeIdOfSync } from "../store/layers.ts";
 import type { Store } from "../store/layout.ts";
 import { findForHostSync, notStored, readManifestSync, readRecordSync, resolveImageIdSync } from "../store/lookup.ts";
+import { isImageID } from "../store/records.ts";
 import { keystoreOf } from "./keystore.ts";
 import type { RunApp, RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
@@ -33,18 +35,23 @@ export async function podImages(settings: Settings, store: Store, options: RunOp
 /** Whoever signed the image and what lies below it is trusted now, unless the settings do not ask. @throws Failure SIGNATURE_MISSING, KEY_UNTRUSTED */
 export async function requireVouched(settings: Settings, store: Store, record: ImageRecord): Promise<void> {
   if (settings.insecure.has("image")) return;
-  for (const layer of layersOf(store, record)) await requireTrust(settings, layer);
+  if (!record.hasDependencies) await requireTrust(settings, record);
+  else await requireLayersVouched(settings, store, layersOf(store, record));
+}
+
+/** As requireVouched, of the images with these IDs and nothing below them. @throws Failure NOT_FOUND too */
+export async function requireLayersVouched(settings: Settings, store: Store, ids: readonly string[]): Promise<void> {
+  if (settings.insecure.has("image")) return;
+  for (const id of ids) {
+    const layer = isImageID(id) ? readRecordSync(store, id) : undefined;
+    if (layer === undefined) throw notStored(id);
+    await requireTrust(settings, layer);
+  }
 }
 
 /** The image and everything below it: what a dependency brings runs too, and is vouched for by its own name (T-D16). */
-function layersOf(store: Store, record: ImageRecord): readonly ImageRecord[] {
-  if (!record.hasDependencies) return [record];
-  const ids = new Set(planTree(store, record.id).layers.map((layer) => layer.id));
-  return [...ids].map((id) => {
-    const layer = readRecordSync(store, id);
-    if (layer === undefined) throw notStored(id);
-    return layer;
-  });
+function layersOf(store: Store, { id, hasDependencies }: ImageRecord): readonly ImageID[] {
+  return hasDependencies ? [...new Set(planTree(store, id).layers.map((layer) => layer.id))] : [id];
 }
 
 /** Files and URLs are always read anew; an explicit signature asks for a verification. */

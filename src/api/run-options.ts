@@ -1,4 +1,4 @@
-/** What run and plan take: everything as the user typed it; each piece is parsed by the module that owns its form. */
+/** What run, prepare and plan take: everything as the user typed it; each piece is parsed by the module that owns its form. */
 import type { AppRequest } from "../pod/manifest.ts";
 
 /** One image and its per-app flags. */
@@ -13,9 +13,13 @@ export interface RunApp extends Omit<AppRequest, "image" | "mounts"> {
 
 export interface RunOptions {
   readonly apps: readonly RunApp[];
+  /** Path of a pod manifest that says all that `apps`, volumes, mounts and variables would; those are empty then. */
+  readonly podManifest?: string | undefined;
   /** `none` (default) or `host`. */
   readonly network?: string | undefined;
   readonly hostname?: string | undefined;
+  /** By which the pod is found instead of its uuid. */
+  readonly podName?: string | undefined;
   /** false: the pod shares the host's user ids. */
   readonly privateUsers?: boolean | undefined;
   /** false: the tree is copied. */

@@ -115,7 +115,8 @@ const elsewhere: ReadonlyMap<string, string> = new Map([
   ["kill", "stop --force"],
   ["exec", "enter"],
   ["logs", "status"],
-  ["start", "run"],
+  ["start", "run-prepared"],
+  ["create", "prepare"],
   ["untrust", "trust rm"],
 ]);
 

@@ -1,17 +1,30 @@
-/** The flags that run and plan share, and what they mean to the api. */
+/** The flags that run, prepare and plan share, and what they mean to the api. */
+import type { PrepareOptions } from "../api/prepare.ts";
 import type { RunApp, RunOptions } from "../api/run-options.ts";
 import { excerpt, Failure } from "../base/failure.ts";
-import { parseAppSegments } from "./apps.ts";
+import { type AppSegment, parseAppSegments } from "./apps.ts";
 import type { OptionSpec, OptionValues } from "./command.ts";
 import { pullOptions, pullPolicy } from "./pull-policy.ts";
 
-/** Before the first image; they may stand after an image too. */
-export const podOptions: readonly OptionSpec[] = [
+/** How a pod starts: of run, plan and run-prepared. */
+export const startOptions: readonly OptionSpec[] = [
   ["--net <network>", "`none`: loopback only; `host`: the host's", "none"],
   ["--hostname <name>", "the pod's host name instead of perigee-UUID"],
+  ["--interactive", "a terminal for the only app"],
+];
+
+/** Of run, plan, prepare and run-prepared. */
+export const strictOption: OptionSpec = [
+  "--strict",
+  "refuse what would be ignored or changed of image, manifest and flags",
+];
+
+/** Of run, plan and prepare. */
+export const prepareOptions: readonly OptionSpec[] = [
+  ["--pod-name <name>", "a name of the pod's own, for every command that takes a uuid"],
   ["--private-users <yes|no>", "a user namespace of its own: host ids are never the pod's", "yes"],
   ["--no-overlay", "copy the tree instead of an overlay"],
-  ["--interactive", "a terminal for the only app"],
+  ["--pod-manifest <file>", "a pod manifest in place of images, volumes and variables"],
   ...pullOptions("new"),
   [
     "--volume <volume>*",
@@ -23,11 +36,14 @@ export const podOptions: readonly OptionSpec[] = [
   ["--allow-symlink-sources", "a host volume's source may be, or be below, a symbolic link"],
   ["--pids-limit <number>", "processes and threads of the pod, its init counted, instead of 2048"],
   ["--appc-defaults", "appc's 14 capabilities and setuid programs where an app says nothing of them"],
-  ["--strict", "refuse what would be ignored or changed of image, manifest and flags"],
-  ["--uuid-file-save <file>", "write the pod's uuid there just before it starts"],
+  strictOption,
+  ["--uuid-file-save <file>", "write the pod's uuid there once all that can fail before its start has been done"],
 ];
 
-/** Of run alone; plan takes them too, so that a line can be asked about as it stands. */
+/** Before the first image; they may stand after an image too. */
+export const podOptions: readonly OptionSpec[] = [...startOptions, ...prepareOptions];
+
+/** Of run and run-prepared; plan takes them too, so that a line can be asked about as it stands. */
 export const detachOptions: readonly OptionSpec[] = [["--detach", "return when the pod runs, and print its uuid"]];
 
 /** After an image: for that image's app. */
@@ -57,14 +73,33 @@ export const appOptions: readonly OptionSpec[] = [
 /** @throws Failure USAGE */
 export function parseRunOptions(argv: readonly string[]): RunOptions & { readonly detach: boolean } {
   const { pod, apps } = parseAppSegments(argv, [...podOptions, ...detachOptions], appOptions);
-  if (apps.length === 0) throw noImage(pod);
+  if (apps.length === 0 && pod.text("pod-manifest") === undefined) throw noImage(pod.text("net"), "run");
+  return { ...preparation(pod, apps), ...startOf(pod), detach: pod.flag("detach") };
+}
+
+/** @throws Failure USAGE */
+export function parsePrepareOptions(argv: readonly string[]): PrepareOptions {
+  const { pod, apps } = parseAppSegments(argv, prepareOptions, appOptions);
+  if (apps.length === 0 && pod.text("pod-manifest") === undefined) throw noImage(undefined, "prepare");
+  return preparation(pod, apps);
+}
+
+/** What startOptions mean. */
+export function startOf(options: OptionValues): Pick<RunOptions, "network" | "hostname" | "interactive"> {
+  return {
+    network: options.text("net"),
+    hostname: options.text("hostname"),
+    interactive: options.flag("interactive"),
+  };
+}
+
+function preparation(pod: OptionValues, apps: readonly AppSegment[]): PrepareOptions {
   return {
     apps: apps.map(({ image, options, args }) => runApp(image, options, args)),
-    network: pod.text("net"),
-    hostname: pod.text("hostname"),
+    podManifest: pod.text("pod-manifest"),
+    podName: pod.text("pod-name"),
     privateUsers: yesOrNo(pod.text("private-users") ?? "yes", "--private-users"),
     overlay: pod.flag("overlay"),
-    interactive: pod.flag("interactive"),
     pullPolicy: pullPolicy(pod, "new"),
     allowRollback: pod.flag("allow-rollback"),
     volumes: pod.list("volume"),
@@ -77,7 +112,6 @@ export function parseRunOptions(argv: readonly string[]): RunOptions & { readonl
     appcDefaults: pod.flag("appc-defaults"),
     strict: pod.flag("strict"),
     uuidFile: pod.text("uuid-file-save"),
-    detach: pod.flag("detach"),
   };
 }
 
@@ -115,10 +149,9 @@ function yesOrNo(text: string, flag: string): boolean {
 }
 
 /** `run --net IMAGE`: the flag took the image for its value. */
-function noImage(pod: OptionValues): Failure {
-  const taken = pod.text("net");
+function noImage(taken: string | undefined, verb: string): Failure {
   const isImage = taken !== undefined && !["", "none", "host"].includes(taken);
-  if (!isImage) return new Failure("USAGE", "no image is named", { hint: "perigee run IMAGE" });
+  if (!isImage) return new Failure("USAGE", "no image is named", { hint: `perigee ${verb} IMAGE` });
   return new Failure("USAGE", `no image is named: --net took ${excerpt(taken)} as its value`, {
     subject: taken,
     hint: `perigee run --net=host ${excerpt(taken)}`,

@@ -11,8 +11,9 @@ import { FileLock } from "../shim/flock.ts";
 import { removeTrees } from "../shim/remove.ts";
 import { findPodCgroups, killCgroups, removeCgroups } from "./cgroup.ts";
 import { releaseRanges } from "./id-ranges.ts";
+import { releaseNames } from "./names.ts";
 import { type Phase, phaseOrder } from "./phases.ts";
-import { type FoundPod, findPod, Pod, uuidsIn } from "./pod.ts";
+import { type FoundPod, findPod, namedPhases, Pod, uuidsIn } from "./pod.ts";
 import { findPodRecord, isAlive, type ProcessIdentity, readInit, readPodRecord } from "./record.ts";
 
 export interface GcOptions {
@@ -60,7 +61,7 @@ export async function collectPods(data: string, root: string, options: GcOptions
   await withDeadEmbryos(root, (uuid, remove) => attempt(uuid, remove));
   for (const [phase, uuid] of condemned(root, options)) await attempt(uuid, () => removeFrom(root, phase, uuid));
   try {
-    releaseDeadRanges(data, root);
+    releaseClaims(data, root);
   } catch (error) {
     // Told, and no reason to leave the store as it is.
     options.log.warn(error instanceof Error ? error.message : String(error));
@@ -108,7 +109,7 @@ export async function discardPod(data: string, root: string, pod: Pod): Promise<
   } finally {
     pod.release();
   }
-  releaseDeadRanges(data, root);
+  releaseClaims(data, root);
 }
 
 /**
@@ -246,9 +247,10 @@ async function withDeadEmbryos(
 }
 
 /**
- * A range is claimed by a pod that stands in `prepare` already, so a uuid in no phase is a pod that is gone. Asked with the ranges
- * locked: what was listed before could lack a pod that has claimed since.
+ * A range, or a name, is claimed by a pod that stands in `prepare` already, so a uuid in no phase is a pod that is gone. Asked with the
+ * claims locked: what was listed before could lack a pod that has claimed since.
  */
-function releaseDeadRanges(data: string, root: string): void {
+function releaseClaims(data: string, root: string): void {
   releaseRanges(data, () => new Set(phaseOrder.flatMap((phase) => uuidsIn(root, phase))));
+  releaseNames(root, () => new Set(namedPhases.flatMap((phase) => uuidsIn(root, phase))));
 }

@@ -35,6 +35,16 @@ function placeOf(data: string): number {
   return Buffer.from(data).reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
 }
 
+/** Whether the range from `base` on is the pod's by its claim: what a pod recorded long ago may have been lost with the power. */
+export function ownsRange(data: string, uuid: string, base: number): boolean {
+  return readStateText(claimOf(data, base)) === uuid;
+}
+
+/** The file that claims the range from `base` on. */
+export function claimOf(data: string, base: number): string {
+  return join(rangesOf(data), String((base - firstBase) / rangeSize));
+}
+
 /** Gives up the ranges of pods that are not among `living`, which is asked while nobody can claim one. */
 export function releaseRanges(data: string, living: () => ReadonlySet<string>): void {
   if (!existsSync(rangesOf(data))) return;

@@ -1,8 +1,7 @@
 /** What the user asked for and what the images say → one reified pod manifest (POD-3). Reads nothing, writes nothing, needs no schema. */
 import { excerpt, Failure, printable } from "../base/failure.ts";
 import type { App } from "../schema/app.ts";
-import { acVersion, isACIdentifier, isACName, sanitiseName } from "../schema/grammar.ts";
-import type { ImageManifest } from "../schema/image-manifest.ts";
+import { acVersion, isACIdentifier, sanitiseName } from "../schema/grammar.ts";
 import type { Isolator } from "../schema/isolators.ts";
 import type { ACIdentifier, ACName } from "../schema/names.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
@@ -10,6 +9,7 @@ import type { Volume } from "../schema/volume.ts";
 import { completeApp, type StoredApp } from "./app.ts";
 import { mergeEnvironment, parseVariable, type Variable } from "./environment.ts";
 import { appcDefaults, overrideIsolators } from "./flags.ts";
+import { matchMountPoints, type ReifiedPod, requireName } from "./reify.ts";
 import { cleanPath } from "./volumes.ts";
 
 /** One image of the command line with its per-app flags; every flag is as typed and is checked here. */
@@ -70,13 +70,6 @@ export interface PodRequest {
   readonly caller: { readonly uid: number; readonly gid: number };
 }
 
-export interface ReifiedPod {
-  readonly manifest: PodManifest;
-  /** By app name: the isolators that its image says and whoever runs it did not replace. */
-  readonly imageIsolators: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly warnings: readonly string[];
-}
-
 /**
  * The pod manifest as it will run: exec, user, environment and isolators of every app decided, every mount point matched to a
  * volume (implicit empty ones are made, with a warning).
@@ -109,77 +102,11 @@ export function makePodManifest(requests: readonly AppRequest[], pod: PodRequest
     annotations: [],
     ports: [],
   };
-  return { ...reify(manifest), imageIsolators };
-}
-
-/**
- * The same for `--pod-manifest FILE`: apps without an `app` get their image's, mount points their volumes.
- * `imageOf` is called once for every app. @throws Failure MANIFEST_INVALID
- */
-export function reifyPodManifest(
-  manifest: PodManifest,
-  imageOf: (id: string) => Pick<ImageManifest, "name" | "labels"> & { readonly app?: StoredApp | null | undefined },
-): ReifiedPod {
-  const imageIsolators = new Map<string, ReadonlySet<string>>();
-  const apps = manifest.apps.map((app): PodApp => {
-    const image = imageOf(app.image.id);
-    const own = app.app ?? (image.app ? completeApp(image.app) : undefined);
-    if (own === undefined) {
-      throw new Failure("MANIFEST_INVALID", `${app.name}: neither the pod manifest nor its image says what to run`, {
-        subject: app.name,
-        hint: "give the app of the pod manifest an `app`",
-      });
-    }
-    const fromImage = app.app === undefined ? own.isolators.map(({ name }) => name) : [];
-    imageIsolators.set(app.name, new Set(fromImage));
-    return { ...app, app: own, image: { ...app.image, name: app.image.name ?? image.name } };
-  });
-  return { ...reify({ ...manifest, apps }), imageIsolators };
-}
-
-/** Every app named once, every mount point matched (POD-3, POD-5). */
-function reify(manifest: PodManifest): Omit<ReifiedPod, "imageIsolators"> {
-  if (manifest.apps.length === 0) throw new Failure("MANIFEST_INVALID", "a pod has at least one app");
-  const names = new Set<string>();
-  for (const { name } of manifest.apps) {
-    if (names.has(name)) {
-      throw new Failure("USAGE", `two apps of the pod are called ${name}`, {
-        subject: name,
-        hint: "give one of them --name",
-      });
-    }
-    names.add(name);
-  }
-  const volumes: Volume[] = [...manifest.volumes];
-  const warnings: string[] = [];
-  const apps = manifest.apps.map((app): PodApp => {
-    const mounts = [...app.mounts];
-    for (const point of app.app?.mountPoints ?? []) {
-      const path = cleanPath(point.path);
-      if (mounts.some((mount) => cleanPath(mount.path) === path)) continue;
-      if (!volumes.some(({ name }) => name === point.name)) {
-        const implicit = freeName(`${app.name}-${point.name}`, volumes);
-        volumes.push({ name: implicit, kind: "empty", mode: "0755", uid: 0, gid: 0 });
-        warnings.push(
-          `${app.name}: no volume for mount point ${point.name} at ${excerpt(path)}: an empty one, gone with the pod`,
-        );
-        mounts.push({ volume: implicit, path: point.path });
-      } else mounts.push({ volume: point.name, path: point.path });
-    }
-    return { ...app, mounts };
-  });
-  return { manifest: { ...manifest, apps, volumes }, warnings };
-}
-
-/** A pod's volume of that name must not become the app's own by chance. */
-function freeName(wanted: string, volumes: readonly Volume[]): ACName {
-  let candidate = wanted;
-  for (let number = 2; volumes.some(({ name }) => name === candidate); number += 1) candidate = `${wanted}-${number}`;
-  return name(candidate, "MANIFEST_INVALID");
+  return { ...matchMountPoints(manifest), imageIsolators };
 }
 
 function appName({ name: given, image }: AppRequest): ACName {
-  if (given !== undefined) return name(given, "USAGE");
+  if (given !== undefined) return requireName(given, "USAGE");
   const derived = sanitiseName(image.name.split("/").at(-1) ?? "");
   if (derived !== undefined) return derived;
   throw new Failure("USAGE", `no app name can be made of ${printable(image.name)}`, { hint: "pass --name NAME" });
@@ -272,14 +199,6 @@ function groupIds(text: string): number[] {
 function directory(text: string): string {
   if (/^\/[^\u0000]*$/.test(text) && !text.split("/").includes("..")) return text;
   throw new Failure("USAGE", `--working-dir ${excerpt(text)}: an absolute path without ..`);
-}
-
-function name(text: string, code: "USAGE" | "MANIFEST_INVALID"): ACName {
-  if (isACName(text)) return text;
-  throw new Failure(code, `${excerpt(text)} is no app or volume name`, {
-    subject: text,
-    hint: "lower-case letters and digits, separated by single - (TYPE-2)",
-  });
 }
 
 function identifier(text: string): ACIdentifier {

@@ -8,6 +8,7 @@ import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, excerpt, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
+import { claimantOf, isPodName } from "./names.ts";
 import { canMove, type Phase, type PodState, phaseOrder, stateOf } from "./phases.ts";
 
 /** Shortest uuid prefix a user may type (architecture 16). */
@@ -157,13 +158,17 @@ export function findPod(root: string, uuid: string): FoundPod | undefined {
   return undefined;
 }
 
-/** The pod a user means by a uuid or a unique prefix of at least 4 digits. @throws Failure USAGE, NOT_FOUND, AMBIGUOUS */
+/** Phases in which a pod keeps its name (LIFE-54). */
+export const namedPhases: readonly Phase[] = ["prepare", "prepared", "run"];
+
+/** The pod a user means by its name, a uuid or a unique prefix of at least 4 digits. @throws Failure USAGE, NOT_FOUND, AMBIGUOUS */
 export function resolvePod(root: string, text: string): FoundPod {
+  if (isPodName(text)) return resolveName(root, text);
   const prefix = text.toLowerCase();
   if (!/^[0-9a-f-]{1,36}$/.test(prefix) || prefix.length < shortestPrefix) {
-    throw new Failure("USAGE", `${excerpt(text)} is no pod uuid`, {
+    throw new Failure("USAGE", `${excerpt(text)} is neither uuid nor name of a pod`, {
       subject: text,
-      hint: `give at least ${shortestPrefix} digits of a uuid that perigee list shows`,
+      hint: `give at least ${shortestPrefix} digits of a uuid that perigee list shows, or the name of a pod`,
     });
   }
   const matches = isUuid(prefix)
@@ -180,6 +185,13 @@ export function resolvePod(root: string, text: string): FoundPod {
     });
   }
   return only;
+}
+
+function resolveName(root: string, name: string): FoundPod {
+  const uuid = claimantOf(root, name);
+  const pod = uuid !== undefined && isUuid(uuid) ? findPod(root, uuid) : undefined;
+  if (pod === undefined || !namedPhases.includes(pod.phase)) throw noSuchPod(name);
+  return pod;
 }
 
 export function noSuchPod(text: string): Failure {

@@ -1,5 +1,5 @@
 /** What a pod directory says about itself in files: its record, written before it runs, and what the supervisor wrote since. */
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { readStateFile } from "../base/state-file.ts";
 import { isACName } from "../schema/grammar.ts";
@@ -17,23 +17,50 @@ export interface PodRecord {
   readonly uuid: string;
   /** RFC 3339. */
   readonly createdAt: string;
+  /** As the user called it (LIFE-54). */
+  readonly name?: string | undefined;
   readonly apps: readonly PodAppRecord[];
-  readonly network: string;
-  readonly hostname: string;
+  /** Absent until a prepared pod is run. */
+  readonly network?: string | undefined;
+  readonly hostname?: string | undefined;
   /** First host id of the pod's user namespace; absent without one. */
   readonly idBase?: number | undefined;
   /** Every cgroup directory made for the pod, children first. */
   readonly cgroups: readonly string[];
   /** For a command of a recipe: nobody but its builder waits for it, and the next builder removes what is left (RECIPE-53). */
   readonly isStep?: true | undefined;
+  /** While the pod stands in `prepared`. */
+  readonly prepared?: PreparedTerms | undefined;
+}
+
+/** What the start of a prepared pod must know, and its manifest does not say (LIFE-50). */
+export interface PreparedTerms {
+  /** false: the trees are copied. */
+  readonly overlay: boolean;
+  readonly allowSymlinkSources: boolean;
+  /** What would be ignored or changed is refused at the start too (ISO-13). */
+  readonly strict: boolean;
+  /** By app: the names of isolators that its image says, and nobody who runs it (ISO-1). */
+  readonly imageIsolators: Readonly<Record<string, readonly string[]>>;
+  /** IDs of all images that the trees are made of: whoever vouched for one must do so when the pod runs (LIFE-51). */
+  readonly layers: readonly string[];
+  /** Lower-case hex, of the bytes of the file `manifest`. */
+  readonly manifestSha512: string;
 }
 
 /**
- * Written once: rewriting it would leave an instant in which the sweep of the store finds no trees in it, and file systems make whoever
+ * Written once for a pod that is run at once: rewriting it would leave an instant in which the sweep of the store finds no trees in it, and file systems make whoever
  * replaces a file's content wait for the disk.
  */
 export function writePodRecord(directory: string, record: PodRecord): void {
   writeFileSync(join(directory, "record"), `${JSON.stringify(record)}\n`, { flag: "wx", mode: 0o600 });
+}
+
+/** The record of a prepared pod that is to run, in place of the one it has: whoever reads it meanwhile finds one of the two, whole. */
+export function replacePodRecord(directory: string, record: PodRecord): void {
+  const path = join(directory, "record.new");
+  writeFileSync(path, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  renameSync(path, join(directory, "record"));
 }
 
 /** A pod's record, or what is wrong with it, in words; a pod that died before it had one has neither. */
@@ -132,13 +159,15 @@ function readExit(directory: string, name: string): AppExit | undefined {
 
 function isPodRecord(value: unknown): value is PodRecord {
   if (!isObject(value)) return false;
-  const { uuid, createdAt, apps, network, hostname, idBase, cgroups } = value;
+  const { uuid, createdAt, name, apps, network, hostname, idBase, cgroups, prepared } = value;
   return (
     isText(uuid) &&
     isText(createdAt) &&
     !Number.isNaN(Date.parse(createdAt)) &&
-    isText(network) &&
-    isText(hostname) &&
+    (name === undefined || isText(name)) &&
+    (network === undefined || isText(network)) &&
+    (hostname === undefined || isText(hostname)) &&
+    (prepared === undefined || isPreparedTerms(prepared)) &&
     (idBase === undefined || typeof idBase === "number") &&
     Array.isArray(apps) &&
     apps.every(isAppRecord) &&
@@ -158,6 +187,21 @@ function isAppRecord(value: unknown): value is PodAppRecord {
   if (!isObject(value)) return false;
   const { name, imageId, imageName, treeId } = value;
   return isText(name) && isACName(name) && [imageId, imageName, treeId].every(isText);
+}
+
+function isPreparedTerms(value: unknown): value is PreparedTerms {
+  if (!isObject(value)) return false;
+  const { overlay, allowSymlinkSources, strict, imageIsolators, layers, manifestSha512 } = value;
+  return (
+    typeof overlay === "boolean" &&
+    typeof allowSymlinkSources === "boolean" &&
+    typeof strict === "boolean" &&
+    isObject(imageIsolators) &&
+    Object.values(imageIsolators).every((names) => Array.isArray(names) && names.every(isText)) &&
+    Array.isArray(layers) &&
+    layers.every(isText) &&
+    isText(manifestSha512)
+  );
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

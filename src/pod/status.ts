@@ -1,7 +1,7 @@
 /** What can be said about a pod now: from its phase, its lock and the files its supervisor wrote. Nothing is invented. */
 import { statSync } from "node:fs";
 import type { PodState } from "./phases.ts";
-import { type FoundPod, findPod } from "./pod.ts";
+import { type FoundPod, findPod, namedPhases } from "./pod.ts";
 import { findPodRecord, readAppExit, readInit, readPostStop } from "./record.ts";
 
 export interface AppStatus {
@@ -18,6 +18,8 @@ export interface AppStatus {
 
 export interface PodStatus {
   readonly uuid: string;
+  /** As the user called it; none of a pod that gc has marked, since another may have it by now. */
+  readonly name?: string | undefined;
   readonly state: PodState;
   /** RFC 3339; of the record, else of the directory. */
   readonly createdAt: string;
@@ -67,6 +69,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
   if (stat === undefined) return undefined;
   return {
     uuid: pod.uuid,
+    name: namedPhases.includes(pod.phase) ? record?.name : undefined,
     directory: pod.directory,
     state: pod.state,
     createdAt: record?.createdAt ?? stat.ctime.toISOString(),

@@ -15,7 +15,7 @@ export interface CaptureOptions {
   readonly upper: string;
   /** The image as the command found it. */
   readonly view: StackView;
-  /** First host id of the pod's user namespace. */
+  /** First host id of the pod's user namespace; 0 without one. */
   readonly idBase: number;
   /** Seconds: times not before it are the command's doing. */
   readonly startedAt: number;
@@ -31,7 +31,9 @@ export async function* captureMembers(options: CaptureOptions): AsyncGenerator<T
   const { upper, view, epoch, signal } = options;
   for (const target of options.mountTargets) removeMade(upper, view, target);
   const removed = new Map<string, readonly string[]>();
-  survey(upper, view, "", false, removed);
+  // Without a user namespace of its own the overlay was mounted by the host's root, and marks directories with other attributes.
+  const opaque = options.idBase === 0 ? "trusted.overlay.opaque" : "user.overlay.opaque";
+  survey(upper, view, { path: "", isOpaque: false, opaque }, removed);
   const whiteouts = new Set<string>();
   for await (const entry of pack(upper, { signal })) {
     const path = partsOf(entry.path.toString("latin1")).join("/");
@@ -92,13 +94,12 @@ function removeEmpty(place: Buffer, stats: Stats): boolean {
 function survey(
   upper: string,
   view: StackView,
-  path: string,
-  isOpaque: boolean,
+  { path, isOpaque, opaque }: { readonly path: string; readonly isOpaque: boolean; readonly opaque: string },
   removed: Map<string, readonly string[]>,
 ): void {
   const parts = partsOf(path);
   const place = placeOf(upper, parts);
-  const hides = isOpaque || (path !== "" && hasXattr(place, "user.overlay.opaque"));
+  const hides = isOpaque || (path !== "" && hasXattr(place, opaque));
   const entries: Dirent<Buffer>[] = readdirSync(place, { withFileTypes: true, encoding: "buffer" });
   const names = new Set(entries.map((entry) => entry.name.toString("latin1")));
   if (hides) {
@@ -109,14 +110,14 @@ function survey(
     const name = entry.name.toString("latin1");
     const below = path === "" ? name : `${path}/${name}`;
     if (entry.isSocket()) unlinkSync(placeOf(upper, partsOf(below)));
-    else if (entry.isDirectory()) survey(upper, view, below, hides, removed);
+    else if (entry.isDirectory()) survey(upper, view, { path: below, isOpaque: hides, opaque }, removed);
   }
 }
 
 function restored(entry: PackEntry, { idBase, startedAt, epoch }: CaptureOptions) {
   const own = (id: number): number => {
     const inside = id - idBase;
-    if (inside >= 0 && inside < 65536) return inside;
+    if (inside >= 0 && (inside < 65536 || idBase === 0)) return inside;
     throw new Failure(
       "IMAGE_INVALID",
       `${showBytes(entry.path.toString("latin1"))} belongs to ${id}, which is no id of the pod`,

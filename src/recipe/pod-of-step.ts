@@ -168,9 +168,10 @@ interface Decided {
 function planInput(request: CommandRequest, { pod, record }: PreparedPod, decided: Decided): PlanInput {
   const { view, scratch, user, group, network, hostFiles } = request;
   const { manifest, isolation, cgroups, idBase } = decided;
+  const { hostname = defaultHostname(pod.uuid) } = record;
   const files = podFiles({
     network,
-    hostname: record.hostname,
+    hostname,
     hostResolvConf: hostFiles.resolvConf,
     hostHosts: hostFiles.hosts,
   });
@@ -179,7 +180,7 @@ function planInput(request: CommandRequest, { pod, record }: PreparedPod, decide
   const root = planRoot(app, lowers[0] ?? "", { idBase, canIdmap: true, overlay: true });
   return {
     uuid: pod.uuid,
-    hostname: record.hostname,
+    hostname,
     manifest,
     apps: [
       {

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { ChosenPod } from "../../src/api/choose-pod.ts";
 import { decidePod, type Placement, planInput, podCgroups, treeWarnings } from "../../src/api/decide.ts";
 import type { PodImage } from "../../src/api/pod-images.ts";
-import type { RunApp, RunOptions } from "../../src/api/run-options.ts";
+import type { RunOptions } from "../../src/api/run-options.ts";
 import type { Settings } from "../../src/api/settings.ts";
+import { type AppRequest, makePodManifest } from "../../src/pod/manifest.ts";
+import { parseMountFlag, parseVolumeFlag } from "../../src/pod/volumes.ts";
 import { fails } from "../helpers/failures.ts";
 import { describeImage } from "../helpers/images.ts";
 import { testSettings } from "../helpers/settings.ts";
@@ -26,8 +29,18 @@ function imageOf(name: string, app: object = {}): PodImage {
 }
 
 const web = imageOf("example.com/web");
-const decide = (options: Partial<RunOptions> = {}, app: Partial<RunApp> = {}, image = web) =>
-  decidePod(settings, { apps: [{ image: image.record.name, ...app }], ...options }, [image]);
+
+type Flags = Omit<AppRequest, "image">;
+
+function chosen(images: readonly PodImage[], options: Partial<RunOptions> = {}, flags: Flags = {}): ChosenPod {
+  const requests = images.map(({ record, manifest }) => ({ ...flags, image: { ...record, manifest } }));
+  const volumes = options.volumes?.map(parseVolumeFlag);
+  const mounts = options.mounts?.map(parseMountFlag);
+  return { images, reified: makePodManifest(requests, { volumes, mounts, caller: settings.caller }) };
+}
+
+const decide = (options: Partial<RunOptions> = {}, flags: Flags = {}, image = web) =>
+  decidePod(settings, options, chosen([image], options, flags));
 
 /** An app's tree, with files as given (path → content). */
 async function treeOf(t: TestContext, files: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -42,8 +55,8 @@ async function treeOf(t: TestContext, files: Readonly<Record<string, string>> = 
 const uuid = "6f3a1c52-7f0e-4c43-9d3a-0b8f6f1d2e11";
 
 async function inputFor(tree: string, options: Partial<RunOptions> = {}, placement: Partial<Placement> = {}) {
-  const decisions = await decide(options);
-  return planInput(settings, { apps: [], ...options }, decisions, {
+  const decisions = decide(options);
+  return planInput(settings, options, decisions, {
     uuid,
     hostname: "h",
     idBase: 0x7000_0000,
@@ -56,33 +69,24 @@ async function inputFor(tree: string, options: Partial<RunOptions> = {}, placeme
 }
 
 describe("decidePod", () => {
-  it("ISO-13: --strict refuses with the list of what would be ignored or changed, and nothing else", async () => {
+  it("ISO-13: --strict refuses with the list of what would be ignored or changed, and nothing else", () => {
     const isolators = [
       { name: "resource/network-bandwidth", value: { default: true, limit: "1G" } },
       { name: "example.com/quota", value: 1 },
     ];
     const asking = imageOf("example.com/asking", { isolators, eventHandlers: [{ name: "pre-start", exec: ["/x"] }] });
-    const { warnings } = await decide({}, {}, asking);
+    const { warnings } = decide({}, {}, asking);
     assert.match(warnings.join("\n"), /network-bandwidth.*\n.*quota/);
-    await assert.rejects(
-      decide({ strict: true }, {}, asking),
+    assert.throws(
+      () => decide({ strict: true }, {}, asking),
       fails("UNSUPPORTED", /as written/, { cause: /network-bandwidth is ignored.*quota is ignored/, hint: /--strict/ }),
     );
-    const warned = await decide({ strict: true, volumes: ["data,kind=empty"] });
+    const warned = decide({ strict: true, volumes: ["data,kind=empty"] });
     assert.match(warned.warnings.join(), /mounted nowhere/);
   });
 
-  it("ISO-8, ISO-15: --pids-limit and --appc-defaults are in the manifest, where a prepared pod keeps them", async () => {
-    const { manifest, isolation } = await decide({ pidsLimit: "77", appcDefaults: true });
-    assert.deepEqual(manifest.isolators, [{ name: "perigee/pids", value: 77 }]);
-    assert.equal(isolation.limits.pids, 77);
-    const [app] = isolation.apps;
-    assert.deepEqual([app?.noNewPrivileges, app?.capabilities.length], [false, 14]);
-    assert.ok(manifest.apps[0]?.app?.isolators.some(({ name }) => name === "os/linux/capabilities-retain-set"));
-  });
-
-  it("has defaults: a user namespace, no network, a host name of the uuid", async () => {
-    const { privateUsers, network, hostname, warnings } = await decide();
+  it("has defaults: a user namespace, no network, a host name of the uuid", () => {
+    const { privateUsers, network, hostname, warnings } = decide();
     assert.deepEqual([privateUsers, network, hostname], [true, "none", undefined]);
     assert.deepEqual(
       warnings.filter((warning) => !/limit|cgroup/.test(warning)),
@@ -90,25 +94,10 @@ describe("decidePod", () => {
     );
   });
 
-  it("architecture 16: inherited < image < files < --set-env < --environment", async (t) => {
-    const file = join(await temporaryDirectory(t), "env");
-    writeFileSync(file, "B=file\nC=file\nD=file\n");
-    const environment = ["A", "B", "C", "D"].map((name) => ({ name, value: "image" }));
-    const options = { inheritEnvironment: true, environmentFiles: [file], setEnvironment: ["C=set", "D=set"] };
-    const { manifest } = await decide(options, { environment: ["D=app"] }, imageOf("example.com/web", { environment }));
-    const values = new Map(manifest.apps[0]?.app?.environment.map(({ name, value }) => [name, value]));
-    assert.deepEqual(
-      ["FROM", "A", "B", "C", "D"].map((name) => values.get(name)),
-      ["caller", "image", "file", "set", "app"],
-    );
-    await assert.rejects(decide({ environmentFiles: [`${file}.none`] }), fails("NOT_FOUND", /env\.none/));
-  });
-
-  it("refuses a terminal for two apps", async () => {
-    const images = [web, imageOf("example.com/log")];
-    const apps = images.map(({ record }) => ({ image: record.name }));
-    await assert.rejects(decidePod(settings, { apps, interactive: true }, images), fails("USAGE", /--interactive/));
-    assert.equal((await decidePod(settings, { apps }, images)).manifest.apps.length, 2);
+  it("refuses a terminal for two apps", () => {
+    const pod = chosen([web, imageOf("example.com/log")]);
+    assert.throws(() => decidePod(settings, { interactive: true }, pod), fails("USAGE", /--interactive/));
+    assert.equal(decidePod(settings, {}, pod).manifest.apps.length, 2);
   });
 
   it("looks at the sources of host volumes before anything is made (ACE-14, T-R21)", async (t) => {
@@ -117,14 +106,14 @@ describe("decidePod", () => {
     symlinkSync("real", join(directory, "link"));
     const given = (source: string, more: Partial<RunOptions> = {}) =>
       decide({ volumes: [`data,kind=host,source=${source}`], mounts: ["volume=data,target=/data"], ...more });
-    const { mounts } = await given(join(directory, "real"));
+    const { mounts } = given(join(directory, "real"));
     assert.deepEqual(
       mounts.get("web")?.map(({ path, type }) => [path, type]),
       [[join(directory, "real"), "directory"]],
     );
-    await assert.rejects(given(join(directory, "none")), fails("NOT_FOUND"));
-    await assert.rejects(given(join(directory, "link")), fails("USAGE", /symbolic link/));
-    const allowed = await given(join(directory, "link"), { allowSymlinkSources: true });
+    assert.throws(() => given(join(directory, "none")), fails("NOT_FOUND"));
+    assert.throws(() => given(join(directory, "link")), fails("USAGE", /symbolic link/));
+    const allowed = given(join(directory, "link"), { allowSymlinkSources: true });
     assert.equal(allowed.mounts.get("web")?.[0]?.path, join(directory, "real"));
   });
 });
@@ -138,7 +127,7 @@ describe("whose isolators they are (ISO-1)", () => {
 
   it("ISO-2, ISO-3: an image's do not lead out, and what was cut is said before the start", async () => {
     for (const privateUsers of [true, false]) {
-      const { isolation, warnings } = await decide({ privateUsers }, {}, image);
+      const { isolation, warnings } = decide({ privateUsers }, {}, image);
       assert.deepEqual([isolation.apps[0]?.capabilities, isolation.apps[0]?.seccomp], [["CAP_KILL"], "default"]);
       assert.match(warnings.join("\n"), /capabilities-retain-set is modified: .*CAP_SYS_ADMIN/);
       assert.match(warnings.join("\n"), /seccomp-retain-set is modified: .*@appc\.io\/all/);
@@ -147,7 +136,7 @@ describe("whose isolators they are (ISO-1)", () => {
 
   it("the same on the command line is what the caller wants", async () => {
     const flags = { capsRetain: "CAP_SYS_ADMIN,CAP_KILL", seccomp: "mode=retain,@appc.io/all" };
-    const { isolation } = await decide({}, flags, image);
+    const { isolation } = decide({}, flags, image);
     const [app] = isolation.apps;
     assert.deepEqual([app?.capabilities, app?.seccomp], [["CAP_KILL", "CAP_SYS_ADMIN"], "off"]);
   });
@@ -156,7 +145,7 @@ describe("whose isolators they are (ISO-1)", () => {
     const source = await temporaryDirectory(t);
     const mounts = ["volume=data,target=/data"];
     const writesHost = async (volume: string) => {
-      const { isolation } = await decide({ volumes: [volume], mounts });
+      const { isolation } = decide({ volumes: [volume], mounts });
       return isolation.apps.map((app) => app.writesHost);
     };
     assert.deepEqual(await writesHost(`data,kind=host,source=${source}`), [true]);
@@ -168,7 +157,7 @@ describe("whose isolators they are (ISO-1)", () => {
     const readOnly = [`data,kind=host,source=${await temporaryDirectory(t)},readOnly=true`];
     const mounts = ["volume=data,target=/data"];
     const writesHost = async (options: Partial<RunOptions>) => {
-      const { isolation } = await decide({ privateUsers: false, ...options });
+      const { isolation } = decide({ privateUsers: false, ...options });
       return isolation.apps.map((app) => app.writesHost);
     };
     assert.deepEqual(await writesHost({ volumes: readOnly, mounts }), [true]);
@@ -185,7 +174,7 @@ describe("whose isolators they are (ISO-1)", () => {
     const mounts = ["volume=data,target=/data", "volume=again,target=/again"];
     const again = `again,kind=host,source=${source}`;
     const warnings = async (volumes: readonly string[]) =>
-      (await decide({ volumes, mounts })).warnings.filter((warning) => warning.includes("set-user-ID"));
+      decide({ volumes, mounts }).warnings.filter((warning) => warning.includes("set-user-ID"));
     const [warning, ...others] = await warnings([`data,kind=host,source=${source}`, again]);
     assert.ok(warning?.startsWith(`${source}/bin/su is set-user-ID`), warning);
     assert.deepEqual(others, []);
@@ -241,9 +230,9 @@ describe("treeWarnings (ACE-11)", () => {
     const tree = await treeOf(t, { "data/file": "", "free/.keep": "" });
     const volumes = ["data,kind=empty", "more,kind=empty"];
     const mounts = ["volume=data,target=/data", "volume=more,target=/more"];
-    const decisions = await decide({ volumes, mounts });
+    const decisions = decide({ volumes, mounts });
     const warnings = treeWarnings(decisions, new Map([["web", tree]]));
     assert.deepEqual(warnings, ["web: volume data hides what the image has at /data"]);
-    assert.deepEqual(treeWarnings(await decide(), new Map([["web", tree]])), []);
+    assert.deepEqual(treeWarnings(decide(), new Map([["web", tree]])), []);
   });
 });

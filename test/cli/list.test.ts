@@ -8,6 +8,7 @@ const id = `sha512-${"ab".repeat(64)}`;
 const pods: readonly PodStatus[] = [
   {
     uuid: "6f3a1c52-7f0e-4c43-9d3a-0b8f6f1d2e11",
+    name: "front",
     directory: "/d",
     state: "running",
     createdAt: "2026-01-01T00:00:00.000Z",
@@ -33,9 +34,9 @@ const table = (options: Readonly<Record<string, boolean>> = {}) =>
 describe("perigee list", () => {
   it("shows a row for each app, the pod's own words once, and pods without apps", () => {
     const [header, web, log, aborted] = table();
-    assert.deepEqual(header, ["UUID", "APP", "IMAGE NAME", "EXIT", "STATE", "CREATED", "STARTED", "NETWORK"]);
+    assert.deepEqual(header, ["UUID", "APP", "IMAGE NAME", "EXIT", "STATE", "CREATED", "STARTED", "NETWORK", "NAME"]);
     assert.deepEqual(web?.slice(0, 4), ["6f3a1c52", "web", "example.com/web", "running"]);
-    assert.equal(web?.at(-1), "none");
+    assert.deepEqual(web?.slice(-2), ["none", "front"]);
     assert.deepEqual(log, ["", "log", "example.com/\\x1b[31mlog", "3"]);
     assert.deepEqual(aborted?.slice(0, 2), ["91bc0000", "aborted prepare"]);
     assert.equal(table().length, 4);

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { appOptions, detachOptions, parseRunOptions, podOptions } from "../../src/cli/run-options.ts";
+import {
+  appOptions,
+  detachOptions,
+  parsePrepareOptions,
+  parseRunOptions,
+  podOptions,
+  startOptions,
+} from "../../src/cli/run-options.ts";
 import { fails } from "../helpers/failures.ts";
 
 const words = (text: string): readonly string[] => text.split(" ");
@@ -35,7 +42,7 @@ const app = {
 };
 
 const podLine =
-  "--net=host --hostname h --private-users=no --no-overlay --interactive --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
+  "--net=host --hostname h --private-users=no --no-overlay --interactive --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
   "--volume b,kind=empty --mount volume=a,target=/a --inherit-env --set-env A=1 --set-env B=2 --set-env-file f " +
   "--allow-symlink-sources --pids-limit 64 --appc-defaults --strict --uuid-file-save u --detach web";
 const appLine =
@@ -53,6 +60,8 @@ describe("parseRunOptions", () => {
     assert.deepEqual(parse(podLine), {
       network: "host",
       hostname: "h",
+      podManifest: "p",
+      podName: "n",
       privateUsers: false,
       overlay: false,
       interactive: true,
@@ -119,6 +128,7 @@ describe("parseRunOptions", () => {
 
   for (const [line, text] of [
     ["--detach", /no image/],
+    ["--hostname h", /no image/],
     ["--net example.com/web", /no image is named: --net took example\.com\/web/],
     ["--private-users=maybe web", /yes or no/],
     ["--pull-policy always web", /new, never or update/],
@@ -126,4 +136,30 @@ describe("parseRunOptions", () => {
   ] as const) {
     it(`refuses ${line}`, () => assert.throws(() => parse(line), fails("USAGE", text)));
   }
+});
+
+describe("parsePrepareOptions", () => {
+  const prepare = (text: string): Record<string, unknown> =>
+    JSON.parse(JSON.stringify(parsePrepareOptions(words(text))));
+
+  it("reads the same line as run does, but for the start", () => {
+    const line = "--private-users=no --volume a,kind=empty web --memory 1Mi -- x";
+    const { network, interactive, detach, ...rest } = JSON.parse(JSON.stringify(parseRunOptions(words(line))));
+    assert.deepEqual([network, interactive, detach], ["none", false, false]);
+    assert.deepEqual(prepare(line), rest);
+  });
+
+  it("a pod manifest stands in place of images", () => {
+    assert.deepEqual([prepare("--pod-manifest p")["apps"], prepare("--pod-manifest p")["podManifest"]], [[], "p"]);
+  });
+
+  for (const [flags] of [...startOptions, ...detachOptions]) {
+    const flag = flags.split(" ")[0] ?? "";
+    it(`refuses ${flag}, which is said when the pod is run`, () =>
+      assert.throws(() => prepare(`${flag} web`), fails("USAGE", new RegExp(flag))));
+  }
+
+  it("refuses a line without an image", () => {
+    assert.throws(() => prepare("--no-overlay"), fails("USAGE", /no image/, { hint: /perigee prepare/ }));
+  });
 });

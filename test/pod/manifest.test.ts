@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type AppRequest, makePodManifest, type PodRequest, reifyPodManifest } from "../../src/pod/manifest.ts";
+import { type AppRequest, makePodManifest, type PodRequest } from "../../src/pod/manifest.ts";
 import { parseMountFlag, parseVolumeFlag } from "../../src/pod/volumes.ts";
 import { App } from "../../src/schema/app.ts";
-import { ImageManifest } from "../../src/schema/image-manifest.ts";
 import { PodManifest } from "../../src/schema/pod-manifest.ts";
 import { fails } from "../helpers/failures.ts";
 
@@ -164,35 +163,5 @@ describe("mount points (POD-3, rkt 6.7)", () => {
       manifest.volumes.map(({ name }) => name),
       ["a-db", "b-db"],
     );
-  });
-});
-
-describe("reifyPodManifest (POD-3, POD-7)", () => {
-  const pod = (app: unknown) =>
-    PodManifest.parse({ acKind: "PodManifest", acVersion: "0.8.11", apps: [{ name: "web", image: { id }, app }] });
-  const image = (app: unknown) => () =>
-    ImageManifest.parse({ acKind: "ImageManifest", acVersion: "0.8.11", name: "example.com/web", app });
-
-  it("an app without `app` gets its image's", () => {
-    const { manifest } = reifyPodManifest(pod(undefined), image({ user: "5", group: "6", exec: ["/x"] }));
-    assert.deepEqual([manifest.apps[0]?.app?.user, manifest.apps[0]?.image.name], ["5", "example.com/web"]);
-  });
-
-  it("ISO-1: isolators are the image's only where its app is", () => {
-    const isolators = [{ name: "os/linux/cpu-shares", value: 7 }];
-    const app = { user: "5", group: "6", exec: ["/x"], isolators };
-    const ofImage = reifyPodManifest(pod(undefined), image(app)).imageIsolators.get("web");
-    assert.deepEqual(ofImage, new Set(["os/linux/cpu-shares"]));
-    assert.deepEqual(reifyPodManifest(pod(app), image(app)).imageIsolators.get("web"), new Set());
-  });
-
-  it("an app of the manifest replaces the image's whole (POD-7)", () => {
-    const own = { user: "1", group: "2", exec: ["/own"] };
-    const { manifest } = reifyPodManifest(pod(own), image({ user: "5", group: "6", exec: ["/x"] }));
-    assert.deepEqual([manifest.apps[0]?.app?.user, manifest.apps[0]?.app?.exec], ["1", ["/own"]]);
-  });
-
-  it("neither is an error", () => {
-    assert.throws(() => reifyPodManifest(pod(undefined), image(undefined)), fails("MANIFEST_INVALID", /web: neither/));
   });
 });

@@ -10,7 +10,7 @@ export default defineCommand({
   arguments: "<pod> [command] [args...]",
   summary: "Run a command in an app of a running pod",
   description:
-    "The command runs beside the app, in all of its confinement: its root, user, environment, limits, capabilities and filter. Without a command a shell is started: /bin/bash if the app has it, else /bin/sh. With a terminal at standard input and output the command has one of its own. POD is a uuid or its first digits, at least four; flags stand before it.",
+    "The command runs beside the app, in all of its confinement: its root, user, environment, limits, capabilities and filter. Without a command a shell is started: /bin/bash if the app has it, else /bin/sh. With a terminal at standard input and output the command has one of its own. POD is a uuid or its first digits, at least four, or the name that --pod-name gave; flags stand before it.",
   options: [["--app <name>", "the app to enter, where the pod has several"]],
   examples: [
     "perigee enter 6f3a",

@@ -2,6 +2,7 @@
 import { showImage } from "../../api/images.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { documentLines, prettyPrintOptions } from "../document.ts";
 import { humanSize } from "../tables.ts";
 
 export default defineCommand({
@@ -10,7 +11,7 @@ export default defineCommand({
   summary: "Print the manifest of an image of the store",
   description:
     "IMAGE is the ID of a stored image (sha512- and 8 digits or more), its name, or the path of an .aci, which is not verified. Of several images with a name the one that run would take is shown.",
-  options: [["--pretty-print", "indented; --pretty-print=false gives one line", "true"]],
+  options: prettyPrintOptions,
   examples: [
     "perigee image cat-manifest example.com/web:1.0",
     "perigee image cat-manifest sha512-3c1a0dfd962d",
@@ -23,13 +24,5 @@ export default defineCommand({
     const manifest: unknown = JSON.parse(bytes.toString("utf8"));
     return manifest;
   },
-  text: (manifest, { options }) =>
-    harmless(JSON.stringify(manifest, undefined, options.flag("pretty-print") ? 2 : undefined)).split("\n"),
+  text: (manifest, { options }) => documentLines(manifest, options),
 });
-
-/** What printable would change is written the JSON way, so that the text is still the same document. */
-function harmless(json: string): string {
-  return json.replace(/[^\n\u0020-\u007e]/gu, (c) =>
-    printable(c) === c ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}

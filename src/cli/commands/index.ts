@@ -133,6 +133,15 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   ["run", { group: "Pods", summary: "Run a pod of one or more images", load: () => import("./run.ts") }],
+  [
+    "prepare",
+    {
+      group: "Pods",
+      summary: "Prepare a pod of one or more images, to be run later",
+      load: () => import("./prepare.ts"),
+    },
+  ],
+  ["run-prepared", { group: "Pods", summary: "Run a pod that was prepared", load: () => import("./run-prepared.ts") }],
   ["plan", { group: "Pods", summary: "Show what run would do, and do nothing", load: () => import("./plan.ts") }],
   ["list", { group: "Pods", summary: "List pods and their apps", load: () => import("./list.ts") }],
   [
@@ -144,6 +153,15 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   ["enter", { group: "Pods", summary: "Run a command in an app of a running pod", load: () => import("./enter.ts") }],
+  ["cat-manifest", { group: "Pods", summary: "Print the manifest of a pod", load: () => import("./cat-manifest.ts") }],
+  [
+    "export",
+    {
+      group: "Pods",
+      summary: "Write the files of an app that has ended as an image",
+      load: () => import("./export.ts"),
+    },
+  ],
   ["stop", { group: "Pods", summary: "Stop running pods", load: () => import("./stop.ts") }],
   ["rm", { group: "Pods", summary: "Remove pods that have ended", load: () => import("./rm.ts") }],
   [

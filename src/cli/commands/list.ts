@@ -2,12 +2,17 @@
 import { listPods, type PodStatus } from "../../api/pods.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { versioned } from "../document.ts";
 import { formatTable, humanAge } from "../tables.ts";
 
 /** An end that nobody saw is not 0 (LIFE-16). */
 function exitOf(app: PodStatus["apps"][number] | undefined): string {
   if (app === undefined || app.state !== "exited") return "";
   return String(app.exitStatus ?? "unknown");
+}
+
+function podCells(pod: PodStatus, time: (text: string | undefined) => string): readonly string[] {
+  return [pod.state, time(pod.createdAt), time(pod.startedAt), pod.network ?? "", printable(pod.name ?? "")];
 }
 
 export default defineCommand({
@@ -26,6 +31,7 @@ export default defineCommand({
     }
     return pods;
   },
+  json: (pods) => pods.map(versioned),
   text: (pods, { options }) => {
     const full = options.flag("full");
     const now = new Date();
@@ -38,7 +44,7 @@ export default defineCommand({
         printable(app?.image.name ?? ""),
         exitOf(app),
         ...(full ? [app?.image.id.slice(0, 19) ?? ""] : []),
-        ...(index > 0 ? ["", "", "", ""] : [pod.state, time(pod.createdAt), time(pod.startedAt), pod.network ?? ""]),
+        ...(index > 0 ? ["", "", "", "", ""] : podCells(pod, time)),
       ]);
     });
     const headers = [
@@ -51,6 +57,7 @@ export default defineCommand({
       "CREATED",
       "STARTED",
       "NETWORK",
+      "NAME",
     ];
     return formatTable(headers, rows, { legend: options.flag("legend") });
   },

@@ -1,8 +1,8 @@
 /** perigee run */
 import { runPod } from "../../api/run.ts";
-import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
 import { appOptions, detachOptions, parseRunOptions, podOptions } from "../run-options.ts";
+import { startPod } from "../start-pod.ts";
 
 export default defineCommand({
   name: "run",
@@ -18,6 +18,7 @@ export default defineCommand({
     "perigee run example.com/web:1.0.0",
     "perigee run --net=host example.com/web --memory 64Mi -- -v",
     "perigee run --interactive ./debian.aci --exec /bin/sh",
+    "perigee run --pod-manifest pod.json",
     "perigee run --detach --volume data,kind=host,source=/srv/data example.com/db --mount volume=data,target=/var/lib/db",
   ],
   notes: [
@@ -29,10 +30,7 @@ export default defineCommand({
   async run({ args, settings, signal, format }) {
     const { detach, ...options } = parseRunOptions(args);
     const pod = await runPod(settings, { ...options, foreground: !detach, signal });
-    for (const warning of pod.warnings) settings.log.warn(printable(warning));
-    if (!detach) return pod.replace({ report: format === "json" ? "json" : "text" });
-    const { uuid } = await pod.spawn({ detached: true });
-    return { uuid };
+    return await startPod(pod, { detach, settings, format });
   },
   text: (started) => [started.uuid],
 });

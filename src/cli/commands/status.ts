@@ -2,7 +2,9 @@
 
 import { type PodStatus, podStatus } from "../../api/pods.ts";
 import { readUuidFile } from "../../api/uuid-file.ts";
+import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
+import { versioned } from "../document.ts";
 import { parseDuration } from "../durations.ts";
 
 export default defineCommand({
@@ -10,7 +12,7 @@ export default defineCommand({
   arguments: "[pod]",
   summary: "Show one pod: its state, its times, its apps' exit statuses",
   description:
-    "POD is a uuid or its first digits, at least four. What an app printed is kept in logs/APP of the directory shown, until the pod is removed.",
+    "POD is a uuid or its first digits, at least four, or the name that --pod-name gave. What an app printed is kept in logs/APP of the directory shown, until the pod is removed.",
   options: [
     ["--wait [duration]", "wait until the pod has ended, for ever or this long"],
     ["--uuid-file <file>", "read the uuid from a file that run --uuid-file-save wrote"],
@@ -25,6 +27,7 @@ export default defineCommand({
       signal,
     });
   },
+  json: versioned,
   text: (pod) => statusLines(pod),
 });
 
@@ -39,6 +42,7 @@ function statusLines(pod: PodStatus): readonly string[] {
   return [
     `state=${pod.state}`,
     `uuid=${pod.uuid}`,
+    ...(pod.name === undefined ? [] : [`name=${printable(pod.name)}`]),
     `directory=${pod.directory}`,
     `created=${pod.createdAt}`,
     ...(pod.startedAt === undefined ? [] : [`started=${pod.startedAt}`]),

@@ -1,0 +1,80 @@
+/** prepare: everything of a pod that needs its images, so that run-prepared starts it without them. */
+import { Failure } from "../base/failure.ts";
+import { buildPlan } from "../pod/plan.ts";
+import { openPods, Pod } from "../pod/pod.ts";
+import { putDown } from "../pod/prepared.ts";
+import { touchImage } from "../store/images.ts";
+import { planTree } from "../store/layers.ts";
+import { openStoreSync, type Store } from "../store/layout.ts";
+import { type ChosenImage, choosePod } from "./choose-pod.ts";
+import { type Decisions, decidePod, podCgroups, treeWarnings } from "./decide.ts";
+import { fillPod, inputOf, treesOf } from "./fill-pod.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { Settings } from "./settings.ts";
+import { orDiscard } from "./start-pod.ts";
+import { removeUuidFile, saveUuidFile } from "./uuid-file.ts";
+
+/** Without what is said when the pod is run. */
+export type PrepareOptions = Omit<RunOptions, "network" | "hostname" | "interactive">;
+
+export interface PreparedResult {
+  readonly uuid: string;
+  /** As of run. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A pod in `prepared`: its images fetched, trusted and rendered, its manifest decided, its ids claimed. What run would refuse is refused
+ * here, as far as it can be known before the start (LIFE-50). A failure leaves nothing behind.
+ * @throws Failure as runPod, but for the start
+ */
+export async function preparePod(settings: Settings, options: PrepareOptions): Promise<PreparedResult> {
+  if (!settings.caller.isRoot) {
+    throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee prepare …" });
+  }
+  const { data } = settings.directories;
+  const store = openStoreSync(data);
+  const chosen = await choosePod(settings, store, options);
+  const decisions = decidePod(settings, options, chosen);
+  for (const { record } of chosen.images) touchImage(store, record.id);
+  const root = openPods(data);
+  const pod = Pod.create(root);
+  return await orDiscard(settings, root, pod, async () => {
+    const { uuid } = pod;
+    // Which cgroups it gets depends on who runs it, and when.
+    const cgroups = { ...podCgroups(decisions, uuid), remove: [] };
+    const request = { cgroups, prepared: termsOf(store, options, decisions) };
+    const prepared = await fillPod(settings, store, pod, decisions, request, options);
+    const trees = await treesOf(settings, store, decisions, options.signal);
+    buildPlan(inputOf(settings, { ...options, foreground: true }, decisions, prepared, trees));
+    const warnings = [...decisions.warnings, ...treeWarnings(decisions, trees)];
+    if (options.signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted before the pod was prepared");
+    const uuidFile = options.uuidFile === undefined ? undefined : await saveUuidFile(options.uuidFile, uuid);
+    try {
+      await putDown(data, root, pod, prepared.record);
+    } catch (error) {
+      if (uuidFile !== undefined) await removeUuidFile(uuidFile);
+      throw error;
+    }
+    return { uuid, warnings };
+  });
+}
+
+function termsOf(store: Store, { overlay, allowSymlinkSources, strict }: PrepareOptions, decisions: Decisions) {
+  const { imageIsolators, images } = decisions;
+  return {
+    layers: [...new Set(images.flatMap((image) => layersOf(store, image)))],
+    overlay: overlay ?? true,
+    allowSymlinkSources: allowSymlinkSources ?? false,
+    strict: strict ?? false,
+    imageIsolators: Object.fromEntries([...imageIsolators].map(([app, names]) => [app, [...names]])),
+  };
+}
+
+/** What the tree is made of, as it was when its id was decided. @throws Failure WRONG_STATE when a dependency was fetched since */
+function layersOf(store: Store, { record, treeId }: ChosenImage): readonly string[] {
+  if (!record.hasDependencies) return [record.id];
+  const plan = planTree(store, record.id);
+  if (plan.treeId === treeId) return plan.layers.map(({ id }) => id);
+  throw new Failure("WRONG_STATE", `what ${record.name} depends on changed meanwhile`, { hint: "prepare it again" });
+}

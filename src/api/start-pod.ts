@@ -1,0 +1,161 @@
+/** From a pod whose directory says what it is to a started shim: shared by run and run-prepared. Decides nothing. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "../base/failure.ts";
+import { discardPod, removePod } from "../pod/gc.ts";
+import { launchPod, type ReadyPod } from "../pod/launch.ts";
+import type { PlanInput } from "../pod/plan.ts";
+import { findPod, type Pod } from "../pod/pod.ts";
+import type { PreparedPod } from "../pod/prepare.ts";
+import type { EmptyMount } from "../pod/volumes.ts";
+import { failureOf } from "../shim/events.ts";
+import { type RunHandle, replaceWithRun, type SpawnOptions, spawnRun } from "../shim/run.ts";
+import type { Settings } from "./settings.ts";
+import { removeUuidFile, type SavedUuidFile, saveUuidFile } from "./uuid-file.ts";
+
+/** A pod that is ready to start; exactly one of `replace` and `spawn` is called. */
+export interface RunnablePod {
+  readonly uuid: string;
+  /** What the user should know before it starts: limits that are not enforced, volumes that were invented. */
+  readonly warnings: readonly string[];
+  /** This process becomes the pod's supervisor; its exit status is the pod's. */
+  replace(options: { readonly report: "text" | "json" }): never;
+  /** The shim is started beside this process. Resolves when every app was executed. @throws Failure SHIM_FAILED, NOT_EXECUTABLE, EXEC_NOT_FOUND */
+  spawn(options?: Pick<SpawnOptions, "stdio" | "detached">): Promise<PodHandle>;
+}
+
+/** A running pod. */
+export interface PodHandle {
+  readonly uuid: string;
+  /** Exit status of the first app that failed, else 0. */
+  readonly exited: Promise<number>;
+  readonly stdin: RunHandle["stdin"];
+  readonly stdout: RunHandle["stdout"];
+  readonly stderr: RunHandle["stderr"];
+  /** Forwarded to the apps. False if the pod has ended. */
+  signal(number: number): boolean;
+}
+
+export interface StartRequest {
+  readonly prepared: PreparedPod;
+  readonly input: PlanInput;
+  /** By app name. */
+  readonly trees: ReadonlyMap<string, string>;
+  readonly emptyVolumes: readonly EmptyMount[];
+  readonly warnings: readonly string[];
+  readonly uuidFile?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Everything that is made for the start. When it throws, the caller discards the pod. @throws Failure as launchPod; INTERRUPTED, and what saveUuidFile throws */
+export async function startPod(settings: Settings, root: string, request: StartRequest): Promise<RunnablePod> {
+  const { pod } = request.prepared;
+  const ready = await launch(request);
+  // Late: what can fail has been done, so that the file of an earlier pod is not lost for one that does not start.
+  const uuidFile = request.uuidFile === undefined ? undefined : await saveUuidFile(request.uuidFile, pod.uuid);
+  try {
+    await letSignalsIn(request.signal);
+  } catch (error) {
+    if (uuidFile !== undefined) await removeUuidFile(uuidFile);
+    throw error;
+  }
+  return runnable(settings, root, { pod, ready, uuidFile, warnings: request.warnings });
+}
+
+async function launch({ prepared, input, trees, emptyVolumes, signal }: StartRequest): Promise<ReadyPod> {
+  const { pod, record } = prepared;
+  for (const app of input.apps) {
+    const tree = trees.get(app.name);
+    if (app.root.kind !== "directory" || tree === undefined) continue;
+    const { copyTree } = await import("../image/copy.ts");
+    const target = join(pod.directory, app.root.path);
+    mkdirSync(target, { recursive: true, mode: 0o700 });
+    await copyTree(tree, target, record.idBase ?? 0, signal);
+  }
+  return launchPod({ prepared, input, trees, emptyVolumes });
+}
+
+/** A signal that came while nothing was waited for is noticed now; after the shim has taken over it would be lost. */
+async function letSignalsIn(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted before the pod was started");
+}
+
+interface StartablePod {
+  readonly pod: Pod;
+  readonly ready: ReadyPod;
+  readonly uuidFile: SavedUuidFile | undefined;
+  readonly warnings: readonly string[];
+}
+
+function runnable(settings: Settings, root: string, startable: StartablePod): RunnablePod {
+  const { pod, uuidFile, warnings } = startable;
+  const { start } = startable.ready;
+  const { uuid } = pod;
+  return {
+    uuid,
+    warnings,
+    replace: ({ report }) => replaceWithRun({ ...start, report }),
+    spawn: async (options = {}) => {
+      let handle: RunHandle;
+      try {
+        handle = spawnRun({ ...start, ...options });
+      } catch (error) {
+        await discard(settings, uuid, uuidFile, () => discardPod(settings.directories.data, root, pod));
+        throw error;
+      }
+      // The shim shares the lock now; kept here too it would make a pod that ended look as if it ran.
+      pod.release();
+      try {
+        await untilReady(handle);
+      } catch (error) {
+        await handle.exited;
+        await discard(settings, uuid, uuidFile, () => removeEnded(settings, root, uuid));
+        throw error;
+      }
+      const { exited, stdin, stdout, stderr } = handle;
+      return { uuid, exited, stdin, stdout, stderr, signal: (number) => handle.signal(number) };
+    },
+  };
+}
+
+/** Only until every app was executed: what happens then is told by the files of the pod directory. */
+async function untilReady(handle: RunHandle): Promise<void> {
+  for await (const event of handle.events) {
+    if (event.event === "ready") return;
+    if (event.event === "failed") throw failureOf(event, await handle.exited);
+  }
+  throw new Failure("SHIM_FAILED", `perigee-shim ended with ${await handle.exited} before the pod ran`);
+}
+
+/** A pod whose lock the shim had. */
+async function removeEnded({ directories }: Settings, root: string, uuid: string): Promise<void> {
+  const found = findPod(root, uuid);
+  if (found !== undefined) await removePod(directories.data, root, found);
+}
+
+/** `work` on a pod that this process holds; when it throws, nothing is left of the pod (LIFE-20). */
+export async function orDiscard<T>(settings: Settings, root: string, pod: Pod, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await discard(settings, pod.uuid, undefined, () => discardPod(settings.directories.data, root, pod));
+    throw error;
+  }
+}
+
+/** A pod that could not be started leaves nothing; why it could not is more important than what is left of it. */
+async function discard(
+  { log }: Settings,
+  uuid: string,
+  uuidFile: SavedUuidFile | undefined,
+  remove: () => Promise<void>,
+): Promise<void> {
+  try {
+    await remove();
+    if (uuidFile !== undefined) await removeUuidFile(uuidFile);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn(`pod ${uuid} could not be removed whole; perigee gc will: ${reason}`);
+  }
+}
