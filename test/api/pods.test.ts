@@ -124,7 +124,7 @@ describe("removePods", () => {
     const [ended, held] = [running(settings), running(settings)];
     end(ended, 0);
     rmSync(join(held.directory, "pid"));
-    await assert.rejects(removePods(settings, { pods: [ended.uuid, "ffff-none"] }), fails("USAGE"));
+    await assert.rejects(removePods(settings, { pods: [ended.uuid, "ffff-none"] }), fails("NOT_FOUND"));
     await assert.rejects(removePods(settings, { pods: [held.uuid] }), fails("WRONG_STATE", /running/));
     assert.equal((await listPods(settings)).length, 2);
     held.release();
