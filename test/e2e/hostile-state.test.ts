@@ -214,7 +214,7 @@ const fixtures: readonly string[] = [
     (path) => `store${path}`,
   ),
   ...["pods", "pods/embryo", "pods/prepare", "pods/prepared", "pods/run", "pods/exited-garbage", "pods/garbage"],
-  ...["id-ranges", "kernel"],
+  ...["id-ranges", "pod-names", "kernel"],
 ];
 /** What lies about: nobody minds it, and the sweep takes it away. */
 const strangers: readonly string[] = [
