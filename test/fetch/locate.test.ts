@@ -62,8 +62,8 @@ describe("locate: names", () => {
     assert.deepEqual(
       [image, signature],
       [
-        { kind: "url", url },
-        { kind: "url", url: `${url}.asc` },
+        { kind: "url", isGuarded: false, url },
+        { kind: "url", isGuarded: false, url: `${url}.asc` },
       ],
     );
   });

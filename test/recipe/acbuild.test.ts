@@ -47,8 +47,8 @@ describe("parseAcbuildScript", () => {
   });
   it("knows where each step stands", async () => {
     const { locate } = await parse(whole);
-    assert.deepEqual(locate(["steps", 2]), { line: 5, column: 1 });
-    assert.deepEqual(locate(["steps", 2, "run"]), { line: 5, column: 1 });
+    assert.deepEqual(locate(["steps", 2]), { file: "s", line: 5, column: 1 });
+    assert.deepEqual(locate(["steps", 2, "run"]), { file: "s", line: 5, column: 1 });
     assert.deepEqual(locate(["name"]), { line: 1, column: 1 });
   });
   it("ACB-6: refuses an order in which something would be lost", async () => {
