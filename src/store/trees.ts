@@ -12,7 +12,6 @@ import type { Log } from "../base/log.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { FileLock } from "../shim/flock.ts";
-import { storedArchives } from "./layer-archives.ts";
 import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
 import { notStored } from "./lookup.ts";
@@ -78,7 +77,10 @@ async function render(
   try {
     log.debug(`rendering ${printable(treeId)} of ${layers.length} layers`);
     // Loaded here: it brings the reading of archives along, and run looks for its tree without.
-    const { renderLayersInto } = await import("./rendering.ts");
+    const [{ renderLayersInto }, { storedArchives }] = await Promise.all([
+      import("./rendering.ts"),
+      import("./layer-archives.ts"),
+    ]);
     await renderLayersInto(storedArchives(store), layers, staging.rootfs, { log, signal });
     await publishTree(
       store,
