@@ -83,7 +83,7 @@ describe("handlers of an app", () => {
       await makePod(scratch, {
         apps: [
           makeApp(scratch, { name: "a", preStart: guest("wait"), command: guest("wait") }),
-          makeApp(scratch, { name: "b", command: guest("wait") }),
+          makeApp(scratch, { name: "b", command: guest("exit", "0") }),
         ],
       }),
     );
