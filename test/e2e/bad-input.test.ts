@@ -145,9 +145,10 @@ describe("pods", () => {
     assertRefused(work.command(argv, { env: home, cwd: "/" }), 125, "NOT_ROOT", /sudo/);
   });
 
-  it("a pod that is not there (3), a uuid that is none (2)", () => {
+  it("a pod that is not there (3), what is neither a uuid nor a name (2)", () => {
     assertRefused(work.perigee(["status", "abcd1234"]), 3, "NOT_FOUND", /abcd1234/);
-    assertRefused(work.perigee(["stop", "x"]), 2, "USAGE", /x is no pod uuid/);
+    assertRefused(work.perigee(["stop", "x"]), 3, "NOT_FOUND", /there is no pod x/);
+    assertRefused(work.perigee(["stop", "X!"]), 2, "USAGE", /X! is neither uuid nor name of a pod/);
   });
 });
 
