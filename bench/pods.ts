@@ -93,7 +93,8 @@ function shimRows(context: Context, data: string, rootfs: string): readonly Row[
   // A volatile overlay marks its work directory, and is not mounted on a marked one.
   const { idBase } = JSON.parse(readFileSync(join(pod, "record"), "utf8"));
   const renew = (path: string, id: number) => `rm -rf ${path} && mkdir -m 700 ${path} && chown ${id}:${id} ${path}`;
-  const before = `rm -f ${pod}/pid && ${renew(join(pod, "apps/exit/work"), idBase)} && ${renew(bare[2] ?? "", 900_000_000)}`;
+  // As a pod finds it: a file that replaces another by rename is written to the disk at once by ext4, and no pod replaces one.
+  const before = `rm -rf ${pod}/pid ${pod}/pids ${pod}/status/* && ${renew(join(pod, "apps/exit/work"), idBase)} && ${renew(bare[2] ?? "", 900_000_000)}`;
   const line = [join(native, "stopwatch"), rounds, before, ...programs.flatMap(([, argv]) => ["--", ...argv])];
   const result = spawnSync(
     "bash",
