@@ -20,7 +20,7 @@ import type { BuildChoices, BuildExtras } from "./build.ts";
 import { hostFile } from "./decide.ts";
 import { fetchImages } from "./fetch.ts";
 import { requireVouched } from "./pod-images.ts";
-import type { Settings } from "./settings.ts";
+import { requireRoot, type Settings } from "./settings.ts";
 import { warnIfStale } from "./stale-signature.ts";
 
 export interface RecipeOptions {
@@ -107,7 +107,7 @@ export interface EnterRecipeOptions extends RecipeOptions {
  * @throws Failure as buildFromRecipe
  */
 export async function enterRecipe(settings: Settings, options: EnterRecipeOptions): Promise<number> {
-  if (!settings.caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee build …" });
+  requireRoot(settings, "build");
   const { recipe } = await readSource(settings, options);
   return await withBuild(settings, recipe, options, async (build) => {
     const { isatty } = await import("node:tty");

@@ -8,7 +8,7 @@ import { isAlive, type PodAppRecord, readAppProcess, readPodRecord } from "../po
 import { type EnterRequest, replaceWithEnter, spawnEnter } from "../shim/enter.ts";
 import { failureOf } from "../shim/events.ts";
 import type { RunHandle, StandardStream } from "../shim/run.ts";
-import type { Settings } from "./settings.ts";
+import { requireRoot, type Settings } from "./settings.ts";
 
 export interface EnterOptions {
   /** A uuid or a unique prefix of it. */
@@ -40,7 +40,7 @@ export type EnteredCommand = Pick<RunHandle, "exited" | "stdin" | "stdout" | "st
  * that does not run or whose record is damaged
  */
 export async function enterPod(settings: Settings, options: EnterOptions): Promise<EnterableApp> {
-  if (!settings.caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee enter …" });
+  requireRoot(settings, "enter");
   const pod = resolvePod(podsOf(settings.directories.data), options.pod);
   if (pod.state !== "running") {
     throw new Failure("WRONG_STATE", `pod ${pod.uuid} does not run: it is ${pod.state}`, {

@@ -1,19 +1,45 @@
-/** What a new pod's directory is filled with, and where its trees are: shared by run and prepare. */
+/** A new pod: what it begins with, what its directory is filled with, and where its trees are: shared by run and prepare. */
 import { Failure } from "../base/failure.ts";
 import { claimRange } from "../pod/id-ranges.ts";
 import { canIdmapOverlay } from "../pod/kernel.ts";
 import { claimName } from "../pod/names.ts";
 import { defaultHostname } from "../pod/network.ts";
 import type { PlanInput } from "../pod/plan.ts";
-import { findPod, namedPhases, type Pod, podsOf } from "../pod/pod.ts";
+import { findPod, namedPhases, openPods, Pod, podsOf } from "../pod/pod.ts";
 import { type PreparedPod, type PrepareRequest, preparePod } from "../pod/prepare.ts";
 import { FileLock } from "../shim/flock.ts";
-import { lockOf, type Store } from "../store/layout.ts";
+import { touchImage } from "../store/images.ts";
+import { lockOf, openStoreSync, type Store } from "../store/layout.ts";
 import { ensureTree, findTree } from "../store/trees.ts";
-import type { ChosenImage } from "./choose-pod.ts";
-import { type Decisions, planInput, type StartTerms } from "./decide.ts";
+import { type ChosenImage, choosePod } from "./choose-pod.ts";
+import { type Decisions, decidePod, planInput, type StartTerms } from "./decide.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
+import { orDiscard } from "./start-pod.ts";
+
+/** A pod that was just made, and what was decided of it. */
+export interface NewPod {
+  readonly store: Store;
+  readonly root: string;
+  readonly pod: Pod;
+  readonly decisions: Decisions;
+}
+
+/** Everything is decided before the pod is made; when `work` throws nothing is left of it. @throws Failure of choosePod and decidePod */
+export async function inNewPod<T>(
+  settings: Settings,
+  options: RunOptions,
+  work: (made: NewPod) => Promise<T>,
+): Promise<T> {
+  const { data } = settings.directories;
+  const store = openStoreSync(data);
+  const chosen = await choosePod(settings, store, options);
+  const decisions = decidePod(settings, options, chosen);
+  for (const { record } of chosen.images) touchImage(store, record.id);
+  const root = openPods(data);
+  const pod = Pod.create(root);
+  return await orDiscard(settings, root, pod, () => work({ store, root, pod, decisions }));
+}
 
 /** What the two verbs say differently. */
 export type FillRequest = Pick<PrepareRequest, "network" | "hostname" | "cgroups" | "prepared">;
@@ -92,14 +118,14 @@ export async function treesOf(
     const tree =
       findTree(store, image.treeId) ?? (await ensureTree(store, image.record.id, { log: settings.log, signal }));
     // A dependency that was fetched meanwhile makes another tree, of which neither trust nor the pod's record knows.
-    if (tree.id !== image.treeId) {
-      throw new Failure("WRONG_STATE", `what ${image.record.name} depends on changed meanwhile`, {
-        hint: "run or prepare it again",
-      });
-    }
+    if (tree.id !== image.treeId) throw changedMeanwhile(image, "run or prepare it again");
     trees.set(app.name, tree.rootfs);
   }
   return trees;
+}
+
+export function changedMeanwhile({ record }: ChosenImage, hint: string): Failure {
+  return new Failure("WRONG_STATE", `what ${record.name} depends on changed meanwhile`, { hint });
 }
 
 function imageAt({ images, manifest }: Pick<Decisions, "manifest" | "images">, index: number): ChosenImage {

@@ -1,17 +1,14 @@
 /** prepare: everything of a pod that needs its images, so that run-prepared starts it without them. */
 import { Failure } from "../base/failure.ts";
 import { buildPlan } from "../pod/plan.ts";
-import { openPods, Pod } from "../pod/pod.ts";
 import { putDown } from "../pod/prepared.ts";
-import { touchImage } from "../store/images.ts";
 import { planTree } from "../store/layers.ts";
-import { openStoreSync, type Store } from "../store/layout.ts";
-import { type ChosenImage, choosePod } from "./choose-pod.ts";
-import { type Decisions, decidePod, podCgroups, treeWarnings } from "./decide.ts";
-import { fillPod, inputOf, treesOf } from "./fill-pod.ts";
+import type { Store } from "../store/layout.ts";
+import type { ChosenImage } from "./choose-pod.ts";
+import { type Decisions, podCgroups, treeWarnings } from "./decide.ts";
+import { changedMeanwhile, fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
-import type { Settings } from "./settings.ts";
-import { orDiscard } from "./start-pod.ts";
+import { requireRoot, type Settings } from "./settings.ts";
 import { removeUuidFile, saveUuidFile } from "./uuid-file.ts";
 
 /** Without what is said when the pod is run. */
@@ -29,17 +26,8 @@ export interface PreparedResult {
  * @throws Failure as runPod, but for the start
  */
 export async function preparePod(settings: Settings, options: PrepareOptions): Promise<PreparedResult> {
-  if (!settings.caller.isRoot) {
-    throw new Failure("NOT_ROOT", "pods need root", { hint: "sudo perigee prepare …" });
-  }
-  const { data } = settings.directories;
-  const store = openStoreSync(data);
-  const chosen = await choosePod(settings, store, options);
-  const decisions = decidePod(settings, options, chosen);
-  for (const { record } of chosen.images) touchImage(store, record.id);
-  const root = openPods(data);
-  const pod = Pod.create(root);
-  return await orDiscard(settings, root, pod, async () => {
+  requireRoot(settings, "prepare");
+  return await inNewPod(settings, options, async ({ store, root, pod, decisions }) => {
     const { uuid } = pod;
     // Which cgroups it gets depends on who runs it, and when.
     const cgroups = { ...podCgroups(decisions, uuid), remove: [] };
@@ -51,7 +39,7 @@ export async function preparePod(settings: Settings, options: PrepareOptions): P
     if (options.signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted before the pod was prepared");
     const uuidFile = options.uuidFile === undefined ? undefined : await saveUuidFile(options.uuidFile, uuid);
     try {
-      await putDown(data, root, pod, prepared.record);
+      await putDown(settings.directories.data, root, pod, prepared.record);
     } catch (error) {
       if (uuidFile !== undefined) await removeUuidFile(uuidFile);
       throw error;
@@ -72,9 +60,10 @@ function termsOf(store: Store, { overlay, allowSymlinkSources, strict }: Prepare
 }
 
 /** What the tree is made of, as it was when its id was decided. @throws Failure WRONG_STATE when a dependency was fetched since */
-function layersOf(store: Store, { record, treeId }: ChosenImage): readonly string[] {
+function layersOf(store: Store, image: ChosenImage): readonly string[] {
+  const { record, treeId } = image;
   if (!record.hasDependencies) return [record.id];
   const plan = planTree(store, record.id);
   if (plan.treeId === treeId) return plan.layers.map(({ id }) => id);
-  throw new Failure("WRONG_STATE", `what ${record.name} depends on changed meanwhile`, { hint: "prepare it again" });
+  throw changedMeanwhile(image, "prepare it again");
 }

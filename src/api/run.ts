@@ -1,16 +1,12 @@
 /** run: a pod of images, from references to a started shim. Returns a handle; never ends the caller's process by itself. */
 import { Failure } from "../base/failure.ts";
 import { defaultHostname } from "../pod/network.ts";
-import { openPods, Pod } from "../pod/pod.ts";
 import { shimPath } from "../shim/binary.ts";
-import { touchImage } from "../store/images.ts";
-import { openStoreSync } from "../store/layout.ts";
-import { choosePod } from "./choose-pod.ts";
-import { decidePod, podCgroups, treeWarnings } from "./decide.ts";
-import { fillPod, inputOf, treesOf } from "./fill-pod.ts";
+import { podCgroups, treeWarnings } from "./decide.ts";
+import { fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
-import type { Settings } from "./settings.ts";
-import { orDiscard, type RunnablePod, startPod } from "./start-pod.ts";
+import { requireRoot, type Settings } from "./settings.ts";
+import { type RunnablePod, startPod } from "./start-pod.ts";
 
 export type { RunApp, RunOptions } from "./run-options.ts";
 export type { PodHandle, RunnablePod } from "./start-pod.ts";
@@ -23,14 +19,7 @@ type StartOptions = RunOptions & { readonly foreground: boolean };
  */
 export async function runPod(settings: Settings, options: StartOptions): Promise<RunnablePod> {
   requireStartable(settings, options, "run");
-  const { data } = settings.directories;
-  const store = openStoreSync(data);
-  const chosen = await choosePod(settings, store, options);
-  const decisions = decidePod(settings, options, chosen);
-  for (const { record } of chosen.images) touchImage(store, record.id);
-  const root = openPods(data);
-  const pod = Pod.create(root);
-  return await orDiscard(settings, root, pod, async () => {
+  return await inNewPod(settings, options, async ({ store, root, pod, decisions }) => {
     const terms = {
       network: decisions.network,
       hostname: decisions.hostname ?? defaultHostname(pod.uuid),
@@ -52,11 +41,11 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
 
 /** @throws Failure NOT_ROOT, USAGE, SHIM_MISSING: what is told before anything is looked for */
 export function requireStartable(
-  { caller }: Settings,
+  settings: Settings,
   options: Pick<StartOptions, "interactive" | "foreground">,
   verb: string,
 ): void {
-  if (!caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: `sudo perigee ${verb} …` });
+  requireRoot(settings, verb);
   if (options.interactive === true && !options.foreground) {
     throw new Failure("USAGE", "a pod in the background has no terminal", { hint: "either --interactive or --detach" });
   }

@@ -61,6 +61,11 @@ export interface Settings {
   readonly limits: () => Promise<ImageLimits>;
 }
 
+/** Of what makes or enters a pod, as `perigee VERB`. @throws Failure NOT_ROOT */
+export function requireRoot({ caller }: Pick<Settings, "caller">, verb: string): void {
+  if (!caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: `sudo perigee ${verb} …` });
+}
+
 /** The launcher moves this variable out of Node's sight, which would parse all of its certificates at every start. */
 const extraAuthorities = { own: "PERIGEE_EXTRA_CA_CERTS", node: "NODE_EXTRA_CA_CERTS" } as const;
 

@@ -41,6 +41,6 @@ export async function keep(path: string, value: unknown, log: Log): Promise<void
   } catch (error) {
     // A disk that is full or only read, or somebody else's store: all that is lost is time.
     if (!(error instanceof Failure) && errnoOf(error) === undefined) throw error;
-    log.debug(`what was read of the index is not kept: ${String(error)}`);
+    log.debug(`what would save work is not kept: ${String(error)}`);
   }
 }

@@ -2,7 +2,6 @@
  * Trees: the files of an image with everything it depends on, ready to run. A tree has its final name only when it is whole
  * and on the disk; one without its mark does not exist.
  */
-
 import { lstatSync, type Stats } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { basename } from "node:path";

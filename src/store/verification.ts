@@ -2,7 +2,6 @@
  * Compares a stored image with itself: its archives with their digests, and its tree with one that is rendered from the archives
  * anew. The archives are what was signed, so nothing that lies beside a tree needs to be believed. A tree that differs is replaced.
  */
-
 import { createHash } from "node:crypto";
 import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
