@@ -2,22 +2,13 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { type ListedPod, type Outcome, program, Workspace } from "../helpers/program.ts";
+import { guestImage, guestWork } from "../helpers/guest-work.ts";
+import { type ListedPod, type Outcome, program } from "../helpers/program.ts";
 
-const work = new Workspace();
-const clean = leakSnapshot();
-const image = "example.com/guest";
-before(() => {
-  work.stored(image, { exec: ["/guest"] });
-});
-after(async () => {
-  clearUp();
-  await work.close();
-  await assertNothingLeft(clean);
-});
+const image = guestImage;
+const work = guestWork(() => clearUp());
 
 /** After one gc there is nothing left of any pod (I5). */
 function clearUp(): void {

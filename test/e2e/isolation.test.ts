@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { arch, release } from "node:os";
-import { after, before, describe, it } from "node:test";
-import { assertNothingLeft, leakSnapshot, parseMounts } from "../helpers/leak-check.ts";
-import { tableOf, valuesOf, Workspace } from "../helpers/program.ts";
+import { describe, it } from "node:test";
+import { guestImage, guestWork } from "../helpers/guest-work.ts";
+import { parseMounts } from "../helpers/leak-check.ts";
+import { tableOf, valuesOf, type Workspace } from "../helpers/program.ts";
 
 interface Way {
   readonly name: string;
@@ -21,16 +22,8 @@ const ways: readonly Way[] = [
   { name: "with --readonly-rootfs", pod: [], app: ["--readonly-rootfs"] },
 ];
 
-const work = new Workspace();
-const clean = leakSnapshot();
-const image = "example.com/guest";
-before(() => {
-  work.stored(image, { exec: ["/guest"] });
-});
-after(async () => {
-  await work.close();
-  await assertNothingLeft(clean);
-});
+const image = guestImage;
+const work = guestWork();
 
 function inside(way: Way, verb: readonly string[], options: Parameters<Workspace["run"]>[1] = {}): string {
   const { status, stdout, stderr } = work.run([...way.pod, image, ...way.app, "--", ...verb], options);

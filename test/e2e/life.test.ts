@@ -2,24 +2,12 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { guest, type ListedPod, tableOf, valuesOf, Workspace } from "../helpers/program.ts";
+import { describe, it } from "node:test";
+import { endPods, guestImage, guestWork } from "../helpers/guest-work.ts";
+import { guest, type ListedPod, tableOf, valuesOf } from "../helpers/program.ts";
 
-const work = new Workspace();
-const clean = leakSnapshot();
-const image = "example.com/guest";
-before(() => {
-  work.stored(image, { exec: ["/guest"] });
-});
-after(async () => {
-  const running = work.pods().filter(({ state }) => state === "running");
-  if (running.length > 0) work.must(["stop", "--force", ...running.map(({ uuid }) => uuid)]);
-  work.must(["gc", "--grace-period=0s"]);
-  assert.deepEqual(work.pods(), []);
-  await work.close();
-  await assertNothingLeft(clean);
-});
+const image = guestImage;
+const work = guestWork(endPods);
 
 function detach(args: readonly string[]): string {
   const uuid = work.must(["--insecure-options=image", "run", "--detach", ...args]).trim();

@@ -2,26 +2,15 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { tableOf, Workspace } from "../helpers/program.ts";
+import { before, describe, it } from "node:test";
+import { endPods, guestWork } from "../helpers/guest-work.ts";
+import { tableOf } from "../helpers/program.ts";
 import { caFile, ownKey, serveSite, signedImage } from "../helpers/site-world.ts";
 
-const work = new Workspace();
-const clean = leakSnapshot();
-const image = "example.com/guest";
+const work = guestWork(endPods);
 let id = "";
 before(() => {
-  work.stored(image, { exec: ["/guest"] });
   [{ id }] = JSON.parse(work.must(["image", "list", "--format", "json"]));
-});
-after(async () => {
-  const running = work.pods().filter(({ state }) => state === "running");
-  if (running.length > 0) work.must(["stop", "--force", ...running.map(({ uuid }) => uuid)]);
-  work.must(["gc", "--grace-period=0s"]);
-  assert.deepEqual(work.pods(), []);
-  await work.close();
-  await assertNothingLeft(clean);
 });
 
 const app = (...exec: readonly string[]) => ({ exec: ["/guest", ...exec], user: "0", group: "0" });

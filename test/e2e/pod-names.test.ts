@@ -1,23 +1,11 @@
 /** Names of pods where uuids stand, and what becomes of an app's files after its end: export and cat-manifest. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
-import { type ListedPod, Workspace } from "../helpers/program.ts";
+import { describe, it } from "node:test";
+import { endPods, guestImage, guestWork } from "../helpers/guest-work.ts";
+import type { ListedPod } from "../helpers/program.ts";
 
-const work = new Workspace();
-const clean = leakSnapshot();
-const image = "example.com/guest";
-before(() => {
-  work.stored(image, { exec: ["/guest"] });
-});
-after(async () => {
-  const running = work.pods().filter(({ state }) => state === "running");
-  if (running.length > 0) work.must(["stop", "--force", ...running.map(({ uuid }) => uuid)]);
-  work.must(["gc", "--grace-period=0s", "--expire-prepared=0s"]);
-  assert.deepEqual(work.pods(), []);
-  await work.close();
-  await assertNothingLeft(clean);
-});
+const image = guestImage;
+const work = guestWork((world) => endPods(world, "--expire-prepared=0s"));
 
 const insecure = "--insecure-options=image";
 const detach = (...args: readonly string[]) => work.must([insecure, "run", "--detach", ...args]).trim();

@@ -4,22 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { readCgroupLayout } from "../../src/pod/cgroup-layout.ts";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { guestImage, guestWork } from "../helpers/guest-work.ts";
 import { golden, type Posture, postureLine, readPosture, weakerLines } from "../helpers/posture.ts";
-import { tableOf, Workspace } from "../helpers/program.ts";
+import { tableOf } from "../helpers/program.ts";
 
-const work = new Workspace();
-const clean = leakSnapshot();
-const image = "example.com/guest";
-before(() => {
-  work.stored(image, { exec: ["/guest"] });
-});
-after(async () => {
-  await work.close();
-  await assertNothingLeft(clean);
-});
+const image = guestImage;
+const work = guestWork();
 
 const peers = golden<Readonly<Record<string, Posture>>>("peers");
 const modes: Readonly<Record<string, readonly string[]>> = {

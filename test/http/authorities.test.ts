@@ -1,43 +1,15 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
-import { createHttpClient, type HttpOptions } from "../../src/http/client.ts";
+import type { HttpOptions } from "../../src/http/client.ts";
 import { fails } from "../helpers/failures.ts";
-import { type Authority, createAuthority, type ScriptedServer, startServer } from "../helpers/https-server.ts";
+import { host, openHttpScene, withServer } from "../helpers/http-scene.ts";
+import type { startServer } from "../helpers/https-server.ts";
 
-const host = "example.com";
-const patient = { connect: 5000, idle: 5000, document: 5000 };
-
-let authority: Authority;
-let server: ScriptedServer;
-
-before(async () => {
-  authority = createAuthority();
-  server = await startServer(authority.issue([host, "cdn.example.net", "127.0.0.1"]));
-  server.on("/hello", { body: "hello" });
-});
-after(async () => {
-  await server.close();
-  authority.remove();
-});
-
-function client(options: Partial<HttpOptions> & { readonly port?: number } = {}) {
-  const { port = server.port, ...rest } = options;
-  const connectTo = [host, "cdn.example.net"].map((name) => ({ host: name, address: "127.0.0.1", port }));
-  const fallback = { caFiles: [authority.caFile], connectTo, insecureTls: false, insecureHttp: false };
-  return createHttpClient({ ...fallback, deadlines: patient, log: silentLog, ...rest });
-}
-
-async function withServer(tls: Parameters<typeof startServer>[0], use: (port: number) => Promise<void>): Promise<void> {
-  const other = await startServer(tls);
-  try {
-    await use(other.port);
-  } finally {
-    await other.close();
-  }
-}
+const { authority, server, client } = await openHttpScene();
+server.on("/hello", { body: "hello" });
 
 describe("createHttpClient: certificates (T-D09)", () => {
   const refused = async (

@@ -1,41 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { after, before, describe, it } from "node:test";
-import { silentLog } from "../../src/base/log.ts";
-import { createHttpClient, type HttpOptions, parseConnectTo } from "../../src/http/client.ts";
+import { describe, it } from "node:test";
+import { parseConnectTo } from "../../src/http/client.ts";
 import { fails } from "../helpers/failures.ts";
-import { type Authority, createAuthority, type ScriptedServer, startServer } from "../helpers/https-server.ts";
+import { host, openHttpScene, patient, withServer } from "../helpers/http-scene.ts";
+import { startServer } from "../helpers/https-server.ts";
 
-const host = "example.com";
-const patient = { connect: 5000, idle: 5000, document: 5000 };
-
-let authority: Authority;
-let server: ScriptedServer;
-
-before(async () => {
-  authority = createAuthority();
-  server = await startServer(authority.issue([host, "cdn.example.net", "127.0.0.1"]));
-});
-after(async () => {
-  await server.close();
-  authority.remove();
-});
-
-function client(options: Partial<HttpOptions> & { readonly port?: number } = {}) {
-  const { port = server.port, ...rest } = options;
-  const connectTo = [host, "cdn.example.net"].map((name) => ({ host: name, address: "127.0.0.1", port }));
-  const fallback = { caFiles: [authority.caFile], connectTo, insecureTls: false, insecureHttp: false };
-  return createHttpClient({ ...fallback, deadlines: patient, log: silentLog, ...rest });
-}
-
-async function withServer(tls: Parameters<typeof startServer>[0], use: (port: number) => Promise<void>): Promise<void> {
-  const other = await startServer(tls);
-  try {
-    await use(other.port);
-  } finally {
-    await other.close();
-  }
-}
+const { server, client } = await openHttpScene();
 
 describe("createHttpClient: an ordinary request", () => {
   it("connects where it is told, under the name of the URL", async () => {
