@@ -1,6 +1,6 @@
 /**
- * npm run bench: this program and every peer that is installed, side by side in one run. Prints a table and writes
- * bench/results/latest.json. A peer that is missing is named, not invented. Arguments: names of groups to run, else
+ * npm run bench: this program and every peer that is installed, side by side in one run. After each group prints its
+ * table and writes bench/results/latest.json, so that a run cut short keeps what it measured. A peer that is missing is named, not invented. Arguments: names of groups to run, else
  * all but those that run on request.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -36,15 +36,20 @@ async function main(): Promise<void> {
     for (const [name, group] of Object.entries(groups)) {
       if (wanted.length > 0 ? !wanted.includes(name) : onRequest.has(name)) continue;
       context.log(`bench: ${name}`);
-      rows.push(...(await group(context)));
+      const measured = await group(context);
+      rows.push(...measured);
+      report(project, rows, measured);
     }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+function report(project: string, all: readonly Row[], measured: readonly Row[]): void {
   const results = join(project, "bench", "results");
   mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, "latest.json"), `${JSON.stringify({ node: process.version, rows }, null, 2)}\n`);
-  for (const line of renderRows(rows)) console.log(line);
+  writeFileSync(join(results, "latest.json"), `${JSON.stringify({ node: process.version, rows: all }, null, 2)}\n`);
+  for (const line of renderRows(measured)) console.log(line);
 }
 
 await main();
