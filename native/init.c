@@ -113,10 +113,12 @@ static _Noreturn void serve(struct init *init)
  * which would never seem closed. */
 static void close_others(const struct init *init)
 {
-    int *kept = must_allocate((stages_most_kept(&init->stages) + 2) * sizeof *kept);
+    int *kept = must_allocate((stages_most_kept(&init->stages) + 3) * sizeof *kept);
     size_t count = stages_kept(&init->stages, kept);
     kept[count++] = init->stages.channel;
     kept[count++] = init->signals;
+    if (init->stages.plan->listen_port != 0)
+        kept[count++] = LISTENER;
     descriptors_keep(kept, count, 0);
     free(kept);
 }

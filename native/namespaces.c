@@ -11,6 +11,7 @@
 #include <linux/magic.h>
 #include <linux/sched.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,12 +79,23 @@ static void bring_loopback_up(void)
         die("loopback", "lo", errno);
 }
 
+/* Nobody of the pod has run yet, so the port is free. Whoever answers takes the descriptor from us later; until then callers queue. */
+static void listen_at(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0 || dup3(fd, LISTENER, O_CLOEXEC) < 0)
+        die("listen", "127.0.0.1", errno);
+}
+
 void namespaces_configure(const struct pod_plan *plan)
 {
     if (plan->hostname != NULL && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
         die("hostname", plan->hostname, errno);
     if (plan->has_loopback)
         bring_loopback_up();
+    if (plan->listen_port != 0)
+        listen_at(plan->listen_port);
 }
 
 static void write_sysctl(int root, const struct sysctl_record *sysctl)

@@ -16,7 +16,10 @@ void namespaces_become_root(void);
 /* The id outside of the pod that `id` inside of it stands for. */
 uint32_t id_outside(const struct id_range *ranges, size_t count, uint32_t id);
 
-/* Host name and loopback, in the namespaces of the caller. */
+/* The descriptor of `listen`, for whoever takes it from init by number. */
+enum { LISTENER = 200 };
+
+/* Host name, loopback and listener, in the namespaces of the caller. */
 void namespaces_configure(const struct pod_plan *plan);
 
 /* `proc`: the root of a proc mount of the pod's own, that nobody else can mount on. */

@@ -225,6 +225,7 @@ static const struct rule {
     {"remove-cgroup", POD, 1, true, read_remove_cgroup},
     {"sysctl", POD, 2, true, read_sysctl},
     {"loopback", POD, 0, false, read_loopback},
+    {"listen", POD, 1, false, read_listen},
     {"foreground", POD, 0, false, read_foreground},
     {"teardown", POD, 2, true, read_teardown},
     {"app", APP, 1, true, read_app},
@@ -260,6 +261,7 @@ static const struct rule {
 };
 
 enum { RULES = sizeof rules / sizeof *rules, MOST_FIELDS = 5 };
+_Static_assert((int)RULES <= 64, "read_record has a bit for each");
 
 static size_t rule_of(const char *keyword)
 {

@@ -147,6 +147,8 @@ struct pod_plan {
     struct sysctl_record *sysctls;
     size_t sysctl_count;
     bool has_loopback, is_foreground;
+    /* On 127.0.0.1 of the pod's network namespace; 0: none. */
+    uint16_t listen_port;
     struct teardown_record *teardowns;
     size_t teardown_count;
     struct app_plan *apps;

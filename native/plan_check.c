@@ -61,6 +61,7 @@ static void check_pod(const struct pod_plan *plan)
     require(has(plan, CLONE_NEWNS) && has(plan, CLONE_NEWPID), "namespace", "mount and pid are needed");
     require(plan->hostname == NULL || has(plan, CLONE_NEWUTS), "hostname", "needs a uts namespace");
     require(!plan->has_loopback || has(plan, CLONE_NEWNET), "loopback", "needs a net namespace");
+    require(plan->listen_port == 0 || has(plan, CLONE_NEWNET), "listen", "needs a net namespace");
     check_ranges(plan);
     for (size_t i = 0; i < plan->sysctl_count; i++)
         check_sysctl(plan, &plan->sysctls[i]);

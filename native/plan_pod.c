@@ -55,6 +55,13 @@ void read_loopback(struct reader *reader, char **fields)
     reader->plan->has_loopback = true;
 }
 
+void read_listen(struct reader *reader, char **fields)
+{
+    reader->plan->listen_port = (uint16_t)field_number(fields[0], fields[1], UINT16_MAX);
+    if (reader->plan->listen_port < 1024)
+        die_because("plan", fields[0], 0, "a port below 1024 may be a program's of the pod");
+}
+
 void read_foreground(struct reader *reader, char **fields)
 {
     (void)fields;

@@ -24,6 +24,7 @@ void read_device_filter(struct reader *reader, char **fields);
 void read_remove_cgroup(struct reader *reader, char **fields);
 void read_sysctl(struct reader *reader, char **fields);
 void read_loopback(struct reader *reader, char **fields);
+void read_listen(struct reader *reader, char **fields);
 void read_foreground(struct reader *reader, char **fields);
 void read_teardown(struct reader *reader, char **fields);
 

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly overlay?: boolean | undefined;
   /** A terminal of its own for the only app. */
   readonly interactive?: boolean | undefined;
+  /** AC_METADATA_URL leads the apps to the metadata service. */
+  readonly metadata?: boolean | undefined;
   readonly pullPolicy?: "new" | "never" | "update" | undefined;
   /** An image older than what its name brought before is taken (T-D12). */
   readonly allowRollback?: boolean | undefined;

@@ -13,13 +13,13 @@ import type { ChosenImage } from "./choose-pod.ts";
 import { decidePod, podCgroups, treeWarnings } from "./decide.ts";
 import { inputOf, treesOf } from "./fill-pod.ts";
 import { requireLayersVouched } from "./pod-images.ts";
-import { requireStartable } from "./run.ts";
+import { metadataOf, requireStartable } from "./run.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 import { orDiscard, type RunnablePod, type StartRequest, startPod } from "./start-pod.ts";
 
 export interface RunPreparedOptions
-  extends Pick<RunOptions, "network" | "hostname" | "interactive" | "strict" | "uuidFile" | "signal"> {
+  extends Pick<RunOptions, "network" | "hostname" | "interactive" | "metadata" | "strict" | "uuidFile" | "signal"> {
   /** A uuid or a unique prefix of it. */
   readonly pod: string;
   readonly foreground: boolean;
@@ -45,7 +45,8 @@ export async function runPreparedPod(settings: Settings, options: RunPreparedOpt
   }
   return await orDiscard(settings, root, pod, async () => {
     replacePodRecord(pod.directory, request.prepared.record);
-    return await startPod(settings, root, request);
+    const metadata = await metadataOf(settings, pod, request.input, options);
+    return await startPod(settings, root, { ...request, input: { ...request.input, metadata } });
   });
 }
 

@@ -1,6 +1,8 @@
 /** run: a pod of images, from references to a started shim. Returns a handle; never ends the caller's process by itself. */
 import { Failure } from "../base/failure.ts";
 import { defaultHostname } from "../pod/network.ts";
+import type { PlanInput } from "../pod/plan.ts";
+import type { Pod } from "../pod/pod.ts";
 import { shimPath } from "../shim/binary.ts";
 import { podCgroups, treeWarnings } from "./decide.ts";
 import { fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
@@ -27,9 +29,10 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
     };
     const prepared = await fillPod(settings, store, pod, decisions, terms, options);
     const trees = await treesOf(settings, store, decisions, options.signal);
+    const input = inputOf(settings, options, decisions, prepared, trees);
     return await startPod(settings, root, {
       prepared,
-      input: inputOf(settings, options, decisions, prepared, trees),
+      input: { ...input, metadata: await metadataOf(settings, pod, input, options) },
       trees,
       emptyVolumes: decisions.emptyVolumes,
       warnings: [...decisions.warnings, ...treeWarnings(decisions, trees)],
@@ -37,6 +40,18 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
       signal: options.signal,
     });
   });
+}
+
+/** Where the pod's apps are answered, if they asked to be. @throws Failure TIMED_OUT, IO_FAILED, SHIM_MISSING */
+export async function metadataOf(
+  settings: Settings,
+  pod: Pod,
+  { network }: PlanInput,
+  { metadata, signal }: Pick<RunOptions, "metadata" | "signal">,
+): Promise<PlanInput["metadata"]> {
+  if (metadata !== true) return undefined;
+  const { registerForMetadata } = await import("./register-pod.ts");
+  return await registerForMetadata(settings, pod, network === "host", signal);
 }
 
 /** @throws Failure NOT_ROOT, USAGE, SHIM_MISSING: what is told before anything is looked for */

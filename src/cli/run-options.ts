@@ -11,6 +11,7 @@ export const startOptions: readonly OptionSpec[] = [
   ["--net <network>", "`none`: loopback only; `host`: the host's", "none"],
   ["--hostname <name>", "the pod's host name instead of perigee-UUID"],
   ["--interactive", "a terminal for the only app"],
+  ["--mds-register", "tell the apps who they are: AC_METADATA_URL leads to the metadata service"],
 ];
 
 /** Of run, plan, prepare and run-prepared. */
@@ -85,11 +86,12 @@ export function parsePrepareOptions(argv: readonly string[]): PrepareOptions {
 }
 
 /** What startOptions mean. */
-export function startOf(options: OptionValues): Pick<RunOptions, "network" | "hostname" | "interactive"> {
+export function startOf(options: OptionValues): Pick<RunOptions, "network" | "hostname" | "interactive" | "metadata"> {
   return {
     network: options.text("net"),
     hostname: options.text("hostname"),
     interactive: options.flag("interactive"),
+    metadata: options.flag("mds-register"),
   };
 }
 

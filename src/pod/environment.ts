@@ -30,12 +30,17 @@ export function mergeEnvironment(layers: {
 }
 
 /**
- * The whole environment the app is started with. AC_APP_NAME and `container` are always ours; PATH, HOME, SHELL, USER and LOGNAME only when
+ * The whole environment the app is started with. AC_APP_NAME, `container` and AC_METADATA_URL are always ours; PATH, HOME, SHELL, USER and LOGNAME only when
  * the app does not set them; `term` for an app with a terminal. Nothing of this process's own environment (T-R07).
  */
 export function appEnvironment(
   variables: readonly { readonly name: string; readonly value: string }[],
-  app: { readonly name: string; readonly user: ResolvedUser; readonly term?: string | undefined },
+  app: {
+    readonly name: string;
+    readonly user: ResolvedUser;
+    readonly term?: string | undefined;
+    readonly metadataUrl?: string | undefined;
+  },
 ): readonly Variable[] {
   const { user, term } = app;
   const home = user.home ?? (user.uid === 0 ? "/root" : "/");
@@ -54,6 +59,7 @@ export function appEnvironment(
   ]);
   for (const variable of variables) merged.set(variable.name, variable.value);
   merged.set("AC_APP_NAME", app.name);
+  if (app.metadataUrl !== undefined) merged.set("AC_METADATA_URL", app.metadataUrl);
   merged.set("container", "perigee");
   return [...merged];
 }

@@ -51,6 +51,8 @@ export interface PlanInput {
   /** undefined: --private-users=no. */
   readonly userNamespace?: { readonly base: number; readonly count: number } | undefined;
   readonly network: PodNetwork;
+  /** For a pod that asked for the metadata service; `port`: in its own network. */
+  readonly metadata?: { readonly url: string; readonly port?: number | undefined } | undefined;
   readonly isolation: PodIsolation;
   readonly cgroups: PodCgroups;
   readonly foreground: boolean;
@@ -79,6 +81,7 @@ export function buildPlan(input: PlanInput): Plan {
     removeCgroups: cgroups.remove,
     sysctls: isolation.sysctls,
     loopback: network === "none",
+    listenPort: input.metadata?.port,
     foreground: input.foreground,
     teardowns: [],
     apps: input.apps.map((app, index) => appPlan(input, app, index)),
@@ -128,7 +131,12 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     uid: app.user.uid,
     gid: app.user.gid,
     groups: app.user.groups,
-    environment: appEnvironment(described.app.environment, { name: app.name, user: app.user, term: terminal }),
+    environment: appEnvironment(described.app.environment, {
+      name: app.name,
+      user: app.user,
+      term: terminal,
+      metadataUrl: input.metadata?.url,
+    }),
     command: commandOf(described),
     preStart: handlerOf(described.app, "pre-start"),
     postStop: handlerOf(described.app, "post-stop"),

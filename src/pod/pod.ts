@@ -210,7 +210,7 @@ export function uuidsIn(root: string, phase: Phase): readonly string[] {
   return entries.filter((entry) => entry.isDirectory() && isUuid(entry.name)).map((entry) => entry.name);
 }
 
-function isUuid(name: string): boolean {
+export function isUuid(name: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
 }
 

@@ -15,7 +15,7 @@ let found: string | undefined;
  * @throws Failure SHIM_MISSING with the build command as hint
  */
 export function shimPath(): string {
-  found ??= candidates().find(isFile);
+  found ??= placesOf(program, join("native", "build", program)).find(isFile);
   if (found === undefined) {
     throw new Failure("SHIM_MISSING", `${program}, the native part of perigee, is not there`, {
       subject: program,
@@ -25,16 +25,23 @@ export function shimPath(): string {
   return found;
 }
 
+/** The command `perigee` itself: beside the bundle, else in dist/ of the checkout. @throws Failure SHIM_MISSING */
+export function commandPath(): string {
+  const path = placesOf("perigee", join("dist", "perigee")).find(isFile);
+  if (path !== undefined) return path;
+  throw new Failure("SHIM_MISSING", "the command perigee is not there", { subject: "perigee", hint: "npm run build" });
+}
+
 /** From now on `path` is the shim: for tests, and for what the user configured. */
 export function setShimPath(path: string): void {
   found = path;
 }
 
-function candidates(): readonly string[] {
+function placesOf(...names: readonly string[]): readonly string[] {
   const paths: string[] = [];
   let directory = moduleDirectory();
   for (let level = 0; level < levels; level++) {
-    paths.push(join(directory, program), join(directory, "native", "build", program));
+    paths.push(...names.map((name) => join(directory, name)));
     directory = dirname(directory);
   }
   return paths;

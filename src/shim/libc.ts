@@ -2,7 +2,7 @@
  * The few libc calls that Node lacks, and one of its OpenSSL, through koffi. Loaded at the first call: a command that locks nothing pays nothing.
  * Knows nothing of what is locked or executed.
  */
-import { existsSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -22,6 +22,7 @@ interface Libc {
   readonly fcntl: Call;
   readonly lgetxattr: Call;
   readonly pipe2: Call;
+  readonly syscall: Call;
   /** OpenSSL's, which Node brings; undefined in a Node that hides it. */
   readonly sha512: Call | undefined;
   readonly running: Running | undefined;
@@ -58,6 +59,7 @@ function libc(): Libc {
       fcntl: library.func("int fcntl(int fd, int command, ...)"),
       lgetxattr: library.func("long lgetxattr(const void *path, const char *name, void *value, size_t size)"),
       pipe2: library.func("int pipe2(int *ends, int flags)"),
+      syscall: library.func("long syscall(long number, long a, long b, long c)"),
       sha512: orUndefined(() => library.func("void *SHA512(const void *data, size_t length, void *digest)")),
       running: orUndefined(() => ({
         make: library.func("void *EVP_MD_CTX_new()"),
@@ -206,6 +208,26 @@ export function openPipe(): { readonly readEnd: number; readonly writeEnd: numbe
   const [readEnd = -1, writeEnd = -1] = ends;
   fcntl(writeEnd, F_SETPIPE_SZ, "int", pipeSize); // a refusal costs time only
   return { readEnd, writeEnd };
+}
+
+/** The same on every architecture. */
+const [SYS_pidfd_open, SYS_pidfd_getfd] = [434, 438] as const;
+
+/**
+ * A copy of descriptor `descriptor` of the process `pid`, closed on exec. Undefined: there is no such process, or it has no such descriptor.
+ * @throws Failure NOT_ROOT for a process that the caller may not trace, IO_FAILED, LIMIT_EXCEEDED
+ */
+export function copyDescriptor(pid: number, descriptor: number): number | undefined {
+  const { errno, syscall } = libc();
+  const process = Number(syscall(SYS_pidfd_open, pid, 0, 0));
+  const copy = process < 0 ? -1 : Number(syscall(SYS_pidfd_getfd, process, descriptor, 0));
+  const code = errnoName(errno());
+  if (process >= 0) closeSync(process);
+  if (copy >= 0) return copy;
+  if (code === "ESRCH" || code === "EBADF") return undefined;
+  const cause = Object.assign(new Error(`${code}, pidfd_getfd`), { code });
+  if (code !== "EPERM") throw ioFailure(cause, `cannot take over a descriptor of process ${pid}`, String(pid));
+  throw new Failure("NOT_ROOT", `process ${pid} is not yours to take a descriptor of`, { cause });
 }
 
 /** Whether the file at `path` itself, no link followed, has the extended attribute `name`. What cannot be looked at has none. */

@@ -30,6 +30,8 @@ export interface Plan {
   /** `key` as `net.ipv4.ip_forward`. */
   readonly sysctls: readonly { readonly key: string; readonly value: string }[];
   readonly loopback: boolean;
+  /** Init listens on this TCP port of 127.0.0.1 in the pod's network namespace, for a service of the host (SHIM-40). */
+  readonly listenPort?: number | undefined;
   /** The apps' output goes to the caller too, signals are forwarded, standard input is the caller's. */
   readonly foreground: boolean;
   readonly teardowns: readonly { readonly program: string; readonly stdinFile: string }[];
@@ -144,6 +146,7 @@ export const arity = {
   "remove-cgroup": many("pod", 1),
   sysctl: many("pod", 2),
   loopback: once("pod", 0),
+  listen: once("pod", 1),
   foreground: once("pod", 0),
   teardown: many("pod", 2),
   app: many("app", 1),
@@ -241,6 +244,7 @@ function* recordsOf(plan: Plan): Generator<PlanRecord> {
   for (const path of plan.removeCgroups) yield ["remove-cgroup", path];
   for (const { key, value } of plan.sysctls) yield ["sysctl", key, value];
   if (plan.loopback) yield ["loopback"];
+  if (plan.listenPort !== undefined) yield ["listen", plan.listenPort];
   if (plan.foreground) yield ["foreground"];
   for (const { program, stdinFile } of plan.teardowns) yield ["teardown", program, stdinFile];
   for (const app of plan.apps) yield* appRecords(app);

@@ -20,6 +20,7 @@ const pod = {
   privateUsers: true,
   overlay: true,
   interactive: false,
+  metadata: false,
   pullPolicy: "new",
   allowRollback: false,
   volumes: [],
@@ -42,7 +43,7 @@ const app = {
 };
 
 const podLine =
-  "--net=host --hostname h --private-users=no --no-overlay --interactive --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
+  "--net=host --hostname h --private-users=no --no-overlay --interactive --mds-register --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
   "--volume b,kind=empty --mount volume=a,target=/a --inherit-env --set-env A=1 --set-env B=2 --set-env-file f " +
   "--allow-symlink-sources --pids-limit 64 --appc-defaults --strict --uuid-file-save u --detach web";
 const appLine =
@@ -65,6 +66,7 @@ describe("parseRunOptions", () => {
       privateUsers: false,
       overlay: false,
       interactive: true,
+      metadata: true,
       pullPolicy: "never",
       allowRollback: true,
       volumes: ["a,kind=empty", "b,kind=empty"],
@@ -144,8 +146,10 @@ describe("parsePrepareOptions", () => {
 
   it("reads the same line as run does, but for the start", () => {
     const line = "--private-users=no --volume a,kind=empty web --memory 1Mi -- x";
-    const { network, interactive, detach, ...rest } = JSON.parse(JSON.stringify(parseRunOptions(words(line))));
-    assert.deepEqual([network, interactive, detach], ["none", false, false]);
+    const { network, interactive, metadata, detach, ...rest } = JSON.parse(
+      JSON.stringify(parseRunOptions(words(line))),
+    );
+    assert.deepEqual([network, interactive, metadata, detach], ["none", false, false, false]);
     assert.deepEqual(prepare(line), rest);
   });
 

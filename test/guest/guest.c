@@ -318,6 +318,7 @@ static const struct {
     {"hunt", 0, hunt, true},
     {"overwrite", 0, overwrite_programs, true},
     {"validate", 1, validate, true},
+    {"ask", 2, ask_metadata, true},
     {"throttled", 1, work_until_throttled, false},
     {"direct", 2, write_direct, true},
     {"pty", 3, run_on_terminal, false},

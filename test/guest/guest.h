@@ -53,4 +53,7 @@ int swap_names(char **arguments);
 /* MODE: `MODE OK`, or `MODE FAIL` and on standard error what failed; a stage of an app of the specification's validator. */
 int validate(char **arguments);
 
+/* METHOD PATH [FORM]: of AC_METADATA_URL; `METHOD.PATH.status=`, `.type=`, `.time=` in milliseconds, and `.body=` with \v for newlines. */
+int ask_metadata(char **arguments);
+
 #endif

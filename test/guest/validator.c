@@ -1,5 +1,5 @@
 /* What the validator of the App Container specification checks from inside of a pod, re-created: its checks V1 to V9 and V18 to V21 (the others
- * are about the metadata service). Each mode is a stage of one of two apps that share a volume at /db. */
+ * are asked by metadata.c). Each mode is a stage of one of two apps that share a volume at /db. */
 #include "guest.h"
 
 #include <errno.h>

@@ -124,6 +124,9 @@ describe("a malformed plan is refused before anything is done", () => {
       /uts/,
     ],
     ["loopback without a net namespace", planWith("namespace\0pid", "namespace\0pid", "loopback"), "loopback", /net/],
+    ["listen without a net namespace", planWith("namespace\0pid", "namespace\0pid", "listen\x008080"), "listen", /net/],
+    ["a port of the machine's", planWith("uuid\0u", "uuid\0u", "listen\x0080"), "listen", /1024/],
+    ["no port", planWith("uuid\0u", "uuid\0u", "listen\x0065536"), "listen", /too large/],
     [
       "a map without a user namespace",
       planWith("namespace\0pid", "namespace\0pid", "uidmap\x000\x001\x001"),

@@ -165,6 +165,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["stop", { group: "Pods", summary: "Stop running pods", load: () => import("./stop.ts") }],
   ["rm", { group: "Pods", summary: "Remove pods that have ended", load: () => import("./rm.ts") }],
   [
+    "metadata-service",
+    {
+      group: "Pods",
+      summary: "Tell pods who they are: answer their AC_METADATA_URL",
+      load: () => import("./metadata-service.ts"),
+    },
+  ],
+  [
     "gc",
     {
       group: "Pods",
