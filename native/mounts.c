@@ -65,8 +65,11 @@ static void set_attributes(int mount, unsigned flags, struct mount_attr *attribu
 
 void mount_restrict(int mount, unsigned flags, const char *subject)
 {
-    struct mount_attr attributes = {.attr_set = attributes_of(flags), .propagation = MS_PRIVATE};
-    set_attributes(mount, flags, &attributes, "mount-attributes", subject);
+    /* A copy of a mount that is shared is so, too, until it is made something else. */
+    uint64_t propagation = (flags & FLAG_SHARED) != 0 ? 0 : (flags & FLAG_SLAVE) != 0 ? MS_SLAVE : MS_PRIVATE;
+    struct mount_attr attributes = {.attr_set = attributes_of(flags), .propagation = propagation};
+    if (attributes.attr_set != 0 || propagation != 0)
+        set_attributes(mount, flags, &attributes, "mount-attributes", subject);
 }
 
 void mount_idmap(int mount, unsigned flags, int user_namespace, const char *subject)

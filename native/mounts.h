@@ -11,7 +11,8 @@ int mount_clone(int directory, const char *path, bool is_recursive, const char *
 /* A detached new file system, shown as `source`; `data` is a comma list of `key=value` and flags; `flags` are FLAG_… of plan.h. */
 int mount_new(const char *type, const char *source, const char *data, unsigned flags, const char *subject);
 
-/* Sets FLAG_RO, FLAG_NOSUID, FLAG_NODEV and FLAG_NOEXEC of a mount (never clears one) and makes it private; with FLAG_REC of the whole tree. */
+/* Sets FLAG_RO, FLAG_NOSUID, FLAG_NODEV and FLAG_NOEXEC of a mount (never clears one) and makes it private, unless FLAG_SLAVE or FLAG_SHARED
+ * say otherwise; with FLAG_REC of the whole tree. */
 void mount_restrict(int mount, unsigned flags, const char *subject);
 
 /* Maps the owners of a detached mount by a user namespace; with FLAG_REC of the whole tree. */

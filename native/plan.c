@@ -73,7 +73,8 @@ static void read_readonly_root(struct reader *reader, char **fields)
 static void read_mount(struct reader *reader, char **fields)
 {
     enum mount_type type = field_mount_type(fields[0], fields[3]);
-    unsigned allowed = FLAG_RO | FLAG_NOSUID | FLAG_NODEV | FLAG_NOEXEC | (type == MOUNT_BIND ? FLAG_REC | FLAG_IDMAP | FLAG_FILE : 0U);
+    unsigned of_type = type == MOUNT_BIND ? FLAG_REC | FLAG_IDMAP | FLAG_FILE | FLAG_SLAVE | FLAG_SHARED : type == MOUNT_TMPFS ? FLAG_ONE : 0U;
+    unsigned allowed = FLAG_RO | FLAG_NOSUID | FLAG_NODEV | FLAG_NOEXEC | of_type;
     ADD(reader->app->mounts, reader->app->mount_count) = (struct mount_record){
         .source = field_path(fields[0], fields[1]), .target = field_inside_path(fields[0], fields[2]), .type = type,
         .flags = field_flags(fields[0], fields[4], allowed), .data = fields[5], .fd = -1};

@@ -29,7 +29,8 @@ struct teardown_record {
 };
 
 enum mount_type { MOUNT_BIND, MOUNT_PROC, MOUNT_SYSFS, MOUNT_TMPFS, MOUNT_DEVPTS, MOUNT_MQUEUE, MOUNT_CGROUP, MOUNT_CGROUP2 };
-enum mount_flag { FLAG_RO = 1, FLAG_NOSUID = 2, FLAG_NODEV = 4, FLAG_NOEXEC = 8, FLAG_REC = 16, FLAG_IDMAP = 32, FLAG_FILE = 64, FLAG_VOLATILE = 128 };
+enum mount_flag { FLAG_RO = 1, FLAG_NOSUID = 2, FLAG_NODEV = 4, FLAG_NOEXEC = 8, FLAG_REC = 16, FLAG_IDMAP = 32, FLAG_FILE = 64, FLAG_VOLATILE = 128,
+    FLAG_SLAVE = 256, FLAG_SHARED = 512, FLAG_ONE = 1024 };
 
 /* `fd`: the detached mount, once somebody made it. */
 struct mount_record {

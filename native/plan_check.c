@@ -89,6 +89,7 @@ static void check_mount(const struct pod_plan *plan, const struct mount_record *
 {
     bool has_user = has(plan, CLONE_NEWUSER);
     require((mount->flags & FLAG_IDMAP) == 0 || has_user, mount->target, "idmap needs a user namespace");
+    require((mount->flags & FLAG_SHARED) == 0 || ((mount->flags & FLAG_SLAVE) == 0 && !has_user), mount->target, "shared with the host needs the host's user namespace, and is not slave");
     require(mount->target[1] != '\0' && strcmp(mount->target, "/dev") != 0, mount->target, "is mounted by the shim itself");
     /* The kernel would say EPERM much later. */
     require(mount->type != MOUNT_SYSFS || !has_user || has(plan, CLONE_NEWNET), mount->target, "sysfs in a user namespace needs a net namespace: bind the host's read-only");

@@ -51,7 +51,8 @@ unsigned field_flags(const char *keyword, char *text, unsigned allowed)
         const char *name;
         unsigned bit;
     } flags[] = {{"ro", FLAG_RO},       {"nosuid", FLAG_NOSUID}, {"nodev", FLAG_NODEV}, {"noexec", FLAG_NOEXEC},
-                 {"rec", FLAG_REC},     {"idmap", FLAG_IDMAP},   {"file", FLAG_FILE},   {"volatile", FLAG_VOLATILE}};
+                 {"rec", FLAG_REC},     {"idmap", FLAG_IDMAP},   {"file", FLAG_FILE},   {"volatile", FLAG_VOLATILE},
+                 {"slave", FLAG_SLAVE}, {"shared", FLAG_SHARED}, {"one", FLAG_ONE}};
     unsigned bits = 0;
     for (char *next = text[0] != '\0' ? text : NULL; next != NULL;) {
         const char *name = strsep(&next, ",");

@@ -25,6 +25,7 @@
 #define BASE_SYS "sys"
 #define BASE_ROOT "root"
 #define BASE_TREE "tree"
+#define BASE_VOLUME "volume"
 #define BASE_EMPTY_DIRECTORY "empty"
 #define BASE_EMPTY_FILE "masked"
 
@@ -69,6 +70,30 @@ static void make_kernel_filesystems(struct pod_plan *plan)
         make_place(BASE_SYS, mount_new("sysfs", "sysfs", "", KERNEL_FLAGS, BASE_SYS));
 }
 
+/* Each mount of a file system that several apps see, or one app at several places, is a copy of the one that stays in the base. */
+static void make_shared_memory(struct pod_plan *plan, const struct mount_record *first, size_t number)
+{
+    char place[24];
+    snprintf(place, sizeof place, BASE_VOLUME "%zu", number);
+    make_place(place, mount_new("tmpfs", first->source, first->data, FLAG_NOSUID | FLAG_NODEV, first->target));
+    for (struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++)
+        for (struct mount_record *mount = app->mounts; mount < app->mounts + app->mount_count; mount++) {
+            if ((mount->flags & FLAG_ONE) == 0 || !is_same(mount->source, first->source))
+                continue;
+            mount->fd = mount_clone(AT_FDCWD, place, false, mount->target);
+            mount_restrict(mount->fd, mount->flags, mount->target);
+        }
+}
+
+static void make_volumes(struct pod_plan *plan)
+{
+    size_t number = 0;
+    for (struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++)
+        for (struct mount_record *mount = app->mounts; mount < app->mounts + app->mount_count; mount++)
+            if ((mount->flags & FLAG_ONE) != 0 && mount->fd < 0)
+                make_shared_memory(plan, mount, number++);
+}
+
 static void make_base(int pod_directory)
 {
     cleanup_fd int base = mount_new("tmpfs", "pod", "mode=755,size=64k", KERNEL_FLAGS, "base");
@@ -92,6 +117,7 @@ int rootfs_prepare(struct pod_plan *plan, int pod_directory)
         most_lowers = plan->apps[i].lower_count > most_lowers ? plan->apps[i].lower_count : most_lowers;
     make_base(pod_directory);
     make_kernel_filesystems(plan);
+    make_volumes(plan);
     make_place(BASE_ROOT, -1);
     make_place(BASE_TREE, -1);
     make_place(BASE_EMPTY_DIRECTORY, -1);

@@ -196,14 +196,14 @@ describe("spec/vectors/tar: every archive gets its verdict, however it arrives",
 });
 
 describe("rules and vectors", () => {
-  /** Every number of the appc specification that is about documents, archives and isolators. */
+  /** Every number of the appc specification that is about documents, archives and isolators, and those of our own fields. */
   const rules = [
     ..."ACI-1 ACI-2 ACI-3 ACI-4 ACI-5 ACI-6 ACI-7 ACI-8 ACI-9 ACI-10 ACI-11".split(" "),
     ..."ACI-20 ACI-21 ACI-22 ACI-23 ACI-24 ACI-25 ACI-26 ACI-27 ACI-28 ACI-29 ACI-30 ACI-31 ACI-32 ACI-33".split(" "),
     ..."ACI-34 ACI-35 ACI-36 ACI-37 ACI-38 ACI-39 ACI-40 ACI-41 ACI-42 ACI-43 ACI-44 ACI-45 ACI-46 ACI-47".split(" "),
     ..."ACI-48 ACI-49 ACI-50 ACI-51 ACI-52".split(" "),
     ..."POD-1 POD-2 POD-3 POD-4 POD-5 POD-6 POD-7 POD-8 POD-9 POD-10 POD-11 POD-12 POD-13 POD-14 POD-15".split(" "),
-    ..."POD-16 POD-17 POD-18".split(" "),
+    ..."POD-16 POD-17 POD-18 POD-50 POD-52 POD-54".split(" "),
     ..."TYPE-1 TYPE-2 TYPE-3 TYPE-4 TYPE-5 TYPE-6 TYPE-7 TYPE-8 TYPE-9 TYPE-10 TYPE-11 TYPE-12 TYPE-13".split(" "),
     ..."TYPE-14 TYPE-15 TYPE-16".split(" "),
     ..."ACE-30 ACE-31 ACE-32 ACE-33 ACE-34 ACE-35 ACE-36 ACE-37 ACE-38 ACE-39 ACE-40 ACE-41 ACE-42 ACE-43".split(" "),

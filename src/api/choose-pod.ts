@@ -5,7 +5,7 @@ import { parseEnvironmentFile, parseVariable } from "../pod/environment.ts";
 import { podIsolators } from "../pod/flags.ts";
 import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
 import type { ReifiedPod } from "../pod/reify.ts";
-import { parseMountFlag, parseVolumeFlag } from "../pod/volumes.ts";
+import { parseMountFlag, parseVolumeFlag } from "../pod/volume-flags.ts";
 import type { Store } from "../store/layout.ts";
 import { type PodImage, podImages } from "./pod-images.ts";
 import type { RunApp, RunOptions } from "./run-options.ts";

@@ -18,7 +18,8 @@ import { podWarnings } from "../pod/plan-words.ts";
 import type { ReifiedPod } from "../pod/reify.ts";
 import { planRoot } from "../pod/rootfs.ts";
 import { resolveUser } from "../pod/users.ts";
-import { type EmptyMount, inspectSource, matchVolumes, mayWriteHost, obscured } from "../pod/volumes.ts";
+import { inspectSource, requirePropagation } from "../pod/volume-sources.ts";
+import { type EmptyVolume, matchVolumes, mayWriteHost, obscured } from "../pod/volumes.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -36,7 +37,7 @@ export interface Decisions {
   /** By app name; the sources of host volumes are there and may be mounted. */
   readonly mounts: ReadonlyMap<string, readonly PlannedMount[]>;
   /** Directories to be made in the pod. */
-  readonly emptyVolumes: readonly EmptyMount[];
+  readonly emptyVolumes: readonly EmptyVolume[];
   readonly privateUsers: boolean;
   readonly warnings: readonly string[];
 }
@@ -88,8 +89,11 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
   const notDone = podWarnings(manifest, isolation);
   if (terms.strict === true) requireAll(notDone);
   const allowSymlinks = terms.allowSymlinkSources ?? false;
-  const mounts = new Map([...volumes.apps].map(([app, own]) => [app, own.map((one) => planMount(one, allowSymlinks))]));
+  const mounts = new Map(
+    [...volumes.apps].map(([app, own]) => [app, own.map((one) => planMount(one, allowSymlinks, privateUsers))]),
+  );
   const warnings = [...reified.warnings, ...volumes.warnings, ...markWarnings(mounts)];
+  if (privateUsers) warnings.push(...deviceWarnings(mounts));
   return {
     manifest,
     imageIsolators,
@@ -115,16 +119,20 @@ function requireAll(notDone: readonly string[]): void {
 }
 
 /** What of a pod has its uuid in it: the cgroups to be made for it. */
-export function podCgroups({ layout, isolation }: Decisions, uuid: string): PodCgroups {
-  return planPodCgroups(layout, uuid, { pod: isolation.limits, apps: isolation.apps });
+export function podCgroups({ layout, isolation, mounts }: Decisions, uuid: string): PodCgroups {
+  const given = [...mounts.values()].flat().flatMap(({ device }) => device ?? []);
+  return planPodCgroups(layout, uuid, { pod: isolation.limits, apps: isolation.apps, devices: given });
 }
 
 /** What can be said only when the trees are there: mounts that hide something of an image (ACE-11). */
-export function treeWarnings({ mounts }: Decisions, trees: ReadonlyMap<string, string>): readonly string[] {
+export function treeWarnings(
+  { mounts, emptyVolumes }: Decisions,
+  trees: ReadonlyMap<string, string>,
+): readonly string[] {
   return [...mounts].flatMap(([app, planned]) => {
     const tree = trees.get(app);
     const own = planned.map(({ mount }) => mount);
-    return tree === undefined || own.length === 0 ? [] : obscured(tree, app, own);
+    return tree === undefined || own.length === 0 ? [] : obscured(tree, app, own, emptyVolumes);
   });
 }
 
@@ -193,9 +201,21 @@ export function planInput(
 const logBytes = 8 * 1024 * 1024;
 const logFiles = 4;
 
-function planMount(mount: PlannedMount["mount"], allowSymlinks: boolean): PlannedMount {
+function planMount(mount: PlannedMount["mount"], allowSymlinks: boolean, userNamespace: boolean): PlannedMount {
+  if (mount.kind === "tmpfs") return { mount, path: mount.volume, type: "directory" };
   if (mount.kind === "empty") return { mount, path: `volumes/${mount.volume}`, type: "directory" };
-  return { mount, ...inspectSource(mount.source, { allowSymlinks }) };
+  const source = inspectSource(mount, { allowSymlinks });
+  requirePropagation(mount, source.path, { userNamespace });
+  return { mount, ...source };
+}
+
+/** No owner of a device can be mapped: the pod's root is nobody there, whatever its capabilities (POD-56). */
+function deviceWarnings(mounts: ReadonlyMap<string, readonly PlannedMount[]>): readonly string[] {
+  const closed = [...mounts.values()].flat().filter(({ isOpenToOthers }) => isOpenToOthers === false);
+  return [...new Set(closed.map(({ path }) => path))].map(
+    (path) =>
+      `${printable(path)}: its mode lets nobody but its owner and group open it, and in a user namespace no app is either`,
+  );
 }
 
 /** No filter keeps an app from changing such a file through a shared mapping, and the kernel leaves its marks on (ISO-9, T-R51). */

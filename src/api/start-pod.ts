@@ -7,7 +7,7 @@ import { launchPod, type ReadyPod } from "../pod/launch.ts";
 import type { PlanInput } from "../pod/plan.ts";
 import { findPod, type Pod } from "../pod/pod.ts";
 import type { PreparedPod } from "../pod/prepare.ts";
-import type { EmptyMount } from "../pod/volumes.ts";
+import type { EmptyVolume } from "../pod/volumes.ts";
 import { failureOf } from "../shim/events.ts";
 import { type RunHandle, replaceWithRun, type SpawnOptions, spawnRun } from "../shim/run.ts";
 import type { Settings } from "./settings.ts";
@@ -41,7 +41,7 @@ export interface StartRequest {
   readonly input: PlanInput;
   /** By app name. */
   readonly trees: ReadonlyMap<string, string>;
-  readonly emptyVolumes: readonly EmptyMount[];
+  readonly emptyVolumes: readonly EmptyVolume[];
   readonly warnings: readonly string[];
   readonly uuidFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -71,6 +71,11 @@ async function launch({ prepared, input, trees, emptyVolumes, signal }: StartReq
     const target = join(pod.directory, app.root.path);
     mkdirSync(target, { recursive: true, mode: 0o700 });
     await copyTree(tree, target, record.idBase ?? 0, signal);
+  }
+  if (emptyVolumes.some(({ seed }) => seed !== undefined)) {
+    const { seedVolumes } = await import("./seed-volumes.ts");
+    const idBase = record.idBase ?? 0;
+    await seedVolumes({ directory: pod.directory, volumes: emptyVolumes, trees, idBase, signal });
   }
   return launchPod({ prepared, input, trees, emptyVolumes });
 }

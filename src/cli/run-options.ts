@@ -29,7 +29,7 @@ export const prepareOptions: readonly OptionSpec[] = [
   ...pullOptions("new"),
   [
     "--volume <volume>*",
-    "NAME,kind=host,source=/DIR[,readOnly=true][,recursive=false] or NAME,kind=empty[,mode=0755][,uid=0][,gid=0]",
+    "NAME,kind=host,source=/DIR[,readOnly=true][,recursive=false][,propagation=slave|shared], NAME,kind=empty[,mode=0755][,uid=0][,gid=0][,seeded=true] or NAME,kind=tmpfs[,size=64Mi][,mode=1777][,uid=0][,gid=0]",
   ],
   ["--inherit-env", "hand on this environment where an image sets nothing"],
   ["--set-env <variable>*", "NAME=VALUE for every app"],

@@ -1,7 +1,7 @@
 /** Which disks are behind directories: what a limit of block devices counts on (ACE-43, ISO-11). */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { decodeOctal } from "./cgroup-layout.ts";
-import { isAtOrBelow } from "./volumes.ts";
+import { isAtOrBelow } from "./paths.ts";
 
 export interface BlockDevices {
   /** `MAJOR:MINOR`, whole disks: the kernel throttles no partition by itself. */

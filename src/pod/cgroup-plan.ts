@@ -1,6 +1,6 @@
 /** What cgroups a pod gets and what is written in them, on whatever hierarchies are there. Pure: cgroup.ts makes them. */
 import type { CgroupLayout, Controller, Hierarchy } from "./cgroup-layout.ts";
-import { deviceProgram, deviceRules } from "./devices.ts";
+import { deviceProgram, deviceRules, type GivenDevice } from "./devices.ts";
 
 export interface CgroupLimits {
   /** Bytes. */
@@ -53,6 +53,8 @@ export interface PodCgroups {
 export interface PodLimits {
   readonly pod: CgroupLimits;
   readonly apps: readonly { readonly name: string; readonly limits: CgroupLimits }[];
+  /** What the pod may open beside the devices of every pod. */
+  readonly devices?: readonly GivenDevice[] | undefined;
 }
 
 /**
@@ -65,11 +67,12 @@ export function planPodCgroups(layout: CgroupLayout, uuid: string, limits: PodLi
   const isSingle = first !== undefined && others.length === 0;
   const pod = isSingle ? both(limits.pod, first.limits) : limits.pod;
   const apps = isSingle ? [] : limits.apps;
+  const devices = limits.devices ?? [];
   const parts = layout.hierarchies
     .filter((hierarchy) => hierarchy.writable && isNeeded(hierarchy, [pod, ...apps.map((app) => app.limits)]))
     .map((hierarchy) => {
       const path = `${hierarchy.base}/perigee-${uuid}`;
-      return hierarchy.version === 1 ? planV1(hierarchy, path, pod, apps) : planV2(hierarchy, path, pod, apps);
+      return hierarchy.version === 1 ? planV1(hierarchy, path, pod, apps, devices) : planV2(hierarchy, path, pod, apps);
     });
   const directories = parts.flatMap((part) => part.directories);
   const filter = parts.find((part) => part.filters)?.directories[0];
@@ -79,7 +82,7 @@ export function planPodCgroups(layout: CgroupLayout, uuid: string, limits: PodLi
     init: parts.map((part) => part.init),
     apps: joined(limits.apps, parts),
     remove: directories.map(({ path }) => path).toReversed(),
-    ...(filter ? { deviceFilter: { cgroup: filter.path, program: deviceProgram() } } : {}),
+    ...(filter ? { deviceFilter: { cgroup: filter.path, program: deviceProgram(devices) } } : {}),
     visible: layout.kind === "v2" && parts.length > 0 ? "v2" : parts.flatMap((part) => part.visible),
   };
 }
@@ -112,10 +115,16 @@ function joined(apps: PodLimits["apps"], parts: readonly HierarchyPlan[]): PodCg
   return new Map(paths.filter(([, list]) => list.length > 0));
 }
 
-function planV1(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: PodLimits["apps"]): HierarchyPlan {
+function planV1(
+  hierarchy: Hierarchy,
+  path: string,
+  pod: CgroupLimits,
+  apps: PodLimits["apps"],
+  given: readonly GivenDevice[],
+): HierarchyPlan {
   const writesOf = (limits: CgroupLimits) =>
     hierarchy.controllers.flatMap((controller) => v1Writes(controller, limits));
-  const devices = hierarchy.controllers.includes("devices") ? v1Devices : [];
+  const devices = hierarchy.controllers.includes("devices") ? v1Devices(given) : [];
   const children = apps
     .map(({ name, limits }) => ({ name, path: `${path}/app-${name}`, writes: writesOf(limits) }))
     .filter(({ writes }) => writes.length > 0);
@@ -137,10 +146,10 @@ function isVisible(controller: Controller): boolean {
   return controller === "memory" || controller === "cpu" || controller === "pids";
 }
 
-const v1Devices: readonly CgroupWrite[] = [
-  { file: "devices.deny", value: "a" },
-  ...deviceRules.map((value) => ({ file: "devices.allow", value })),
-];
+function v1Devices(given: readonly GivenDevice[]): readonly CgroupWrite[] {
+  const allowed = deviceRules(given).map((value) => ({ file: "devices.allow", value }));
+  return [{ file: "devices.deny", value: "a" }, ...allowed];
+}
 
 /** Microseconds; the kernel's own default. */
 const cpuPeriod = 100_000;

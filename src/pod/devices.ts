@@ -1,4 +1,5 @@
 /** What every app finds below /dev, and which paths of /proc and /sys are hidden or read-only. Data, and the device programs made of it. */
+import { componentsOf } from "./paths.ts";
 
 export interface Device {
   readonly name: string;
@@ -25,6 +26,20 @@ export const deviceLinks: readonly { readonly target: string; readonly path: str
   { target: "/proc/self/fd/2", path: "/dev/stderr" },
 ];
 
+/** What else is in /dev, where no link of ours is. */
+const otherNames: readonly string[] = ["console", "pts", "shm", "mqueue"];
+
+/** Whether a device of a volume may be at `path` (POD-56): below /dev, and not at, below or above what is there for every app. */
+export function isFreeDevicePath(path: string): boolean {
+  const [top, name] = componentsOf(path);
+  const own = [
+    ...devices.map(({ name }) => name),
+    ...deviceLinks.map(({ path }) => componentsOf(path)[1]),
+    ...otherNames,
+  ];
+  return top === "dev" && name !== undefined && !own.includes(name);
+}
+
 /** Allowed by the device cgroup beside the nodes above: ptmx, and the slaves of pseudo-terminals (any minor). */
 const terminals: readonly { readonly major: number; readonly minor: number | "*" }[] = [
   { major: 5, minor: 2 },
@@ -33,8 +48,22 @@ const terminals: readonly { readonly major: number; readonly minor: number | "*"
 
 const allowedDevices = [...devices, ...terminals];
 
+/** A device that a volume gives to a pod: to be read and, unless `readOnly`, written; never to be made anew (POD-56). */
+export interface GivenDevice {
+  /** Of blocks or of characters. */
+  readonly kind: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly readOnly: boolean;
+}
+
 /** Lines for `devices.allow` of cgroup v1, after everything was denied. */
-export const deviceRules: readonly string[] = allowedDevices.map(({ major, minor }) => `c ${major}:${minor} rwm`);
+export function deviceRules(given: readonly GivenDevice[] = []): readonly string[] {
+  return [
+    ...allowedDevices.map(({ major, minor }) => `c ${major}:${minor} rwm`),
+    ...given.map(({ kind, major, minor, readOnly }) => `${kind} ${major}:${minor} ${readOnly ? "r" : "rw"}`),
+  ];
+}
 
 const below = (directory: string, names: string): readonly string[] =>
   names.split(" ").map((name) => `${directory}/${name}`);
@@ -65,22 +94,29 @@ const jumpNotEqual = 0x55;
 const moveConstant = 0xb7;
 const exit = 0x95;
 
-/** BPF_DEVCG_DEV_CHAR */
+const moveRegister = 0xbf;
+const shiftRight = 0x77;
+
+/** BPF_DEVCG_DEV_BLOCK, BPF_DEVCG_DEV_CHAR, and how a device is opened. */
+const blockDevice = 1;
 const characterDevice = 2;
+const mayRead = 2;
+const mayWrite = 4;
+
+const refuse: readonly Instruction[] = [
+  [moveConstant, 0, 0, 0],
+  [exit, 0, 0, 0],
+];
+const allow: readonly Instruction[] = [
+  [moveConstant, 0, 0, 1],
+  [exit, 0, 0, 0],
+];
 
 /**
  * A BPF_PROG_TYPE_CGROUP_DEVICE program for cgroup v2: the same devices and nothing else. It returns 1 for allowed.
  * The context is { u32 access << 16 | type; u32 major; u32 minor } in r1.
  */
-export function deviceProgram(): Uint8Array {
-  const refuse: readonly Instruction[] = [
-    [moveConstant, 0, 0, 0],
-    [exit, 0, 0, 0],
-  ];
-  const allow: readonly Instruction[] = [
-    [moveConstant, 0, 0, 1],
-    [exit, 0, 0, 0],
-  ];
+export function deviceProgram(given: readonly GivenDevice[] = []): Uint8Array {
   const rules = allowedDevices.flatMap(({ major, minor }): readonly Instruction[] => [
     [jumpNotEqual, 4, minor === "*" ? 2 : 3, major],
     ...(minor === "*" ? [] : [[jumpNotEqual, 5, 2, minor] satisfies Instruction]),
@@ -88,13 +124,33 @@ export function deviceProgram(): Uint8Array {
   ]);
   return encode([
     [loadContextWord, 0x12, 0, 0],
+    ...(given.length === 0
+      ? []
+      : ([
+          [moveRegister, 0x23, 0, 0],
+          [shiftRight, 3, 0, 16],
+        ] satisfies Instruction[])),
     [andConstant, 2, 0, 0xffff],
     [loadContextWord, 0x14, 4, 0],
     [loadContextWord, 0x15, 8, 0],
+    ...given.flatMap(givenRule),
     [jumpNotEqual, 2, rules.length, characterDevice],
     ...rules,
     ...refuse,
   ]);
+}
+
+/** Any way of opening it but those given is left to the rules behind. */
+function givenRule({ kind, major, minor, readOnly }: GivenDevice): readonly Instruction[] {
+  return [
+    [jumpNotEqual, 2, 7, kind === "b" ? blockDevice : characterDevice],
+    [jumpNotEqual, 4, 6, major],
+    [jumpNotEqual, 5, 5, minor],
+    [moveRegister, 0x36, 0, 0],
+    [andConstant, 6, 0, ~(readOnly ? mayRead : mayRead | mayWrite)],
+    [jumpNotEqual, 6, 2, 0],
+    ...allow,
+  ];
 }
 
 /** struct bpf_insn: `registers` is source << 4 | destination. */

@@ -1,5 +1,5 @@
 /** From a prepared pod to a running one: everything is decided, written below the pod directory, and handed to the shim. */
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ioFailure } from "../base/files.ts";
 import { encodePlan, type Plan } from "../shim/plan.ts";
@@ -9,14 +9,14 @@ import type { PodFile } from "./network.ts";
 import { buildPlan, type PlanInput } from "./plan.ts";
 import type { PreparedPod } from "./prepare.ts";
 import { makeRoot } from "./rootfs.ts";
-import type { EmptyMount } from "./volumes.ts";
+import type { EmptyVolume } from "./volumes.ts";
 
 export interface LaunchRequest {
   readonly prepared: PreparedPod;
   readonly input: PlanInput;
   /** Where each app's tree is, by app name. */
   readonly trees: ReadonlyMap<string, string>;
-  readonly emptyVolumes: readonly EmptyMount[];
+  readonly emptyVolumes: readonly EmptyVolume[];
 }
 
 export interface ReadyPod {
@@ -58,14 +58,15 @@ function makeRoots(directory: string, { input, trees, prepared }: LaunchRequest)
   }
 }
 
-/** Empty volumes belong to who the manifest says, shifted into the pod's user namespace (POD-14). */
-function makeVolumes(directory: string, volumes: readonly EmptyMount[], idBase: number): void {
-  if (volumes.length > 0) mkdirSync(join(directory, "volumes"), { mode: 0o700 });
-  for (const volume of volumes) {
-    const path = join(directory, "volumes", volume.volume);
+/** Empty volumes belong to who the manifest says, shifted into the pod's user namespace (POD-14); one that was filled already is left alone. */
+function makeVolumes(directory: string, volumes: readonly EmptyVolume[], idBase: number): void {
+  if (volumes.length > 0) mkdirSync(join(directory, "volumes"), { mode: 0o700, recursive: true });
+  for (const { volume, mode, uid, gid, seed } of volumes) {
+    const path = join(directory, "volumes", volume);
+    if (seed !== undefined && existsSync(path)) continue;
     mkdirSync(path, { mode: 0o700 });
-    chownSync(path, idBase + volume.uid, idBase + volume.gid);
-    chmodSync(path, volume.mode);
+    chownSync(path, idBase + uid, idBase + gid);
+    chmodSync(path, mode);
   }
 }
 

@@ -9,8 +9,8 @@ import type { Volume } from "../schema/volume.ts";
 import { completeApp, type StoredApp } from "./app.ts";
 import { mergeEnvironment, parseVariable, type Variable } from "./environment.ts";
 import { appcDefaults, overrideIsolators } from "./flags.ts";
+import { cleanPath } from "./paths.ts";
 import { matchMountPoints, type ReifiedPod, requireName } from "./reify.ts";
-import { cleanPath } from "./volumes.ts";
 
 /** One image of the command line with its per-app flags; every flag is as typed and is checked here. */
 export interface AppRequest {

@@ -1,7 +1,8 @@
 /** Whether what an image has at the target of a mount lets it be mounted there. Looks only; the shim resolves targets again by itself. */
 import { Failure, printable } from "../base/failure.ts";
 import { statInRoot } from "./in-root.ts";
-import type { SourceType } from "./volumes.ts";
+import { isAtOrBelow } from "./paths.ts";
+import type { SourceType } from "./volume-sources.ts";
 
 export interface TargetRequest {
   readonly app: string;
@@ -17,6 +18,8 @@ export interface TargetRequest {
  */
 export function requireTargets(rootfs: string, requests: readonly TargetRequest[]): void {
   for (const request of requests) {
+    // Below /dev nothing is the image's (T-R15).
+    if (isAtOrBelow(request.target, "/dev")) continue;
     const parts = request.target.split("/").filter((part) => part !== "");
     parts.forEach((_, index) => {
       const path = `/${parts.slice(0, index + 1).join("/")}`;

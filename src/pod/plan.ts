@@ -19,9 +19,11 @@ import { deviceLinks, devices, maskedPaths, readonlyPaths } from "./devices.ts";
 import { appEnvironment } from "./environment.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PodFile, PodNetwork } from "./network.ts";
+import { cleanPath, isAtOrBelow } from "./paths.ts";
 import { compileSeccomp, type SeccompArchitecture } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
-import { type AppMount, cleanPath, isAtOrBelow, type SourceType } from "./volumes.ts";
+import type { InspectedSource } from "./volume-sources.ts";
+import type { AppMount, TmpfsMount } from "./volumes.ts";
 
 export interface PlanApp {
   readonly name: string;
@@ -34,11 +36,9 @@ export interface PlanApp {
   readonly log?: { readonly path: string; readonly bytes: number; readonly files: number } | undefined;
 }
 
-/** `path` is what is bound: the checked source of a host volume, or the pod's directory for an empty one. */
-export interface PlannedMount {
+/** `path` is what is bound: the checked source of a host volume, or the pod's directory for an empty one; of a tmpfs its name. */
+export interface PlannedMount extends InspectedSource {
   readonly mount: AppMount;
-  readonly path: string;
-  readonly type: SourceType;
 }
 
 export interface PlanInput {
@@ -214,18 +214,33 @@ function cgroupPlaces({ visible }: PodCgroups): readonly string[] {
 }
 
 /**
- * nosuid and nodev always; that what an app leaves on a volume gives nobody of the host a right takes the filter, too (T-R51). In a user namespace a host volume is
- * idmapped, so that the app's root is the host's on that volume only; an empty one was made with the pod's own ids.
+ * nosuid always, nodev but for a device itself; that what an app leaves on a volume gives nobody of the host a right takes the filter, too
+ * (T-R51). In a user namespace a host volume is idmapped, so that the app's root is the host's on that volume only; an empty one was made
+ * with the pod's own ids. Where devices are no owner can be mapped: their mode says who opens them.
  */
 function volumeMount({ userNamespace }: PlanInput, { mount, path, type }: PlannedMount): MountPlan {
   const flags: readonly MountFlag[] = [
     ...(mount.readOnly ? (["ro"] as const) : []),
-    ...(["nosuid", "nodev"] as const),
-    ...(mount.kind === "host" && mount.recursive && type === "directory" ? (["rec"] as const) : []),
-    ...(mount.kind === "host" && userNamespace !== undefined ? (["idmap"] as const) : []),
-    ...(type === "file" ? (["file"] as const) : []),
+    ...(type === "device" ? (["nosuid", "noexec"] as const) : (["nosuid", "nodev"] as const)),
   ];
-  return { source: path, target: mount.target, type: "bind", flags, data: "" };
+  const { target } = mount;
+  if (mount.kind === "tmpfs")
+    return { source: path, target, type: "tmpfs", flags: [...flags, "one"], data: tmpfsData(mount) };
+  const isOfHost = mount.kind === "host";
+  const more: readonly MountFlag[] = [
+    ...(isOfHost && mount.recursive && type === "directory" ? (["rec"] as const) : []),
+    ...(isOfHost && userNamespace !== undefined && type !== "device" ? (["idmap"] as const) : []),
+    ...(type === "directory" ? [] : (["file"] as const)),
+    ...(isOfHost && mount.propagation !== "private" ? [mount.propagation] : []),
+  ];
+  return { source: path, target, type: "bind", flags: [...flags, ...more], data: "" };
+}
+
+/** As many files as it has KiB, or an app could fill the kernel's memory with empty ones. */
+function tmpfsData({ size, mode, uid, gid }: TmpfsMount): string {
+  const owner = [`mode=${mode.toString(8)}`, `uid=${uid}`, `gid=${gid}`];
+  if (size === undefined) return owner.join(",");
+  return [...owner, `size=${size}`, `nr_inodes=${size / 1024n}`].join(",");
 }
 
 function fileMount({ name, target }: PodFile): MountPlan {
@@ -264,9 +279,11 @@ function workingDirectory({ name, app }: PodApp): string {
   });
 }
 
-function requireMapped({ userNamespace }: PlanInput, { name, user }: PlanApp): void {
+function requireMapped({ userNamespace, manifest }: PlanInput, { name, user, mounts }: PlanApp): void {
   if (userNamespace === undefined) return;
-  const outside = [user.uid, ...user.groups].find((id) => id >= userNamespace.count);
+  const used = manifest.volumes.filter((volume) => mounts.some(({ mount }) => mount.volume === volume.name));
+  const owners = used.flatMap((volume) => (volume.kind === "host" ? [] : [volume.uid, volume.gid]));
+  const outside = [user.uid, ...user.groups, ...owners].find((id) => id >= userNamespace.count);
   if (outside === undefined) return;
   throw new Failure("UNSUPPORTED", `${name}: id ${outside} is outside of the pod's ${userNamespace.count} ids`, {
     subject: String(outside),

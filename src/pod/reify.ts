@@ -7,7 +7,7 @@ import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type { Volume } from "../schema/volume.ts";
 import { completeApp, type StoredApp } from "./app.ts";
 import { appcDefaults } from "./flags.ts";
-import { cleanPath } from "./volumes.ts";
+import { cleanPath } from "./paths.ts";
 
 export interface ReifiedPod {
   readonly manifest: PodManifest;
@@ -83,9 +83,9 @@ export function matchMountPoints(manifest: PodManifest): Omit<ReifiedPod, "image
       if (mounts.some((mount) => cleanPath(mount.path) === path)) continue;
       if (!volumes.some(({ name }) => name === point.name)) {
         const implicit = freeName(`${app.name}-${point.name}`, volumes);
-        volumes.push({ name: implicit, kind: "empty", mode: "0755", uid: 0, gid: 0 });
+        volumes.push({ name: implicit, kind: "empty", mode: "0755", uid: 0, gid: 0, seeded: true });
         warnings.push(
-          `${app.name}: no volume for mount point ${point.name} at ${excerpt(path)}: an empty one, gone with the pod`,
+          `${app.name}: no volume for mount point ${point.name} at ${excerpt(path)}: one with what the image has there, gone with the pod`,
         );
         mounts.push({ volume: implicit, path: point.path });
       } else mounts.push({ volume: point.name, path: point.path });

@@ -75,3 +75,7 @@ export function parseQuantity(text: string, scale = 1n): bigint | undefined {
   const value = (numerator + denominator - 1n) / denominator;
   return sign === "-" ? -value : value;
 }
+
+/** How mounts made later below a host volume's source, or below where it is mounted, reach the other side (POD-54). */
+export const propagations = ["private", "slave", "shared"] as const;
+export type Propagation = (typeof propagations)[number];

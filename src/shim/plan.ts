@@ -59,8 +59,11 @@ export interface DirectoryRoot {
 }
 
 export type MountType = "bind" | "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue" | "cgroup" | "cgroup2";
-/** `rec`, `idmap` and `file` are for `bind` only; `file`: the target is a file. */
-export type MountFlag = "ro" | "nosuid" | "nodev" | "noexec" | "rec" | "idmap" | "file";
+/**
+ * `rec`, `idmap`, `file`, `slave` and `shared` are for `bind` only; `file`: the target is a file. `one` is for `tmpfs` only: those of one
+ * source are one file system.
+ */
+export type MountFlag = "ro" | "nosuid" | "nodev" | "noexec" | "rec" | "idmap" | "file" | "slave" | "shared" | "one";
 
 export interface MountPlan {
   /** A path on the host for `bind`; for the others a name to show, such as `tmpfs`. */

@@ -8,7 +8,7 @@ import type { PodImage } from "../../src/api/pod-images.ts";
 import type { RunOptions } from "../../src/api/run-options.ts";
 import type { Settings } from "../../src/api/settings.ts";
 import { type AppRequest, makePodManifest } from "../../src/pod/manifest.ts";
-import { parseMountFlag, parseVolumeFlag } from "../../src/pod/volumes.ts";
+import { parseMountFlag, parseVolumeFlag } from "../../src/pod/volume-flags.ts";
 import { fails } from "../helpers/failures.ts";
 import { describeImage } from "../helpers/images.ts";
 import { testSettings } from "../helpers/settings.ts";

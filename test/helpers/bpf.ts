@@ -92,19 +92,27 @@ export function runDevices(program: Uint8Array, type: number, major: number, min
     const [operation, pair] = [code.getUint8(at * 8), code.getUint8(at * 8 + 1)];
     const [offset, immediate] = [code.getInt16(at * 8 + 2, true), code.getInt32(at * 8 + 4, true)];
     const [destination, source] = [pair & 15, pair >> 4];
-    const value = registers.get(destination);
+    const registerAt = (register: number): bigint => {
+      const value = registers.get(register);
+      if (value === undefined) throw new Error(`instruction ${at}: register ${register} was never set`);
+      return value;
+    };
     switch (operation) {
       case 0x61:
         if (source !== 1) throw new Error(`instruction ${at}: load from register ${source}`);
         registers.set(destination, BigInt(context.getUint32(offset, true)));
         break;
       case 0x57:
-        if (value === undefined) throw new Error(`instruction ${at}: register ${destination} was never set`);
-        registers.set(destination, value & BigInt(immediate));
+        registers.set(destination, registerAt(destination) & BigInt(immediate));
+        break;
+      case 0x77:
+        registers.set(destination, registerAt(destination) >> BigInt(immediate));
+        break;
+      case 0xbf:
+        registers.set(destination, registerAt(source));
         break;
       case 0x55:
-        if (value === undefined) throw new Error(`instruction ${at}: register ${destination} was never set`);
-        if (value !== BigInt(immediate)) at += offset;
+        if (registerAt(destination) !== BigInt(immediate)) at += offset;
         break;
       case 0xb7:
         registers.set(destination, BigInt(immediate));

@@ -188,7 +188,7 @@ describe("a malformed plan is refused before anything is done", () => {
     ],
     [
       "a bind with an unknown flag",
-      planWith("arg\0/guest", "mount\0/a\0/a\0bind\0ro,shared\0", "arg\0/guest"),
+      planWith("arg\0/guest", "mount\0/a\0/a\0bind\0ro,unbindable\0", "arg\0/guest"),
       "mount",
       /flag/,
     ],
@@ -196,6 +196,18 @@ describe("a malformed plan is refused before anything is done", () => {
     [
       "a flag of bind on a tmpfs",
       planWith("arg\0/guest", "mount\0a\0/a\0tmpfs\0rec\0", "arg\0/guest"),
+      "mount",
+      /flag/,
+    ],
+    [
+      "a mount that is slave and shared (POD-54)",
+      planWith("arg\0/guest", "mount\0/a\0/a\0bind\0slave,shared\0", "arg\0/guest"),
+      "/a",
+      /not slave/,
+    ],
+    [
+      "a bind that is one with others (POD-51)",
+      planWith("arg\0/guest", "mount\0/a\0/a\0bind\0one\0", "arg\0/guest"),
       "mount",
       /flag/,
     ],
@@ -277,6 +289,10 @@ describe("a plan whose records do not fit together is refused", () => {
       "/sys",
       /bind the host's/,
     );
+  });
+  it("POD-55: a mount that is shared with the host in a user namespace", async () => {
+    const shared = { source: "/srv", target: "/data", type: "bind", flags: ["shared"], data: "" } as const;
+    await refused(await encoded({ apps: [makeApp(scratch, { mounts: [shared] })] }), "/data", /user namespace/);
   });
   it("mqueue in a user namespace with the host's ipc namespace", async () => {
     await refused(await encoded(user({ namespaces: ["user", "mount", "pid", "net", "uts"] })), "/dev/mqueue", /ipc/);

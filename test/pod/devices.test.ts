@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { describe, it } from "node:test";
-import { deviceLinks, deviceProgram, deviceRules, devices, maskedPaths, readonlyPaths } from "../../src/pod/devices.ts";
+import {
+  deviceLinks,
+  deviceProgram,
+  deviceRules,
+  devices,
+  isFreeDevicePath,
+  maskedPaths,
+  readonlyPaths,
+} from "../../src/pod/devices.ts";
 import { runDevices } from "../helpers/bpf.ts";
 
 describe("devices (OS-1, security 4.2.5)", () => {
@@ -51,11 +59,48 @@ describe("the device cgroup (security 4.2.6)", () => {
   });
 
   it("v1: the rules say the same", () => {
-    assert.deepEqual(deviceRules, [
+    assert.deepEqual(deviceRules(), [
       ...devices.map(({ major, minor }) => `c ${major}:${minor} rwm`),
       "c 5:2 rwm",
       "c 136:* rwm",
     ]);
+  });
+});
+
+describe("devices of volumes (POD-56)", () => {
+  const given = [
+    { kind: "c", major: 10, minor: 229, readOnly: false },
+    { kind: "b", major: 8, minor: 1, readOnly: true },
+  ] as const;
+  const program = deviceProgram(given);
+  const [mknod, read, write] = [1, 2, 4];
+  const allows = (type: number, major: number, minor: number, access: number) =>
+    runDevices(program, type, major, minor, access) === 1;
+
+  it("v2: may be opened as the volume says, and not be made", () => {
+    for (const access of [read, write, read | write]) assert.ok(allows(2, 10, 229, access));
+    for (const access of [mknod, mknod | read]) assert.ok(!allows(2, 10, 229, access));
+    assert.ok(allows(1, 8, 1, read));
+    for (const access of [write, read | write, mknod]) assert.ok(!allows(1, 8, 1, access));
+    for (const [type, major, minor] of [
+      [1, 10, 229],
+      [2, 8, 1],
+      [2, 10, 228],
+      [1, 8, 0],
+    ] as const)
+      assert.ok(!allows(type, major, minor, read), `${type} ${major}:${minor}`);
+    for (const access of [mknod, read, write]) assert.ok(allows(2, 1, 3, access), "those of every pod stay");
+  });
+
+  it("v1: the rules say the same", () => {
+    assert.deepEqual(deviceRules(given).slice(-2), ["c 10:229 rw", "b 8:1 r"]);
+    assert.deepEqual(deviceRules(given).slice(0, -2), deviceRules());
+  });
+
+  it("have their place in /dev where nothing of every pod is", () => {
+    for (const path of ["/dev/fuse", "/dev/net/tun", "/dev/nullx"]) assert.ok(isFreeDevicePath(path), path);
+    for (const path of ["/dev", "/dev/null", "/dev/pts/7", "/dev/ptmx", "/dev/stdin", "/devices/x", "/srv/fuse"])
+      assert.ok(!isFreeDevicePath(path), path);
   });
 });
 

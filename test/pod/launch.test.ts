@@ -62,10 +62,7 @@ describe("launchPod", () => {
     const umask = process.umask(0o077);
     t.after(() => process.umask(umask));
     const volume = {
-      kind: "empty",
       volume: "data",
-      target: "/data",
-      readOnly: false,
       mode: 0o3775,
       uid: 5,
       gid: 6,

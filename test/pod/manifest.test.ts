@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type AppRequest, makePodManifest, type PodRequest } from "../../src/pod/manifest.ts";
-import { parseMountFlag, parseVolumeFlag } from "../../src/pod/volumes.ts";
+import { parseMountFlag, parseVolumeFlag } from "../../src/pod/volume-flags.ts";
 import { App } from "../../src/schema/app.ts";
 import { PodManifest } from "../../src/schema/pod-manifest.ts";
 import { fails } from "../helpers/failures.ts";
@@ -145,10 +145,12 @@ describe("mount points (POD-3, rkt 6.7)", () => {
     assert.deepEqual(mounts, ["other /var/db", "db /x"]);
   });
 
-  it("without a volume it is an empty one of the app's own, and said aloud", () => {
+  it("POD-52: without a volume it is an empty one of the app's own, seeded, and said aloud", () => {
     const { mounts, warnings, manifest } = mountsOf({}, {});
     assert.deepEqual(mounts, ["web-1-db /var/db/"]);
-    assert.deepEqual(manifest.volumes, [{ name: "web-1-db", kind: "empty", mode: "0755", uid: 0, gid: 0 }]);
+    assert.deepEqual(manifest.volumes, [
+      { name: "web-1-db", kind: "empty", mode: "0755", uid: 0, seeded: true, gid: 0 },
+    ]);
     assert.match(warnings.join(), /web-1: no volume for mount point db/);
   });
 
