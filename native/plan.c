@@ -223,6 +223,7 @@ static const struct rule {
     {"gidmap", POD, 3, true, read_gidmap},
     {"cgroup", POD, 1, true, read_cgroup},
     {"device-filter", POD, 2, false, read_device_filter},
+    {"network-limit", POD, 2, true, read_network_limit},
     {"remove-cgroup", POD, 1, true, read_remove_cgroup},
     {"sysctl", POD, 2, true, read_sysctl},
     {"loopback", POD, 0, false, read_loopback},

@@ -24,6 +24,12 @@ struct sysctl_record {
     const char *key, *value;
 };
 
+/* What a cgroup of v2 may send, and receive, in bytes a second. */
+struct traffic_record {
+    const char *cgroup;
+    uint64_t bytes;
+};
+
 struct teardown_record {
     const char *program, *input;
 };
@@ -143,6 +149,8 @@ struct pod_plan {
     const char *filter_cgroup;
     void *filter;
     size_t filter_bytes;
+    struct traffic_record *traffic;
+    size_t traffic_count;
     const char **removals;
     size_t removal_count;
     struct sysctl_record *sysctls;

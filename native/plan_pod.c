@@ -39,6 +39,14 @@ void read_device_filter(struct reader *reader, char **fields)
     reader->plan->filter = field_hex(fields[0], fields[2], 8, &reader->plan->filter_bytes);
 }
 
+void read_network_limit(struct reader *reader, char **fields)
+{
+    uint64_t bytes = field_number(fields[0], fields[2], INT64_MAX);
+    if (bytes == 0)
+        die_because("plan", fields[0], 0, "no rate");
+    ADD(reader->plan->traffic, reader->plan->traffic_count) = (struct traffic_record){.cgroup = field_inside_path(fields[0], fields[1]), .bytes = bytes};
+}
+
 void read_remove_cgroup(struct reader *reader, char **fields)
 {
     ADD(reader->plan->removals, reader->plan->removal_count) = field_inside_path(fields[0], fields[1]);

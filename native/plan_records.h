@@ -21,6 +21,7 @@ void read_uidmap(struct reader *reader, char **fields);
 void read_gidmap(struct reader *reader, char **fields);
 void read_cgroup(struct reader *reader, char **fields);
 void read_device_filter(struct reader *reader, char **fields);
+void read_network_limit(struct reader *reader, char **fields);
 void read_remove_cgroup(struct reader *reader, char **fields);
 void read_sysctl(struct reader *reader, char **fields);
 void read_loopback(struct reader *reader, char **fields);

@@ -14,6 +14,7 @@
 #include "standard.h"
 #include "teardown.h"
 #include "terminal.h"
+#include "traffic.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -302,6 +303,7 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     supervisor.signals = signals_open(watched, sizeof watched / sizeof *watched);
     sources_open(plan);
     cgroups_filter_devices(plan);
+    traffic_limit(plan);
     standard_open(&supervisor.standard, plan);
     start_init(&supervisor);
     finish_start(&supervisor);

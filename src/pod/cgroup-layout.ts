@@ -3,8 +3,8 @@ import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { geteuid } from "node:process";
 
 /** What a pod is limited, filtered and killed by. */
-export type Controller = "memory" | "cpu" | "pids" | "io" | "devices" | "freezer";
-const wanted: readonly Controller[] = ["memory", "cpu", "pids", "io", "devices", "freezer"];
+export type Controller = "memory" | "cpu" | "pids" | "io" | "devices" | "freezer" | "network";
+const wanted: readonly Controller[] = ["memory", "cpu", "pids", "io", "devices", "freezer", "network"];
 
 /** What a v1 hierarchy calls it. */
 function nameOnV1(controller: Controller): string {
@@ -73,8 +73,8 @@ function controllersOf(path: string): readonly string[] {
           .filter((word) => word !== "")
       : [];
   };
-  // Device programs are no controller: attaching one takes the privilege of the host's root.
-  const core = geteuid?.() === 0 ? ["freezer", "devices"] : ["freezer"];
+  // Programs for devices and packets are no controllers: attaching one takes the privilege of the host's root.
+  const core = geteuid?.() === 0 ? ["freezer", "devices", "network"] : ["freezer"];
   // Only the true root has no cgroup.type. Everywhere else a cgroup with processes cannot enable controllers for its children.
   const isOpen = !existsSync(`${path}/cgroup.type`) || read("cgroup.procs").length === 0;
   return [...core, ...read(isOpen ? "cgroup.controllers" : "cgroup.subtree_control")];
@@ -168,7 +168,7 @@ export function cgroupFeatures(layout: CgroupLayout): CgroupFeatures {
     return hierarchy.writable ? true : `${hierarchy.base} cannot be written`;
   };
   const [memory, cpu, pids, io] = [feature("memory"), feature("cpu"), feature("pids"), feature("io")];
-  return { memory, cpu, pids, io, devices: feature("devices") };
+  return { memory, cpu, pids, io, devices: feature("devices"), network: feature("network") };
 }
 
 /** Which kind of hierarchy limits block devices; 2 when none does. */

@@ -10,6 +10,8 @@ export interface CgroupLimits {
   readonly cpuShares?: number | undefined;
   readonly pids?: number | undefined;
   readonly block?: BlockLimits | undefined;
+  /** Bytes a second, sent and received each. */
+  readonly traffic?: bigint | undefined;
 }
 
 /** For each of the devices, for reading and for writing by itself. */
@@ -46,8 +48,15 @@ export interface PodCgroups {
   /** Children first. */
   readonly remove: readonly string[];
   readonly deviceFilter?: { readonly cgroup: string; readonly program: Uint8Array } | undefined;
+  readonly networkLimits?: readonly NetworkLimit[] | undefined;
   /** v1 cgroups whose knobs apps may read at /sys/fs/cgroup/NAME; on pure v2 it is the one file system. */
   readonly visible: "v2" | readonly { readonly name: string; readonly path: string }[];
+}
+
+/** What processes of a v2 cgroup may send, and receive, in bytes a second. */
+export interface NetworkLimit {
+  readonly cgroup: string;
+  readonly bytes: bigint;
 }
 
 export interface PodLimits {
@@ -83,6 +92,7 @@ export function planPodCgroups(layout: CgroupLayout, uuid: string, limits: PodLi
     apps: joined(limits.apps, parts),
     remove: directories.map(({ path }) => path).toReversed(),
     ...(filter ? { deviceFilter: { cgroup: filter.path, program: deviceProgram(devices) } } : {}),
+    networkLimits: parts.flatMap((part) => part.networkLimits),
     visible: layout.kind === "v2" && parts.length > 0 ? "v2" : parts.flatMap((part) => part.visible),
   };
 }
@@ -94,12 +104,15 @@ interface HierarchyPlan {
   readonly apps: ReadonlyMap<string, string>;
   /** The first directory takes a device program. */
   readonly filters: boolean;
+  readonly networkLimits: readonly NetworkLimit[];
   readonly visible: readonly { readonly name: string; readonly path: string }[];
 }
 
-/** A v1 hierarchy for block devices alone would be one directory more in the start of every pod. */
+/** A hierarchy for block devices or packets alone would be one directory more in the start of every pod. */
 function isNeeded({ version, controllers }: Hierarchy, limits: readonly CgroupLimits[]): boolean {
   const isForBlocks = version === 1 && controllers.every((controller) => controller === "io");
+  const isForPackets = controllers.length > 0 && controllers.every((controller) => controller === "network");
+  if (isForPackets) return limits.some(({ traffic }) => traffic !== undefined);
   return !isForBlocks || limits.some(({ block }) => block !== undefined);
 }
 
@@ -137,6 +150,7 @@ function planV1(
     init: path,
     apps: new Map(children.map(({ name, path }) => [name, path])),
     filters: false,
+    networkLimits: [],
     visible: hierarchy.controllers.filter((name) => isVisible(name)).map((name) => ({ name, path })),
   };
 }
@@ -213,9 +227,12 @@ function v2Throttles({ devices, bytes, operations }: BlockLimits): readonly Cgro
 
 /** A v2 cgroup whose children have controllers may hold no process itself, so init gets a leaf beside the apps. */
 function planV2(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: PodLimits["apps"]): HierarchyPlan {
+  const trafficOf = ({ traffic }: CgroupLimits) => (hierarchy.controllers.includes("network") ? traffic : undefined);
   const children = apps
-    .map(({ name, limits }) => ({ name, path: `${path}/app-${name}`, writes: v2Writes(hierarchy, limits) }))
-    .filter(({ writes }) => writes.length > 0);
+    .map(({ name, limits }) => ({
+      ...{ name, path: `${path}/app-${name}`, writes: v2Writes(hierarchy, limits), traffic: trafficOf(limits) },
+    }))
+    .filter(({ writes, traffic }) => writes.length > 0 || traffic !== undefined);
   const podWrites = v2Writes(hierarchy, pod);
   const ofApps = children.flatMap(({ writes }) => writes);
   const forApps = enabling(hierarchy, ofApps);
@@ -224,13 +241,16 @@ function planV2(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: Pod
   return {
     enable: forPod === "" ? [] : [{ path: hierarchy.base, value: forPod }],
     directories: [
-      { path, writes: [...podWrites, ...(isSplit ? [{ file: "cgroup.subtree_control", value: forApps }] : [])] },
+      { path, writes: [...podWrites, ...(forApps === "" ? [] : [{ file: "cgroup.subtree_control", value: forApps }])] },
       ...(isSplit ? [{ path: `${path}/init`, writes: [] }] : []),
       ...children.map(({ path, writes }) => ({ path, writes })),
     ],
     init: isSplit ? `${path}/init` : path,
     apps: new Map(children.map(({ name, path }) => [name, path])),
     filters: hierarchy.controllers.includes("devices"),
+    networkLimits: [{ path, traffic: trafficOf(pod) }, ...children].flatMap(({ path: cgroup, traffic }) =>
+      traffic === undefined ? [] : [{ cgroup, bytes: traffic }],
+    ),
     visible: [],
   };
 }

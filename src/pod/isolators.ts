@@ -7,7 +7,6 @@ import { decideLimits, type LimitOptions } from "./limits.ts";
 import { decideSysctls, type Sysctl } from "./sysctls.ts";
 
 export interface IsolatorOptions extends ConfinementOptions, LimitOptions, LabelOptions {
-  readonly network: "none" | "host";
   /** The caller's own oom_score_adj: an app's is never lower. */
   readonly callerOomScore: number;
 }
@@ -99,7 +98,6 @@ function reportRest(level: Level, handled: readonly string[]): void {
 
 function reasonOf(name: string, app: string | undefined): string {
   if (name === "os/unix/sysctl") return "only a pod has sysctls, an app has none";
-  if (name === "resource/network-bandwidth") return "a pod has no network of its own that could be limited";
   const isAppOnly = /^os\/linux\/(capabilities-|seccomp-|no-new-privileges|oom-score-adj)/.test(name);
   return isAppOnly && app === undefined ? "it is for apps, not for a pod" : "unknown to this version";
 }

@@ -7,8 +7,9 @@ import { boundBlock, boundMemory, boundMillicores } from "./bounds.ts";
 import type { CgroupFeatures } from "./cgroup-layout.ts";
 import type { BlockLimits, CgroupLimits } from "./cgroup-plan.ts";
 import { type Level, lastValue, say } from "./isolator-level.ts";
+import { decideTraffic, type TrafficOptions } from "./traffic.ts";
 
-export interface LimitOptions {
+export interface LimitOptions extends TrafficOptions {
   readonly features: CgroupFeatures;
   /** Which hierarchy has the controller of block devices: v1 does not count what is written through memory. */
   readonly blockVersion: 1 | 2;
@@ -35,12 +36,14 @@ export function decideLimits(level: Level, pod: CgroupLimits | undefined, option
   }
   const pids = decidePids(level, pod, features);
   const block = decideBlock(level, bound, options);
+  const traffic = decideTraffic(level, bound.traffic, options);
   return {
     ...(memory === undefined ? {} : { memory }),
     ...(cpu.limit === undefined ? {} : { cpuMillicores: cpu.limit }),
     ...((shares ?? cpu.shares) === undefined ? {} : { cpuShares: shares ?? cpu.shares }),
     ...(pids === undefined ? {} : { pids }),
     ...(block === undefined ? {} : { block }),
+    ...(traffic === undefined ? {} : { traffic }),
   };
 }
 

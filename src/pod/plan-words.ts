@@ -49,6 +49,9 @@ function cgroupLines({ cgroups }: PlanInput): readonly string[] {
   const filter = cgroups.deviceFilter;
   return [
     ...cgroups.directories.map(directoryWords),
+    ...(cgroups.networkLimits ?? []).map(
+      ({ cgroup, bytes }) => `${cgroup}: ${bytes} bytes a second sent, and received`,
+    ),
     ...(filter === undefined ? [] : [`${filter.cgroup}: device filter of ${filter.program.length / 8} instructions`]),
   ];
 }

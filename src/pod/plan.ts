@@ -78,6 +78,7 @@ export function buildPlan(input: PlanInput): Plan {
     gidMaps: maps,
     cgroups: cgroups.init,
     deviceFilter: cgroups.deviceFilter,
+    networkLimits: cgroups.networkLimits,
     removeCgroups: cgroups.remove,
     sysctls: isolation.sysctls,
     loopback: network === "none",

@@ -2,6 +2,7 @@
 import { lstatSync, readFileSync, realpathSync, type Stats } from "node:fs";
 import { errnoOf, excerpt, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
+import { decodeOctal } from "./cgroup-layout.ts";
 import type { GivenDevice } from "./devices.ts";
 import { cleanPath, componentsOf, isAtOrBelow } from "./paths.ts";
 import type { HostMount } from "./volumes.ts";
@@ -137,9 +138,7 @@ function mountOf(
   for (const line of mountinfo.split("\n")) {
     const [, , , , escaped, , ...fields] = (line.split(" - ")[0] ?? "").split(" ");
     if (escaped === undefined) continue;
-    const point = escaped.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-      String.fromCharCode(Number.parseInt(digits, 8)),
-    );
+    const point = decodeOctal(escaped);
     const isDeeper = best === undefined || componentsOf(point).length >= componentsOf(best.point).length;
     if (isAtOrBelow(path, point) && isDeeper) best = { point, fields };
   }

@@ -25,6 +25,8 @@ export interface Plan {
   readonly cgroups: readonly string[];
   /** A BPF_PROG_TYPE_CGROUP_DEVICE program (struct bpf_insn array, host byte order) for a v2 cgroup. */
   readonly deviceFilter?: { readonly cgroup: string; readonly program: Uint8Array } | undefined;
+  /** Of v2 cgroups: what their processes may send, and receive, in bytes a second. */
+  readonly networkLimits?: readonly { readonly cgroup: string; readonly bytes: bigint }[] | undefined;
   /** Removed by the supervisor at the end, in this order: children before parents. */
   readonly removeCgroups: readonly string[];
   /** `key` as `net.ipv4.ip_forward`. */
@@ -59,10 +61,7 @@ export interface DirectoryRoot {
 }
 
 export type MountType = "bind" | "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue" | "cgroup" | "cgroup2";
-/**
- * `rec`, `idmap`, `file`, `slave` and `shared` are for `bind` only; `file`: the target is a file. `one` is for `tmpfs` only: those of one
- * source are one file system.
- */
+/** Those from `rec` on are for `bind` only; `file`: the target is a file. `one` is for `tmpfs` only: those of one source are one file system. */
 export type MountFlag = "ro" | "nosuid" | "nodev" | "noexec" | "rec" | "idmap" | "file" | "slave" | "shared" | "one";
 
 export interface MountPlan {
@@ -146,6 +145,7 @@ export const arity = {
   gidmap: many("pod", 3),
   cgroup: many("pod", 1),
   "device-filter": once("pod", 2),
+  "network-limit": many("pod", 2),
   "remove-cgroup": many("pod", 1),
   sysctl: many("pod", 2),
   loopback: once("pod", 0),
@@ -244,6 +244,7 @@ function* recordsOf(plan: Plan): Generator<PlanRecord> {
   for (const { inside, outside, count } of plan.gidMaps) yield ["gidmap", inside, outside, count];
   for (const path of plan.cgroups) yield ["cgroup", path];
   if (plan.deviceFilter) yield ["device-filter", plan.deviceFilter.cgroup, hex(plan.deviceFilter.program)];
+  for (const { cgroup, bytes } of plan.networkLimits ?? []) yield ["network-limit", cgroup, String(bytes)];
   for (const path of plan.removeCgroups) yield ["remove-cgroup", path];
   for (const { key, value } of plan.sysctls) yield ["sysctl", key, value];
   if (plan.loopback) yield ["loopback"];

@@ -71,15 +71,15 @@ async function inputFor(tree: string, options: Partial<RunOptions> = {}, placeme
 describe("decidePod", () => {
   it("ISO-13: --strict refuses with the list of what would be ignored or changed, and nothing else", () => {
     const isolators = [
-      { name: "resource/network-bandwidth", value: { default: true, limit: "1G" } },
+      { name: "resource/memory", value: { request: "1G" } },
       { name: "example.com/quota", value: 1 },
     ];
     const asking = imageOf("example.com/asking", { isolators, eventHandlers: [{ name: "pre-start", exec: ["/x"] }] });
     const { warnings } = decide({}, {}, asking);
-    assert.match(warnings.join("\n"), /network-bandwidth.*\n.*quota/);
+    assert.match(warnings.join("\n"), /memory.*\n.*quota/);
     assert.throws(
       () => decide({ strict: true }, {}, asking),
-      fails("UNSUPPORTED", /as written/, { cause: /network-bandwidth is ignored.*quota is ignored/, hint: /--strict/ }),
+      fails("UNSUPPORTED", /as written/, { cause: /memory is ignored.*quota is ignored/, hint: /--strict/ }),
     );
     const warned = decide({ strict: true, volumes: ["data,kind=empty"] });
     assert.match(warned.warnings.join(), /mounted nowhere/);

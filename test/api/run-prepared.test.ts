@@ -135,10 +135,10 @@ describe("LIFE-52: what is refused before the start leaves the pod prepared", ()
 
   it("ISO-13: with --strict at either line, what would not be done as written", async () => {
     const { world } = scene;
-    const isolators = [{ name: "resource/network-bandwidth", value: { default: true, limit: "1G" } }];
+    const isolators = [{ name: "resource/memory", value: { request: "1G" } }];
     const image = await world.stored("example.com/slow", { isolators });
     const apps = [{ image, args: ["exit", "3"] }];
-    const refused = fails("UNSUPPORTED", /as written/, { cause: /network-bandwidth is ignored/ });
+    const refused = fails("UNSUPPORTED", /as written/, { cause: /memory is ignored/ });
     await assert.rejects(preparePod(world.settings, { apps, strict: true }), refused);
     const { uuid } = await preparePod(world.settings, { apps });
     await assert.rejects(run(uuid, { strict: true }), refused);

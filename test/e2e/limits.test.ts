@@ -101,16 +101,13 @@ describe("block devices", () => {
   });
 
   it("ISO-13: --strict refuses before anything starts what would be ignored or changed, and plan shows it", () => {
-    const isolators = [{ name: "resource/network-bandwidth", value: { default: true, limit: "1M" } }];
+    const isolators = [{ name: "resource/memory", value: { request: "1M" } }];
     work.stored("example.com/asking", { exec: ["/guest"], isolators });
     const { status, stdout, stderr } = work.run(["--strict", "example.com/asking", "--", "echo", "ran"]);
     assert.deepEqual([status, stdout], [125, ""]);
-    assert.match(stderr, /network-bandwidth is ignored: a pod has no network/);
+    assert.match(stderr, /memory is ignored: a request without a limit/);
     assert.equal(work.run(["--strict", image, "--", "echo", "ran"]).stdout, "ran\n");
-    assert.match(
-      work.must(["--insecure-options=image", "plan", "example.com/asking"]),
-      /resource\/network-bandwidth ignored/,
-    );
+    assert.match(work.must(["--insecure-options=image", "plan", "example.com/asking"]), /resource\/memory ignored/);
   });
 });
 

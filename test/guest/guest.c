@@ -324,6 +324,8 @@ static const struct {
     {"pty", 3, run_on_terminal, false},
     {"with-key", 1, run_with_key, false},
     {"swap", 2, swap_names, false},
+    {"send", 4, send_datagrams, false},
+    {"receive", 3, receive_datagrams, false},
 };
 
 static int run_verb(int count, char **words)

@@ -49,6 +49,8 @@ int run_with_key(char **arguments);
 
 /* Wherever two names are to be swapped under somebody's eyes. */
 int swap_names(char **arguments);
+int send_datagrams(char **arguments);
+int receive_datagrams(char **arguments);
 
 /* MODE: `MODE OK`, or `MODE FAIL` and on standard error what failed; a stage of an app of the specification's validator. */
 int validate(char **arguments);

@@ -211,6 +211,12 @@ describe("a malformed plan is refused before anything is done", () => {
       "mount",
       /flag/,
     ],
+    [
+      "a limit that would let everything through (ISO-42)",
+      planWith("uuid\0u", "uuid\0u", "network-limit\0/sys/fs/cgroup/x\x000"),
+      "network-limit",
+      /no rate/,
+    ],
     ["an unknown file system", planWith("arg\0/guest", "mount\0a\0/a\0ext4\0\0", "arg\0/guest"), "mount", /not a word/],
     [
       "T-R19: a target with ..",

@@ -199,6 +199,57 @@ describe("planPodCgroups on v2", () => {
   });
 });
 
+describe("limits of packets (ISO-40)", () => {
+  const hybrid: CgroupLayout = {
+    kind: "hybrid",
+    hierarchies: [...v1.hierarchies, hierarchy(2, "/cg/unified", "network")],
+  };
+  const held = { name: "held", limits: { traffic: 5000n } };
+
+  it("a hierarchy that is for nothing else is used only when something is limited", () => {
+    const plan = planPodCgroups(hybrid, "U", { pod: { pids: 9 }, apps: [{ name: "web", limits }] });
+    assert.equal(plan.init.length, 5);
+    assert.deepEqual(plan.networkLimits, []);
+    const limited = planPodCgroups(hybrid, "U", { pod: { pids: 9 }, apps: [held] });
+    assert.deepEqual(limited.networkLimits, [{ cgroup: "/cg/unified/perigee-U", bytes: 5000n }]);
+    assert.deepEqual(text(limited.directories).at(-1), ["/cg/unified/perigee-U"]);
+    assert.ok(limited.remove.includes("/cg/unified/perigee-U"));
+  });
+
+  it("an app's of several has a cgroup of its own, where no controller is enabled for it", () => {
+    const apps = [held, { name: "free", limits: {} }];
+    for (const layout of [
+      hybrid,
+      { ...v2, hierarchies: [hierarchy(2, "/cg/unified", "pids", "devices", "network")] },
+    ]) {
+      const plan = planPodCgroups(layout, "U", { pod: { traffic: 9000n }, apps });
+      assert.deepEqual(plan.networkLimits, [
+        { cgroup: "/cg/unified/perigee-U", bytes: 9000n },
+        { cgroup: "/cg/unified/perigee-U/app-held", bytes: 5000n },
+      ]);
+      assert.deepEqual(plan.apps.get("held"), ["/cg/unified/perigee-U/app-held"]);
+      assert.deepEqual(text(plan.directories).slice(-3), [
+        ["/cg/unified/perigee-U"],
+        ["/cg/unified/perigee-U/init"],
+        ["/cg/unified/perigee-U/app-held"],
+      ]);
+    }
+  });
+});
+
+describe("devices that volumes give (POD-56)", () => {
+  const devices = [{ kind: "c", major: 10, minor: 229, readOnly: false }] as const;
+
+  it("are allowed behind those of every pod, on v1 and v2", () => {
+    const lines = planPodCgroups(v1, "U", { pod: {}, apps: [], devices }).directories[2]?.writes ?? [];
+    assert.deepEqual(lines.at(-1), { file: "devices.allow", value: "c 10:229 rw" });
+    const [plain, more] = [undefined, devices].map((given) =>
+      planPodCgroups(v2, "U", { pod: {}, apps: [], devices: given }),
+    );
+    assert.ok((more?.deviceFilter?.program.length ?? 0) > (plain?.deviceFilter?.program.length ?? 0));
+  });
+});
+
 describe("numbers", () => {
   it("shares become weights at both ends", () => assert.deepEqual([2, 1024, 262144].map(weightOf), [1, 39, 10000]));
 

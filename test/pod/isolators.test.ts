@@ -6,7 +6,7 @@ import { fails } from "../helpers/failures.ts";
 
 const options: IsolatorOptions = {
   insecure: new Set(),
-  features: { memory: true, cpu: true, pids: true, io: true, devices: true },
+  features: { memory: true, cpu: true, pids: true, io: true, devices: true, network: true },
   blockVersion: 2,
   blockDevices: () => ({ devices: ["254:0"], unknown: [] }),
   userNamespace: true,
@@ -119,7 +119,7 @@ describe("decideIsolators", () => {
     assert.deepEqual([own.apparmor, states], ["web", ["pod os/linux/apparmor-profile enforced"]]);
   });
 
-  it("ACE-22, ISO-12: what is unknown, not for this level, or of a network that is not there is reported once and never an error", () => {
+  it("ACE-22: what is unknown or not for this level is reported once and never an error", () => {
     const { states } = decide(
       [
         ["example.com/quota", 1],
@@ -136,12 +136,12 @@ describe("decideIsolators", () => {
     );
     assert.deepEqual(states, [
       "pod resource/block-iops enforced",
+      "pod resource/network-bandwidth enforced",
       "pod example.com/quota ignored",
       "pod os/linux/no-new-privileges ignored",
-      "pod resource/network-bandwidth ignored",
       "web resource/memory ignored",
+      "web resource/network-bandwidth enforced",
       "web example.com/quota ignored",
-      "web resource/network-bandwidth ignored",
     ]);
   });
 });

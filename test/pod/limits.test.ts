@@ -7,8 +7,9 @@ import { Isolators } from "../../src/schema/isolators.ts";
 import { fails } from "../helpers/failures.ts";
 
 const options: LimitOptions = {
-  features: { memory: true, cpu: true, pids: true, io: true, devices: true },
+  features: { memory: true, cpu: true, pids: true, io: true, devices: true, network: true },
   blockVersion: 2,
+  network: "host",
   blockDevices: () => ({ devices: ["8:0", "254:0"], unknown: [] }),
 };
 
