@@ -14,7 +14,9 @@
 #include "privileges.h"
 #include "rootfs.h"
 #include "signals.h"
+#include "sources.h"
 #include "stages.h"
+#include "standard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,9 +46,9 @@ static void report(const struct failure *failure)
 }
 
 /* PDEATHSIG is cleared and the process made dumpable again by a change of ids, so this is called after that as well. */
-static void depend_on_supervisor(void)
+static void depend_on_supervisor(bool is_dumpable)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, is_dumpable, 0, 0, 0) < 0)
         die("init", "", errno);
 }
 
@@ -130,7 +132,7 @@ void init_run(struct pod_plan *plan, int channel)
     struct init init = {.stages = {.plan = plan, .channel = channel}};
     failure_channel = channel;
     die_through(report, 125);
-    depend_on_supervisor();
+    depend_on_supervisor(plan->is_unprivileged);
     prctl(PR_SET_NAME, "perigee-init");
     cgroups_join(plan->cgroups, plan->cgroup_count, true);
     if ((plan->namespaces & CLONE_NEWCGROUP) != 0 && unshare(CLONE_NEWCGROUP) < 0)
@@ -147,8 +149,12 @@ void init_run(struct pod_plan *plan, int channel)
     namespaces_configure(plan);
     wait_for_release(channel);
     if (has_user) {
-        namespaces_become_root();
-        depend_on_supervisor();
+        namespaces_become_root(plan);
+        depend_on_supervisor(false);
+    }
+    if (plan->is_unprivileged) {
+        sources_open_mounts(plan);
+        standard_give(plan);
     }
     int proc = rootfs_prepare(plan, pod_directory);
     namespaces_write_sysctls(plan, proc);

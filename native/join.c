@@ -12,6 +12,7 @@
 #include "paths.h"
 #include "privileges.h"
 #include "process.h"
+#include "standard.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -90,6 +91,16 @@ struct target target_open(const struct pod_plan *plan, pid_t pid, const char *st
     return target;
 }
 
+/* The file of a process that is not dumpable belongs to root of the host, which the caller need not be. */
+static int open_own_score(void)
+{
+    if (geteuid() != 0)
+        (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    int own = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return own;
+}
+
 /* As the apps had it when they were started: what init has, or more where the plan says so. Less than the caller's own takes CAP_SYS_RESOURCE;
  * without it the command is killed the earlier. */
 static void take_oom_score(const struct app_plan *app, pid_t init)
@@ -97,7 +108,7 @@ static void take_oom_score(const struct app_plan *app, pid_t init)
     char path[40], text[16] = "";
     snprintf(path, sizeof path, "/proc/%d/oom_score_adj", init);
     cleanup_fd int from = open(path, O_RDONLY | O_CLOEXEC);
-    cleanup_fd int own = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    cleanup_fd int own = open_own_score();
     if (from < 0 || own < 0 || read(from, text, sizeof text - 1) <= 0)
         die("oom-score", "", errno);
     int score = (int)strtol(text, NULL, 10);
@@ -128,7 +139,7 @@ static void join_namespaces(const struct pod_plan *plan, const struct target *ta
         die("namespace", "join", errno);
     }
     if ((plan->namespaces & CLONE_NEWUSER) != 0)
-        namespaces_become_root();
+        namespaces_become_root(plan);
     /* Both are cleared by a change of ids. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         die("enter", "", errno);
@@ -177,6 +188,8 @@ static _Noreturn void join(const struct pod_plan *plan, const struct app_plan *a
     take_oom_score(app, target->init);
     take_label(app);
     join_namespaces(plan, target);
+    if (plan->is_unprivileged)
+        standard_give(plan);
     choose_shell(app);
     int slave = app->has_terminal ? open_terminal(plan, app, channel) : -1;
     app_take_descriptors(app, STAGE_PROGRAM, &channel, slave);

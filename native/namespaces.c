@@ -2,6 +2,7 @@
 #include "namespaces.h"
 
 #include "die.h"
+#include "id_mapper.h"
 #include "mounts.h"
 #include "paths.h"
 
@@ -42,6 +43,14 @@ static void write_map(int process, const char *name, const struct id_range *rang
         die("id-map", name, errno);
 }
 
+/* The kernel asks this of whoever maps a group without a right over it. */
+static void forbid_setgroups(int process)
+{
+    cleanup_fd int fd = openat(process, "setgroups", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "deny", 4) != 4)
+        die("id-map", "setgroups", errno);
+}
+
 int namespaces_map_ids(const struct pod_plan *plan, pid_t pid)
 {
     char path[32];
@@ -49,17 +58,25 @@ int namespaces_map_ids(const struct pod_plan *plan, pid_t pid)
     cleanup_fd int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (process < 0 || !is_filesystem(process, PROC_SUPER_MAGIC))
         die("id-map", path, process < 0 ? errno : 0);
-    write_map(process, "uid_map", plan->uids, plan->uid_count);
-    write_map(process, "gid_map", plan->gids, plan->gid_count);
+    if (plan->uid_mapper != NULL) {
+        id_mapper_run(plan->uid_mapper, pid, plan->uids, plan->uid_count);
+        id_mapper_run(plan->gid_mapper, pid, plan->gids, plan->gid_count);
+    } else {
+        if (plan->is_unprivileged)
+            forbid_setgroups(process);
+        write_map(process, "uid_map", plan->uids, plan->uid_count);
+        write_map(process, "gid_map", plan->gids, plan->gid_count);
+    }
     int user_namespace = openat(process, "ns/user", O_RDONLY | O_CLOEXEC);
     if (user_namespace < 0)
         die("id-map", "ns/user", errno);
     return user_namespace;
 }
 
-void namespaces_become_root(void)
+void namespaces_become_root(const struct pod_plan *plan)
 {
-    if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+    bool keeps_groups = plan->is_unprivileged && plan->gid_mapper == NULL;
+    if ((!keeps_groups && setgroups(0, NULL) < 0) || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         die("become-root", "", errno);
 }
 

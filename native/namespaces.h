@@ -10,8 +10,8 @@ pid_t clone_process(uint64_t flags, int cgroup);
 /* Writes the id maps of a process that was cloned into a new user namespace; returns a descriptor of that namespace. */
 int namespaces_map_ids(const struct pod_plan *plan, pid_t pid);
 
-/* Becomes root of the user namespace, once its ids are mapped, with no supplementary group. */
-void namespaces_become_root(void);
+/* Becomes root of the user namespace, once its ids are mapped, with no supplementary group if those can be given up. */
+void namespaces_become_root(const struct pod_plan *plan);
 
 /* The id outside of the pod that `id` inside of it stands for. */
 uint32_t id_outside(const struct id_range *ranges, size_t count, uint32_t id);

@@ -221,6 +221,7 @@ static const struct rule {
     {"namespace", POD, 1, true, read_namespace},
     {"uidmap", POD, 3, true, read_uidmap},
     {"gidmap", POD, 3, true, read_gidmap},
+    {"unprivileged", POD, 2, false, read_unprivileged},
     {"cgroup", POD, 1, true, read_cgroup},
     {"device-filter", POD, 2, false, read_device_filter},
     {"network-limit", POD, 2, true, read_network_limit},

@@ -105,6 +105,8 @@ struct app_plan {
     uint32_t uid, gid;
     gid_t *groups;
     size_t group_count;
+    /* The caller's groups stay: where one id is mapped the kernel lets nobody give them up, since that could open what is shut to a group. */
+    bool keeps_groups;
     /* Ends with NULL, which the count leaves out. */
     char **environment;
     size_t environment_count;
@@ -128,6 +130,8 @@ struct app_plan {
     struct log_record log;
     /* What the app gets as 0, 1, 2, unless it has a terminal. */
     int standard[3];
+    /* Bit N: descriptor N is a pipe of ours, which is to belong to the app's user. */
+    unsigned own_pipes;
     /* The null device, for an app with handlers. */
     int handler_input;
 };
@@ -144,6 +148,10 @@ struct pod_plan {
     uint64_t namespaces;
     struct id_range *uids, *gids;
     size_t uid_count, gid_count;
+    /* The caller is not root of the host: what is the host's is opened by init, once it is root of the user namespace, which has the rights. */
+    bool is_unprivileged;
+    /* Programs of the host that map ranges for such a caller; NULL: one id, which the caller may map itself. */
+    const char *uid_mapper, *gid_mapper;
     struct cgroup_record *cgroups;
     size_t cgroup_count;
     const char *filter_cgroup;

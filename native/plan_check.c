@@ -55,6 +55,16 @@ static void check_ranges(const struct pod_plan *plan)
         require(plan->gids[i].outside != 0, "gidmap", "the host's root is never mapped");
 }
 
+static void check_unprivileged(const struct pod_plan *plan)
+{
+    if (!plan->is_unprivileged)
+        return;
+    require(has(plan, CLONE_NEWUSER), "unprivileged", "needs a user namespace");
+    require(plan->uid_mapper != NULL || (plan->uid_count == 1 && plan->uids[0].count == 1 && plan->gid_count == 1 && plan->gids[0].count == 1), "unprivileged",
+            "without programs that map ids there is one id");
+    require(plan->filter_cgroup == NULL, "unprivileged", "a device program takes root");
+}
+
 static void check_pod(const struct pod_plan *plan)
 {
     require(plan->uuid != NULL, "uuid", "missing");
@@ -63,6 +73,7 @@ static void check_pod(const struct pod_plan *plan)
     require(!plan->has_loopback || has(plan, CLONE_NEWNET), "loopback", "needs a net namespace");
     require(plan->listen_port == 0 || has(plan, CLONE_NEWNET), "listen", "needs a net namespace");
     check_ranges(plan);
+    check_unprivileged(plan);
     for (size_t i = 0; i < plan->sysctl_count; i++)
         check_sysctl(plan, &plan->sysctls[i]);
 }
@@ -82,13 +93,13 @@ static void check_root(const struct pod_plan *plan, const struct app_plan *app)
     require(is_overlay != (app->root != NULL), app->name, "needs one of overlay and root");
     require(is_overlay == (app->lower_count > 0) && app->lower_count <= MOST_LOWERS, app->name, "lower directories are for an overlay, 1 to 400");
     require(!is_overlay || are_siblings(app->upper, app->work), app->name, "upper and work must be in the same directory");
-    require((app->root_flags & FLAG_IDMAP) == 0 || has(plan, CLONE_NEWUSER), app->name, "idmap needs a user namespace");
+    require((app->root_flags & FLAG_IDMAP) == 0 || (has(plan, CLONE_NEWUSER) && !plan->is_unprivileged), app->name, "idmap needs a user namespace, and root");
 }
 
 static void check_mount(const struct pod_plan *plan, const struct mount_record *mount)
 {
     bool has_user = has(plan, CLONE_NEWUSER);
-    require((mount->flags & FLAG_IDMAP) == 0 || has_user, mount->target, "idmap needs a user namespace");
+    require((mount->flags & FLAG_IDMAP) == 0 || (has_user && !plan->is_unprivileged), mount->target, "idmap needs a user namespace, and root");
     require((mount->flags & FLAG_SHARED) == 0 || ((mount->flags & FLAG_SLAVE) == 0 && !has_user), mount->target, "shared with the host needs the host's user namespace, and is not slave");
     require(mount->target[1] != '\0' && strcmp(mount->target, "/dev") != 0, mount->target, "is mounted by the shim itself");
     /* The kernel would say EPERM much later. */
@@ -106,6 +117,8 @@ static void finish_command(const struct app_plan *app, struct command *command)
 static void check_app(struct pod_plan *plan, struct app_plan *app)
 {
     check_root(plan, app);
+    app->keeps_groups = plan->is_unprivileged && plan->gid_mapper == NULL;
+    require(!app->keeps_groups || app->group_count == 0, app->name, "where one id is mapped there are no other groups");
     for (size_t i = 0; i < app->mount_count; i++)
         check_mount(plan, &app->mounts[i]);
     for (size_t i = 0; i < app->device_count; i++)

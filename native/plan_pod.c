@@ -28,6 +28,15 @@ void read_gidmap(struct reader *reader, char **fields)
     ADD(reader->plan->gids, reader->plan->gid_count) = field_range(fields);
 }
 
+/* Two programs, or none: then both fields are empty. */
+void read_unprivileged(struct reader *reader, char **fields)
+{
+    bool has_programs = fields[1][0] != '\0' || fields[2][0] != '\0';
+    reader->plan->is_unprivileged = true;
+    reader->plan->uid_mapper = has_programs ? field_inside_path(fields[0], fields[1]) : NULL;
+    reader->plan->gid_mapper = has_programs ? field_inside_path(fields[0], fields[2]) : NULL;
+}
+
 void read_cgroup(struct reader *reader, char **fields)
 {
     ADD(reader->plan->cgroups, reader->plan->cgroup_count) = (struct cgroup_record){.path = field_inside_path(fields[0], fields[1]), .directory = -1, .file = -1};

@@ -19,6 +19,7 @@ void read_hostname(struct reader *reader, char **fields);
 void read_namespace(struct reader *reader, char **fields);
 void read_uidmap(struct reader *reader, char **fields);
 void read_gidmap(struct reader *reader, char **fields);
+void read_unprivileged(struct reader *reader, char **fields);
 void read_cgroup(struct reader *reader, char **fields);
 void read_device_filter(struct reader *reader, char **fields);
 void read_network_limit(struct reader *reader, char **fields);

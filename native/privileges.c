@@ -117,7 +117,7 @@ static uint64_t capabilities_of(const struct app_plan *app)
 
 static void become_user(const struct app_plan *app)
 {
-    must(setgroups(app->group_count, app->groups) == 0, "user", "supplementary groups");
+    must(app->keeps_groups || setgroups(app->group_count, app->groups) == 0, "user", "supplementary groups");
     must(setresgid(app->gid, app->gid, app->gid) == 0, "user", "gid");
     must(setresuid(app->uid, app->uid, app->uid) == 0, "user", "uid");
     /* Changing ids makes a process dumpable again if fs.suid_dumpable says so. */
@@ -144,6 +144,8 @@ static void confirm_user(const struct app_plan *app)
     must(getresuid(&uids[0], &uids[1], &uids[2]) == 0 && getresgid(&gids[0], &gids[1], &gids[2]) == 0, "privileges", "user");
     for (size_t i = 0; i < 3; i++)
         confirm(uids[i] == app->uid && gids[i] == app->gid, "user");
+    if (app->keeps_groups)
+        return;
     int count = getgroups(0, NULL);
     confirm(count >= 0 && (size_t)count == app->group_count && count <= MOST_GROUPS, "supplementary groups");
     gid_t *groups = must_allocate(((size_t)count + 1) * sizeof *groups);

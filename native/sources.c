@@ -77,11 +77,16 @@ static void open_device(struct device_record *device)
     mount_restrict(device->fd, FLAG_NOSUID | FLAG_NOEXEC, device->name);
 }
 
-void sources_open(struct pod_plan *plan)
+void sources_open_cgroups(struct pod_plan *plan)
 {
     cgroups_open(plan->cgroups, plan->cgroup_count);
-    for (struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++) {
+    for (struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++)
         cgroups_open(app->cgroups, app->cgroup_count);
+}
+
+void sources_open_mounts(struct pod_plan *plan)
+{
+    for (struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++) {
         open_root(app);
         for (size_t i = 0; i < app->mount_count; i++)
             if (app->mounts[i].type == MOUNT_BIND)

@@ -1,12 +1,16 @@
 /* The host's side of a pod's mounts: everything of the host that an app will see is opened here, by the supervisor, with the caller's
- * rights and in the caller's mount namespace. Later steps have descriptors and no way back to the host. */
+ * rights and in the caller's mount namespace; for a caller without rights by init, in its copy of that. Later steps have descriptors and no
+ * way back to the host. */
 #ifndef PERIGEE_SOURCES_H
 #define PERIGEE_SOURCES_H
 
 #include "plan.h"
 
-/* Opens layers, bind sources, devices and cgroups of all apps into the plan, as detached private mounts with their flags set. */
-void sources_open(struct pod_plan *plan);
+/* Opens the cgroups of all apps into the plan. */
+void sources_open_cgroups(struct pod_plan *plan);
+
+/* Opens layers, bind sources and devices of all apps into the plan, as detached private mounts with their flags set. */
+void sources_open_mounts(struct pod_plan *plan);
 
 /* Idmaps those that ask for it. Their processes have the same mounts open already, by descriptors they inherited. */
 void sources_idmap(const struct pod_plan *plan, int user_namespace);

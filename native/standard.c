@@ -29,17 +29,27 @@ static int open_null(void)
 }
 
 /* A pipe whose supervisor's end does not block, owned by the app's user: many programs open /dev/stdout by its path. */
-static void open_pipe(const struct pod_plan *plan, const struct app_plan *app, bool is_output, int *ours, int *theirs)
+static void open_pipe(const struct pod_plan *plan, struct app_plan *app, int number, int *ours, int *theirs)
 {
     int ends[2];
+    bool is_output = number != STDIN_FILENO;
     if (pipe2(ends, O_CLOEXEC) < 0)
         die("standard", app->name, errno);
     *ours = ends[is_output ? 0 : 1];
     *theirs = ends[is_output ? 1 : 0];
     uid_t uid = id_outside(plan->uids, plan->uid_count, app->uid);
     gid_t gid = id_outside(plan->gids, plan->gid_count, app->gid);
-    if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 || fchown(*theirs, uid, gid) < 0)
+    app->own_pipes |= 1U << number;
+    if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 || (!plan->is_unprivileged && fchown(*theirs, uid, gid) < 0))
         die("standard", app->name, errno);
+}
+
+void standard_give(const struct pod_plan *plan)
+{
+    for (const struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++)
+        for (unsigned i = 0; i < 3; i++)
+            if ((app->own_pipes >> i & 1) != 0 && fchown(app->standard[i], app->uid, app->gid) < 0)
+                die("standard", app->name, errno);
 }
 
 /* The caller's pipe or terminal under a descriptor of our own, which never waits: whoever shares the caller's may fill it between a look
@@ -90,7 +100,7 @@ static void open_input(struct standard *standard, struct app_plan *app, bool is_
     if (is_for_caller && can_hand_on()) {
         app->standard[0] = must_duplicate(STDIN_FILENO);
     } else if (is_for_caller && can_copy()) {
-        open_pipe(standard->plan, app, false, &ours, &app->standard[0]);
+        open_pipe(standard->plan, app, STDIN_FILENO, &ours, &app->standard[0]);
         stream_open(add(standard), must_duplicate(STDIN_FILENO), ours, NULL, END_CLOSE);
     } else {
         app->standard[0] = open_null();
@@ -104,7 +114,7 @@ static void open_output(struct standard *standard, struct app_plan *app, struct 
         app->standard[number] = open_null();
         return;
     }
-    open_pipe(standard->plan, app, true, &ours, &app->standard[number]);
+    open_pipe(standard->plan, app, number, &ours, &app->standard[number]);
     stream_open(add(standard), ours, standard->plan->is_foreground ? open_again(number, O_WRONLY) : -1, log, END_LEAVE);
 }
 

@@ -21,6 +21,9 @@ size_t standard_most(const struct pod_plan *plan);
 /* Opens pipes; the apps' ends go into the plan. */
 void standard_open(struct standard *standard, struct pod_plan *plan);
 
+/* Gives the apps' pipes to their users, where only root of the pod's user namespace may: in a process that is. */
+void standard_give(const struct pod_plan *plan);
+
 /* Before anything is copied. */
 void standard_open_logs(struct standard *standard, int pod);
 

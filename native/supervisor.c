@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
@@ -97,12 +98,21 @@ static void close_private(struct supervisor *supervisor)
     standard_close(&supervisor->standard);
 }
 
+/* What maps ids for an ordinary user looks at whose the process is: of one that is not dumpable root's. There is nothing of the pod yet that
+ * could reach it, and init sees to itself. */
+static void let_map(const struct pod_plan *plan, bool is_let)
+{
+    if (plan->is_unprivileged && prctl(PR_SET_DUMPABLE, is_let, 0, 0, 0) < 0)
+        die("id-map", "dumpable", errno);
+}
+
 static void start_init(struct supervisor *supervisor)
 {
     struct pod_plan *plan = supervisor->plan;
     int ends[2];
     messages_open(ends);
     supervisor->channel = ends[0];
+    let_map(plan, true);
     /* The cgroup namespace must begin where init is once it has joined its cgroups, so init makes it. */
     pid_t pid = clone_process(plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP, cgroups_v2(plan->cgroups, plan->cgroup_count));
     if (pid == 0) {
@@ -117,6 +127,7 @@ static void start_init(struct supervisor *supervisor)
         cleanup_fd int user_namespace = namespaces_map_ids(plan, pid);
         sources_idmap(plan, user_namespace);
     }
+    let_map(plan, false);
     message_send(supervisor->channel, MESSAGE_RELEASE, 0, 0, -1);
 }
 
@@ -301,7 +312,9 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     supervisor.apps = must_allocate(plan->app_count * sizeof *supervisor.apps);
     supervisor.watched = must_allocate((standard_most(plan) + 2) * sizeof *supervisor.watched);
     supervisor.signals = signals_open(watched, sizeof watched / sizeof *watched);
-    sources_open(plan);
+    sources_open_cgroups(plan);
+    if (!plan->is_unprivileged)
+        sources_open_mounts(plan);
     cgroups_filter_devices(plan);
     traffic_limit(plan);
     standard_open(&supervisor.standard, plan);

@@ -8,5 +8,10 @@ int verb_unpack(int argc, char **argv);
 int verb_pack(int argc, char **argv);
 int verb_remove(int argc, char **argv);
 int verb_probe(int argc, char **argv);
+int verb_mapped(int argc, char **argv);
+int verb_own(int argc, char **argv);
+
+/* Runs the verb of that name; -1: there is none. */
+int verb_by_name(const char *name, int argc, char **argv);
 
 #endif

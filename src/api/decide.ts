@@ -21,6 +21,7 @@ import { resolveUser } from "../pod/users.ts";
 import { inspectSource, requirePropagation } from "../pod/volume-sources.ts";
 import { type EmptyVolume, matchVolumes, mayWriteHost, obscured } from "../pod/volumes.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
+import { callerIds } from "../shim/caller-ids.ts";
 import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
@@ -59,6 +60,8 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
   const { manifest, imageIsolators } = reified;
   const layout = readCgroupLayout();
   const privateUsers = terms.privateUsers ?? true;
+  const caller = callerIds();
+  if (caller !== undefined && !privateUsers) throw needsRoot();
   const volumes = matchVolumes(manifest);
   const isolation = decideIsolators(
     manifest.isolators,
@@ -71,6 +74,7 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
       insecure: settings.insecure,
       features: cgroupFeatures(layout),
       blockVersion: blockVersion(layout),
+      isUnprivileged: caller !== undefined,
       blockDevices: () =>
         findBlockDevices([
           { source: settings.directories.data, recursive: false },
@@ -109,6 +113,12 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
   };
 }
 
+function needsRoot(): Failure {
+  return new Failure("NOT_ROOT", "--private-users=no gives a pod the host's ids, which only root has", {
+    hint: "leave it out: root of your pods is you",
+  });
+}
+
 /** ISO-13: the whole list, so that it takes one look. */
 function requireAll(notDone: readonly string[]): void {
   if (notDone.length === 0) return;
@@ -139,7 +149,7 @@ export function treeWarnings(
 export interface Placement {
   readonly uuid: string;
   readonly hostname: string;
-  /** First id of the pod's range; undefined without a user namespace. */
+  /** First id of the pod's range; undefined without one: in the host's user namespace, or in one with the ids of an ordinary user. */
   readonly idBase: number | undefined;
   readonly cgroups: PodCgroups;
   /** By app name. */
@@ -186,7 +196,7 @@ export function planInput(
         log: terms.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
       };
     }),
-    userNamespace: placement.idBase === undefined ? undefined : { base: placement.idBase, count: 65536 },
+    userNamespace: placement.idBase === undefined ? callerIds() : { base: placement.idBase, count: 65536 },
     network: decisions.network,
     isolation,
     cgroups: placement.cgroups,

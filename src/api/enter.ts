@@ -8,7 +8,7 @@ import { isAlive, type PodAppRecord, readAppProcess, readPodRecord } from "../po
 import { type EnterRequest, replaceWithEnter, spawnEnter } from "../shim/enter.ts";
 import { failureOf } from "../shim/events.ts";
 import type { RunHandle, StandardStream } from "../shim/run.ts";
-import { requireRoot, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 export interface EnterOptions {
   /** A uuid or a unique prefix of it. */
@@ -36,11 +36,10 @@ export type EnteredCommand = Pick<RunHandle, "exited" | "stdin" | "stdout" | "st
 
 /**
  * Finds the app's process. Whether the pod still runs when the command is started, the shim finds out (LIFE-40).
- * @throws Failure NOT_ROOT, NOT_FOUND, AMBIGUOUS, USAGE for an app that must be named or is not in the pod, WRONG_STATE for a pod or an app
+ * @throws Failure NOT_FOUND, AMBIGUOUS, USAGE for an app that must be named or is not in the pod, WRONG_STATE for a pod or an app
  * that does not run or whose record is damaged
  */
 export async function enterPod(settings: Settings, options: EnterOptions): Promise<EnterableApp> {
-  requireRoot(settings, "enter");
   const pod = resolvePod(podsOf(settings.directories.data), options.pod);
   if (pod.state !== "running") {
     throw new Failure("WRONG_STATE", `pod ${pod.uuid} does not run: it is ${pod.state}`, {

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Failure } from "../base/failure.ts";
 import { fetchClosure, type PullPolicy } from "../fetch/closure.ts";
 import { parseReference } from "../fetch/reference.ts";
+import { canKeepOwners } from "../shim/caller-ids.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { openStore } from "../store/layout.ts";
 import { keystoreOf } from "./keystore.ts";
@@ -48,7 +49,7 @@ export async function fetchImages(settings: Settings, options: FetchOptions): Pr
     insecure: { image: insecure.has("image"), http: insecure.has("http") },
     now: () => new Date(),
     allowExpiredKey: options.allowExpiredKey,
-    keepOwners: settings.caller.isRoot,
+    keepOwners: canKeepOwners(),
     limits: await settings.limits(),
     log: settings.log,
     signal: options.signal,

@@ -7,6 +7,7 @@ import { defaultHostname } from "../pod/network.ts";
 import type { PlanInput } from "../pod/plan.ts";
 import { findPod, namedPhases, openPods, Pod, podsOf } from "../pod/pod.ts";
 import { type PreparedPod, type PrepareRequest, preparePod } from "../pod/prepare.ts";
+import { callerIds } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
 import { touchImage } from "../store/images.ts";
 import { lockOf, openStoreSync, type Store } from "../store/layout.ts";
@@ -33,6 +34,8 @@ export async function inNewPod<T>(
 ): Promise<T> {
   const { data } = settings.directories;
   const store = openStoreSync(data);
+  if (callerIds() !== undefined && options.overlay !== false)
+    (await import("../pod/unprivileged.ts")).requireLocal(data);
   const chosen = await choosePod(settings, store, options);
   const decisions = decidePod(settings, options, chosen);
   for (const { record } of chosen.images) touchImage(store, record.id);
@@ -74,7 +77,7 @@ export async function fillPod(
         return { name: app.name, imageId: image.record.id, imageName: image.record.name, treeId: image.treeId };
       }),
       manifest: decisions.manifest,
-      claim: decisions.privateUsers ? () => claimRange(data, pod.uuid) : undefined,
+      claim: decisions.privateUsers && callerIds() === undefined ? () => claimRange(data, pod.uuid) : undefined,
     });
   } finally {
     lock.release();

@@ -3,6 +3,7 @@ import { canIdmapOverlay } from "../pod/kernel.ts";
 import { defaultHostname } from "../pod/network.ts";
 import { buildPlan } from "../pod/plan.ts";
 import { explainPlan, type PlanTopic } from "../pod/plan-words.ts";
+import { callerIds } from "../shim/caller-ids.ts";
 import { describePlan, type Plan } from "../shim/plan.ts";
 import { openStoreSync } from "../store/layout.ts";
 import { choosePod } from "./choose-pod.ts";
@@ -30,17 +31,17 @@ const exampleBase = 0x7000_0000;
 
 /** Stored images are rendered, others fetched first: users and files are looked up in their trees. @throws Failure as runPod */
 export async function planPod(settings: Settings, options: RunOptions): Promise<PlannedPod> {
+  const isRoot = callerIds() === undefined;
   const store = openStoreSync(settings.directories.data);
   const decisions = decidePod(settings, options, await choosePod(settings, store, options));
   const trees = await treesOf(settings, store, decisions, options.signal);
   const input = planInput(settings, options, decisions, {
     uuid: exampleUuid,
     hostname: decisions.hostname ?? defaultHostname(exampleUuid),
-    idBase: decisions.privateUsers ? exampleBase : undefined,
+    idBase: decisions.privateUsers && isRoot ? exampleBase : undefined,
     cgroups: podCgroups(decisions, exampleUuid),
     trees,
-    // Only root can find out, and nobody else can run a pod: for others it is shown as it is on a kernel of today.
-    canIdmap: !settings.caller.isRoot || canIdmapOverlay(settings.directories.data),
+    canIdmap: isRoot && canIdmapOverlay(settings.directories.data),
     foreground: true,
   });
   const plan: Plan = buildPlan(input);

@@ -8,7 +8,7 @@ import type { ChosenImage } from "./choose-pod.ts";
 import { type Decisions, podCgroups, treeWarnings } from "./decide.ts";
 import { changedMeanwhile, fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
-import { requireRoot, type Settings } from "./settings.ts";
+import { requirePods, type Settings } from "./settings.ts";
 import { removeUuidFile, saveUuidFile } from "./uuid-file.ts";
 
 /** Without what is said when the pod is run. */
@@ -26,7 +26,7 @@ export interface PreparedResult {
  * @throws Failure as runPod, but for the start
  */
 export async function preparePod(settings: Settings, options: PrepareOptions): Promise<PreparedResult> {
-  requireRoot(settings, "prepare");
+  await requirePods(settings);
   return await inNewPod(settings, options, async ({ store, root, pod, decisions }) => {
     const { uuid } = pod;
     // Which cgroups it gets depends on who runs it, and when.

@@ -5,6 +5,7 @@ import { buildPlan } from "../pod/plan.ts";
 import { openPods, type Pod } from "../pod/pod.ts";
 import { readWaiting, takePrepared, type WaitingPod } from "../pod/prepared.ts";
 import { type PodRecord, replacePodRecord } from "../pod/record.ts";
+import { callerIds } from "../shim/caller-ids.ts";
 import { touchImage } from "../store/images.ts";
 import { openStoreSync, type Store } from "../store/layout.ts";
 import { notStored, readRecordSync } from "../store/lookup.ts";
@@ -32,7 +33,7 @@ export interface RunPreparedOptions
  * image that nobody vouches for any more (LIFE-51); and as runPod
  */
 export async function runPreparedPod(settings: Settings, options: RunPreparedOptions): Promise<RunnablePod> {
-  requireStartable(settings, options, "run-prepared");
+  await requireStartable(settings, options);
   const { data } = settings.directories;
   const root = openPods(data);
   const pod = await takePrepared(root, options.pod);
@@ -88,7 +89,7 @@ function termsOf({ record, terms }: WaitingPod, options: RunPreparedOptions) {
     overlay,
     allowSymlinkSources,
     strict: terms.strict || strict === true,
-    privateUsers: record.idBase !== undefined,
+    privateUsers: record.idBase !== undefined || callerIds() !== undefined,
   };
 }
 

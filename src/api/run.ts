@@ -7,7 +7,7 @@ import { shimPath } from "../shim/binary.ts";
 import { podCgroups, treeWarnings } from "./decide.ts";
 import { fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
-import { requireRoot, type Settings } from "./settings.ts";
+import { requirePods, type Settings } from "./settings.ts";
 import { type RunnablePod, startPod } from "./start-pod.ts";
 
 export type { RunApp, RunOptions } from "./run-options.ts";
@@ -17,10 +17,10 @@ type StartOptions = RunOptions & { readonly foreground: boolean };
 
 /**
  * Everything up to the start of the shim. A failure leaves nothing behind: neither a pod nor a claimed id nor a cgroup.
- * @throws Failure NOT_ROOT, USAGE, SHIM_MISSING, KERNEL_LACKS, INTERRUPTED …, and what choosePod throws
+ * @throws Failure USAGE, SHIM_MISSING, KERNEL_LACKS, INTERRUPTED …, and what choosePod throws
  */
 export async function runPod(settings: Settings, options: StartOptions): Promise<RunnablePod> {
-  requireStartable(settings, options, "run");
+  await requireStartable(settings, options);
   return await inNewPod(settings, options, async ({ store, root, pod, decisions }) => {
     const terms = {
       network: decisions.network,
@@ -54,13 +54,12 @@ export async function metadataOf(
   return await registerForMetadata(settings, pod, network === "host", signal);
 }
 
-/** @throws Failure NOT_ROOT, USAGE, SHIM_MISSING: what is told before anything is looked for */
-export function requireStartable(
+/** @throws Failure KERNEL_LACKS, USAGE, SHIM_MISSING: what is told before anything is looked for */
+export async function requireStartable(
   settings: Settings,
   options: Pick<StartOptions, "interactive" | "foreground">,
-  verb: string,
-): void {
-  requireRoot(settings, verb);
+): Promise<void> {
+  await requirePods(settings);
   if (options.interactive === true && !options.foreground) {
     throw new Failure("USAGE", "a pod in the background has no terminal", { hint: "either --interactive or --detach" });
   }

@@ -61,7 +61,14 @@ export interface Settings {
   readonly limits: () => Promise<ImageLimits>;
 }
 
-/** Of what makes or enters a pod, as `perigee VERB`. @throws Failure NOT_ROOT */
+/** Of what makes a pod. @throws Failure KERNEL_LACKS where ordinary users can have none */
+export async function requirePods({ caller }: Pick<Settings, "caller">): Promise<void> {
+  if (caller.isRoot) return;
+  const { requireUserNamespaces } = await import("../pod/unprivileged.ts");
+  requireUserNamespaces();
+}
+
+/** Of what only root can do with pods, as `perigee VERB`. @throws Failure NOT_ROOT */
 export function requireRoot({ caller }: Pick<Settings, "caller">, verb: string): void {
   if (!caller.isRoot) throw new Failure("NOT_ROOT", "pods need root", { hint: `sudo perigee ${verb} …` });
 }

@@ -1,7 +1,8 @@
 /** Directories made with their parents. Not by Node's recursive mkdir: that never returns below a parent that takes no children, such as /proc. */
 import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { errnoOf } from "./failure.ts";
+import { geteuid } from "node:process";
+import { errnoOf, Failure } from "./failure.ts";
 
 /**
  * Makes `path` and what is missing above it, each with `mode`; a directory that is there is left as it is. What is made survives a loss of
@@ -19,6 +20,37 @@ export function makeDirectories(path: string, mode: number): void {
     if (errno !== "ENOENT" || parent === path || existsSync(parent)) throw error;
     makeDirectories(parent, mode);
     makeDirectories(path, mode);
+  }
+}
+
+/**
+ * A data directory is one user's: what root finds in another's could be made to harm root, and what is in one that another could change, its
+ * user (LIFE-90). One that is not there yet is nobody's.
+ * @throws Failure NOT_ROOT; WRONG_STATE for root
+ */
+export function requireOwner(data: string): void {
+  const user = geteuid?.() ?? 0;
+  const owner = ownerOf(data);
+  if (owner === undefined || owner === user) return;
+  const sentence = `the data directory ${data} belongs to user ${owner}`;
+  if (user === 0) {
+    throw new Failure("WRONG_STATE", `${sentence}: root has one of its own`, {
+      subject: data,
+      hint: `run it as that user, for example with setpriv --reuid ${owner} --regid ${owner} --init-groups`,
+    });
+  }
+  throw new Failure("NOT_ROOT", `${sentence}, and is not yours to use`, {
+    subject: data,
+    hint: "sudo perigee … if it is root's, or a directory of your own: --dir DIRECTORY",
+  });
+}
+
+/** Undefined for what cannot be looked at: whoever opens it is told. */
+function ownerOf(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.uid;
+  } catch {
+    return undefined;
   }
 }
 

@@ -16,7 +16,7 @@ export const exitMeanings: ReadonlyMap<number, string> = new Map([
   [141, "the reader of standard output went away"],
 ]);
 
-export const topicNames = ["exit-codes", "environment", "formatting", "limits", "trust"] as const;
+export const topicNames = ["exit-codes", "environment", "formatting", "limits", "trust", "unprivileged"] as const;
 
 /** The lines of one topic; undefined when there is none of that name. */
 export function topic(name: string): readonly string[] | undefined {
@@ -105,6 +105,29 @@ const texts: ReadonlyMap<string, readonly string[]> = new Map([
       "  seccomp       no system call filter",
       "  device-nodes  image extract and image render make device nodes (pods never see an image's)",
       "  all-fetch = image,tls,http,pubkey   all-run = capabilities,paths,seccomp   all, none",
+    ],
+  ],
+  [
+    "unprivileged",
+    [
+      "The commands are the same without root. Root of your pods is you; docs/unprivileged.md lists what differs.",
+      "",
+      "Files of an image keep their owners, and apps run as any user of it, when root of the machine gave you ids:",
+      "",
+      '  sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "$USER"',
+      "",
+      "and newuidmap and newgidmap are installed (package uidmap or shadow-utils). Else your pods have one id, 0.",
+      "",
+      "Limits of memory and processors need a cgroup v2 that was delegated to you; without one they are ignored,",
+      "which is said, and refused with --strict:",
+      "",
+      "  systemd-run --user --scope -p Delegate=yes perigee run --memory 256Mi example.com/app",
+      "",
+      "Where AppArmor keeps user namespaces from ordinary users (Ubuntu), root can allow perigee alone: a file",
+      "/etc/apparmor.d/perigee-shim with the path of perigee-shim, then apparmor_parser -r on it:",
+      "",
+      "  abi <abi/4.0>,",
+      "  profile perigee-shim /PATH/TO/perigee-shim flags=(unconfined) { userns, }",
     ],
   ],
   [

@@ -1,4 +1,5 @@
 /** A tree copied with its owners shifted, for kernels that cannot idmap an overlay and for pods that want no overlay. */
+import { canKeepOwners } from "../shim/caller-ids.ts";
 import { type PackEntry, pack } from "../shim/pack.ts";
 import type { TarMember, Xattr } from "../tar/entry.ts";
 import { unpackMembers } from "./extract.ts";
@@ -8,7 +9,9 @@ import { unpackMembers } from "./extract.ts";
  * @throws Failure SHIM_FAILED, DISK_FULL
  */
 export async function copyTree(source: string, target: string, shift: number, signal?: AbortSignal): Promise<void> {
-  await unpackMembers(shifted(pack(source, { signal }), shift), target, { owner: true, devices: true, signal });
+  await unpackMembers(shifted(pack(source, { signal, asPodRoot: true }), shift), target, {
+    ...{ owner: canKeepOwners(), devices: true, signal },
+  });
 }
 
 export interface CopiedTree {

@@ -133,7 +133,7 @@ export function treeRoots(root: string): ReadonlySet<string> | "unknown" {
 
 async function destroy(root: string, pod: Pod): Promise<void> {
   await killRemains(pod.directory);
-  await removeTrees(join(root, pod.phase), [pod.uuid]);
+  await removeTrees(join(root, pod.phase), [pod.uuid], { asPodRoot: true });
 }
 
 /**
@@ -237,7 +237,7 @@ async function withDeadEmbryos(
   try {
     for (const uuid of uuidsIn(root, "embryo")) {
       await each(uuid, async () => {
-        await removeTrees(directory, [uuid]);
+        await removeTrees(directory, [uuid], { asPodRoot: true });
         return true;
       });
     }

@@ -1,5 +1,5 @@
 /** From a prepared pod to a running one: everything is decided, written below the pod directory, and handed to the shim. */
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ioFailure } from "../base/files.ts";
 import { encodePlan, type Plan } from "../shim/plan.ts";
@@ -8,7 +8,7 @@ import { createPodCgroups } from "./cgroup.ts";
 import type { PodFile } from "./network.ts";
 import { buildPlan, type PlanInput } from "./plan.ts";
 import type { PreparedPod } from "./prepare.ts";
-import { makeRoot } from "./rootfs.ts";
+import { giveTo, makeRoot } from "./rootfs.ts";
 import type { EmptyVolume } from "./volumes.ts";
 
 export interface LaunchRequest {
@@ -65,8 +65,7 @@ function makeVolumes(directory: string, volumes: readonly EmptyVolume[], idBase:
     const path = join(directory, "volumes", volume);
     if (seed !== undefined && existsSync(path)) continue;
     mkdirSync(path, { mode: 0o700 });
-    chownSync(path, idBase + uid, idBase + gid);
-    chmodSync(path, mode);
+    giveTo(path, { uid, gid, mode }, idBase);
   }
 }
 

@@ -13,6 +13,8 @@ export interface LimitOptions extends TrafficOptions {
   readonly features: CgroupFeatures;
   /** Which hierarchy has the controller of block devices: v1 does not count what is written through memory. */
   readonly blockVersion: 1 | 2;
+  /** A pod of an ordinary user: what cannot be limited for want of a cgroup is said, and the pod runs (ISO-23). */
+  readonly isUnprivileged?: boolean | undefined;
   /** Asked only when something limits block devices. */
   readonly blockDevices: () => BlockDevices;
 }
@@ -25,16 +27,11 @@ const podProcesses = 2048;
  * @throws Failure KERNEL_LACKS when a limit is asked for whose controller is missing or cannot be used, MANIFEST_INVALID (POD-30)
  */
 export function decideLimits(level: Level, pod: CgroupLimits | undefined, options: LimitOptions): CgroupLimits {
-  const { features } = options;
   const bound = pod ?? {};
-  const memory = decideMemory(level, bound, features);
-  const cpu = decideCpu(level, bound, features);
-  const shares = lastValue(level, "os/linux/cpu-shares");
-  if (shares !== undefined) {
-    requireFeature(features.cpu, "os/linux/cpu-shares");
-    say(level, "os/linux/cpu-shares", "enforced", `${shares} of the usual 1024`);
-  }
-  const pids = decidePids(level, pod, features);
+  const memory = decideMemory(level, bound, options);
+  const cpu = decideCpu(level, bound, options);
+  const shares = decideShares(level, options);
+  const pids = decidePids(level, pod, options);
   const block = decideBlock(level, bound, options);
   const traffic = decideTraffic(level, bound.traffic, options);
   return {
@@ -47,14 +44,21 @@ export function decideLimits(level: Level, pod: CgroupLimits | undefined, option
   };
 }
 
-function decideMemory(level: Level, bound: CgroupLimits, features: CgroupFeatures): bigint | undefined {
+function decideShares(level: Level, options: LimitOptions): number | undefined {
+  const shares = lastValue(level, "os/linux/cpu-shares");
+  if (shares === undefined || isLacking(level, "os/linux/cpu-shares", "cpu", options)) return undefined;
+  say(level, "os/linux/cpu-shares", "enforced", `${shares} of the usual 1024`);
+  return shares;
+}
+
+function decideMemory(level: Level, bound: CgroupLimits, options: LimitOptions): bigint | undefined {
   const value = lastValue(level, "resource/memory");
   if (value === undefined) return undefined;
   if (value.limit === undefined) {
     say(level, "resource/memory", "ignored", "a request without a limit: no memory is set aside");
     return undefined;
   }
-  requireFeature(features.memory, "resource/memory");
+  if (isLacking(level, "resource/memory", "memory", options)) return undefined;
   const limit = boundMemory(parseQuantity(value.limit) ?? 0n, level.app ?? "the pod");
   const isBound = bound.memory !== undefined && limit > bound.memory;
   say(
@@ -70,11 +74,10 @@ function decideMemory(level: Level, bound: CgroupLimits, features: CgroupFeature
 function decideCpu(
   level: Level,
   bound: CgroupLimits,
-  features: CgroupFeatures,
+  options: LimitOptions,
 ): { readonly limit?: number | undefined; readonly shares?: number | undefined } {
   const value = lastValue(level, "resource/cpu");
-  if (value === undefined) return {};
-  requireFeature(features.cpu, "resource/cpu");
+  if (value === undefined || isLacking(level, "resource/cpu", "cpu", options)) return {};
   const millicores = (text: string | undefined) =>
     text === undefined ? undefined : boundMillicores(parseQuantity(text, 1000n) ?? 0n);
   const asked = millicores(value.limit);
@@ -93,11 +96,22 @@ function decideCpu(
 }
 
 /** The pod has a limit unasked; one that was asked for and cannot be had is refused, as any other (ISO-8, ISO-10). */
-function decidePids(level: Level, pod: CgroupLimits | undefined, features: CgroupFeatures): number | undefined {
+function decidePids(level: Level, pod: CgroupLimits | undefined, options: LimitOptions): number | undefined {
   const asked = lastValue(level, "perigee/pids");
-  if (asked === undefined) return pod === undefined && features.pids === true ? podProcesses : undefined;
-  requireFeature(features.pids, "perigee/pids");
+  const isByUser = options.isUnprivileged === true && options.features.pids !== true;
+  if (asked === undefined)
+    return pod === undefined && (isByUser || options.features.pids === true) ? podProcesses : undefined;
   const most = pod?.pids ?? asked;
+  if (isByUser) {
+    say(
+      level,
+      "perigee/pids",
+      "modified",
+      `${Math.min(asked, most)} of each user of the pod: ${options.features.pids}`,
+    );
+    return Math.min(asked, most);
+  }
+  requireFeature(options.features.pids, "perigee/pids");
   const why = asked > most ? `${most}, which is the pod's` : `${asked} processes and threads`;
   say(level, "perigee/pids", asked > most ? "modified" : "enforced", why);
   return Math.min(asked, most);
@@ -121,7 +135,7 @@ function decideBlock(level: Level, bound: CgroupLimits, options: LimitOptions): 
   const found = options.blockDevices();
   let limits: Pick<BlockLimits, "bytes" | "operations"> = bound.block ?? {};
   for (const { name, kind, unit, limit } of asked) {
-    requireFeature(options.features.io, name);
+    if (isLacking(level, name, "io", options)) continue;
     const own = boundBlock(limit, kind, level.app ?? "the pod");
     const most = bound.block?.[kind];
     const isBound = most !== undefined && own > most;
@@ -130,7 +144,8 @@ function decideBlock(level: Level, bound: CgroupLimits, options: LimitOptions): 
     const said = `${value} ${unit}${isBound ? ", which is the pod's" : ""}, reading and writing each`;
     sayBlock(level, { name, said, isBound }, found, options.blockVersion);
   }
-  return found.devices.length === 0 ? undefined : { devices: found.devices, ...limits };
+  const isNothing = found.devices.length === 0 || (limits.bytes ?? limits.operations) === undefined;
+  return isNothing ? undefined : { devices: found.devices, ...limits };
 }
 
 interface BlockWords {
@@ -157,6 +172,20 @@ function v1Lacks({ app }: Level): readonly string[] {
     "cgroup v1 does not count what is written through the page cache",
     ...(app === undefined ? ["an app with a limit of its own is not counted with the others"] : []),
   ];
+}
+
+/** Whether a limit cannot be had and is said to be ignored. @throws Failure KERNEL_LACKS where it is not to be run without (ISO-23) */
+function isLacking(
+  level: Level,
+  name: IsolatorName,
+  controller: keyof CgroupFeatures,
+  { features, isUnprivileged }: LimitOptions,
+): boolean {
+  const feature = features[controller];
+  if (feature === true) return false;
+  if (isUnprivileged !== true) requireFeature(feature, name);
+  say(level, name, "ignored", `${feature}: systemd-run --user --scope -p Delegate=yes perigee …`);
+  return true;
 }
 
 function requireFeature(feature: true | string, isolator: IsolatorName): void {

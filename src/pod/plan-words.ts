@@ -1,7 +1,7 @@
 /** A plan in words, and what the user must be told before a pod starts. Pure; knows nothing of records. */
 import { printable } from "../base/failure.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
-import type { AppPlan, Plan } from "../shim/plan.ts";
+import type { AppPlan, IdMap, Plan } from "../shim/plan.ts";
 import type { CgroupDirectory } from "./cgroup-plan.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
@@ -39,6 +39,12 @@ export function explainPlan(input: PlanInput, plan: Plan): readonly PlanTopic[] 
 }
 
 function userWords({ userNamespace }: PlanInput): string {
+  if (userNamespace !== undefined && !("base" in userNamespace)) {
+    const { uids, gids, lacks } = userNamespace;
+    const ids = (maps: readonly IdMap[]) => maps.reduce((sum, { count }) => sum + count, 0);
+    const reason = lacks === undefined ? "" : `, for want of ${lacks}`;
+    return `root of the pod is you; it has ${ids(uids)} user ids and ${ids(gids)} group ids, as all of your pods${reason}`;
+  }
   if (userNamespace === undefined) return "no user namespace: ids are the host's, root of an app is root of the host";
   const last = userNamespace.base + userNamespace.count - 1;
   return `ids 0 to ${userNamespace.count - 1} of the pod are ${userNamespace.base} to ${last} of the host`;

@@ -2,16 +2,8 @@
 import { Failure, printable } from "../base/failure.ts";
 import type { App } from "../schema/app.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
-import type {
-  AppPlan,
-  DirectoryRoot,
-  IdMap,
-  MountFlag,
-  MountPlan,
-  NamespaceKind,
-  OverlayRoot,
-  Plan,
-} from "../shim/plan.ts";
+import type { CallerIds } from "../shim/caller-ids.ts";
+import type { AppPlan, DirectoryRoot, MountFlag, MountPlan, NamespaceKind, OverlayRoot, Plan } from "../shim/plan.ts";
 import type { PodCgroups } from "./cgroup-plan.ts";
 import { storedFilter } from "./default-filter.ts";
 import { defaultPolicy } from "./default-policy.ts";
@@ -20,6 +12,17 @@ import { appEnvironment } from "./environment.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PodFile, PodNetwork } from "./network.ts";
 import { cleanPath, isAtOrBelow } from "./paths.ts";
+import {
+  callerOf,
+  groupsOf,
+  hostCgroups,
+  idMaps,
+  mappersOf,
+  type PodRange,
+  processLimit,
+  requireMapped,
+  terminalGroupOf,
+} from "./plan-ids.ts";
 import { compileSeccomp, type SeccompArchitecture } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
 import type { InspectedSource } from "./volume-sources.ts";
@@ -48,8 +51,8 @@ export interface PlanInput {
   readonly manifest: PodManifest;
   /** In the order of the manifest's apps. */
   readonly apps: readonly PlanApp[];
-  /** undefined: --private-users=no. */
-  readonly userNamespace?: { readonly base: number; readonly count: number } | undefined;
+  /** A range of the pod's own, or the ids of an ordinary user, which are the same for all pods of that user; undefined: --private-users=no. */
+  readonly userNamespace?: PodRange | CallerIds | undefined;
   readonly network: PodNetwork;
   /** For a pod that asked for the metadata service; `port`: in its own network. */
   readonly metadata?: { readonly url: string; readonly port?: number | undefined } | undefined;
@@ -68,14 +71,15 @@ export interface PlanInput {
  * user namespace
  */
 export function buildPlan(input: PlanInput): Plan {
-  const { userNamespace, network, cgroups, isolation } = input;
-  const maps = userNamespace === undefined ? [] : idMaps(userNamespace);
+  const { network, cgroups, isolation } = input;
+  const { uids, gids } = idMaps(input);
   return {
     uuid: input.uuid,
     hostname: input.hostname,
     namespaces: namespacesOf(input),
-    uidMaps: maps,
-    gidMaps: maps,
+    uidMaps: uids,
+    gidMaps: gids,
+    unprivileged: mappersOf(input),
     cgroups: cgroups.init,
     deviceFilter: cgroups.deviceFilter,
     networkLimits: cgroups.networkLimits,
@@ -95,11 +99,6 @@ function namespacesOf({ userNamespace, network }: PlanInput): readonly Namespace
     ...(["mount", "pid", "ipc", "uts", "cgroup", "time"] as const),
     ...(network === "host" ? [] : (["net"] as const)),
   ];
-}
-
-function idMaps({ base, count }: { readonly base: number; readonly count: number }): readonly IdMap[] {
-  if (base <= 0) throw new Failure("INTERNAL", "the host's root is never mapped into a pod (T-R54)");
-  return [{ inside: 0, outside: base, count }];
 }
 
 function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
@@ -125,13 +124,13 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     ],
     devices,
     symlinks: terminal === undefined ? [...deviceLinks, silentConsole] : deviceLinks,
-    masks: insecure.has("paths") ? [] : maskedPaths,
+    masks: [...(insecure.has("paths") ? [] : maskedPaths), ...hostCgroups(input)],
     readonlyPaths: [...(insecure.has("paths") ? [] : readonlyPaths), ...cgroupPlaces(cgroups)],
     cgroups: cgroups.apps.get(app.name) ?? [],
     cwd: workingDirectory(described),
     uid: app.user.uid,
     gid: app.user.gid,
-    groups: app.user.groups,
+    groups: groupsOf(input, app),
     environment: appEnvironment(described.app.environment, {
       name: app.name,
       user: app.user,
@@ -144,7 +143,7 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     handlerSeconds,
     capabilities: isolation.capabilities,
     // The soft limit of open files is 1024 below the caller's hard limit, always: the shim knows the caller's, we do not.
-    rlimits: [{ name: "core", soft: 0, hard: 0 }],
+    rlimits: [{ name: "core", soft: 0, hard: 0 }, ...processLimit(input, index)],
     umask: 0o022,
     noNewPrivileges: isolation.noNewPrivileges,
     seccomp: filterOf(isolation, input.architecture),
@@ -175,7 +174,7 @@ function kernelMounts(input: PlanInput, ownCgroups: readonly string[] | undefine
       target: "/dev/pts",
       type: "devpts",
       flags: ["nosuid", "noexec"],
-      data: "mode=620,ptmxmode=666,gid=5",
+      data: `mode=620,ptmxmode=666${terminalGroupOf(input)}`,
     },
     { source: "shm", target: "/dev/shm", type: "tmpfs", flags: inert, data: "mode=1777,size=64m" },
     { source: "mqueue", target: "/dev/mqueue", type: "mqueue", flags: inert, data: "" },
@@ -183,10 +182,13 @@ function kernelMounts(input: PlanInput, ownCgroups: readonly string[] | undefine
 }
 
 /** sysfs belongs to a network namespace: with the host's, a user namespace of its own may not mount it, so the host's is bound (architecture 6). */
-function sysMount({ userNamespace, network }: PlanInput): MountPlan {
+function sysMount(input: PlanInput): MountPlan {
+  const { userNamespace, network } = input;
   const flags: readonly MountFlag[] = ["ro", ...inert];
   if (userNamespace !== undefined && network === "host") {
-    return { source: "/sys", target: "/sys", type: "bind", flags, data: "" };
+    // Nobody but root may leave out what is mounted below it.
+    const whole: readonly MountFlag[] = callerOf(input) === undefined ? flags : [...flags, "rec"];
+    return { source: "/sys", target: "/sys", type: "bind", flags: whole, data: "" };
   }
   return { source: "sysfs", target: "/sys", type: "sysfs", flags, data: "" };
 }
@@ -217,7 +219,7 @@ function cgroupPlaces({ visible }: PodCgroups): readonly string[] {
 /**
  * nosuid always, nodev but for a device itself; that what an app leaves on a volume gives nobody of the host a right takes the filter, too
  * (T-R51). In a user namespace a host volume is idmapped, so that the app's root is the host's on that volume only; an empty one was made
- * with the pod's own ids. Where devices are no owner can be mapped: their mode says who opens them.
+ * with the pod's own ids. An ordinary user's is as it is. Where devices are no owner can be mapped: their mode says who opens them.
  */
 function volumeMount({ userNamespace }: PlanInput, { mount, path, type }: PlannedMount): MountPlan {
   const flags: readonly MountFlag[] = [
@@ -230,7 +232,7 @@ function volumeMount({ userNamespace }: PlanInput, { mount, path, type }: Planne
   const isOfHost = mount.kind === "host";
   const more: readonly MountFlag[] = [
     ...(isOfHost && mount.recursive && type === "directory" ? (["rec"] as const) : []),
-    ...(isOfHost && userNamespace !== undefined && type !== "device" ? (["idmap"] as const) : []),
+    ...(isOfHost && userNamespace !== undefined && "base" in userNamespace && type !== "device" ? (["idmap"] as const) : []),
     ...(type === "directory" ? [] : (["file"] as const)),
     ...(isOfHost && mount.propagation !== "private" ? [mount.propagation] : []),
   ];
@@ -277,17 +279,5 @@ function workingDirectory({ name, app }: PodApp): string {
   if (!isAtOrBelow(directory, "/proc")) return directory;
   throw new Failure("MANIFEST_INVALID", `${name}: working directory ${printable(directory)} is in /proc`, {
     subject: directory,
-  });
-}
-
-function requireMapped({ userNamespace, manifest }: PlanInput, { name, user, mounts }: PlanApp): void {
-  if (userNamespace === undefined) return;
-  const used = manifest.volumes.filter((volume) => mounts.some(({ mount }) => mount.volume === volume.name));
-  const owners = used.flatMap((volume) => (volume.kind === "host" ? [] : [volume.uid, volume.gid]));
-  const outside = [user.uid, ...user.groups, ...owners].find((id) => id >= userNamespace.count);
-  if (outside === undefined) return;
-  throw new Failure("UNSUPPORTED", `${name}: id ${outside} is outside of the pod's ${userNamespace.count} ids`, {
-    subject: String(outside),
-    hint: "pass --private-users=no, or another --user or --group",
   });
 }

@@ -4,7 +4,7 @@
  */
 import { type Dirent, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { makeDirectories } from "../base/directories.ts";
+import { makeDirectories, requireOwner } from "../base/directories.ts";
 import { errnoOf, excerpt, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
@@ -14,8 +14,9 @@ import { canMove, type Phase, type PodState, phaseOrder, stateOf } from "./phase
 /** Shortest uuid prefix a user may type (architecture 16). */
 const shortestPrefix = 4;
 
-/** `<data>/pods`, which need not be there. */
+/** `<data>/pods`, which need not be there. @throws Failure NOT_ROOT, WRONG_STATE for a data directory of somebody else (LIFE-90) */
 export function podsOf(data: string): string {
+  requireOwner(data);
   return join(data, "pods");
 }
 

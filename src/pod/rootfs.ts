@@ -1,7 +1,9 @@
 /** The root of each app: an overlay on its rendered tree, or a copy of it. Makes directories only; the shim mounts. */
-import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, chownSync, mkdirSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { ioFailure } from "../base/files.ts";
+import { callerIds, idInside } from "../shim/caller-ids.ts";
+import { giveDirectory, type Owner } from "../shim/own.ts";
 import type { DirectoryRoot, OverlayRoot } from "../shim/plan.ts";
 
 export interface RootfsOptions {
@@ -32,6 +34,25 @@ export function planRoot(app: string, tree: string, options: RootfsOptions): Roo
   };
 }
 
+/** `owner` has ids of the pod, whose 0 is the host's `base`, or with an ordinary user's ids that user. @throws Failure UNSUPPORTED for an id that the user has not */
+export function giveTo(path: string, owner: Owner, base: number): void {
+  const { uid, gid, mode } = owner;
+  const isCallers = callerIds() !== undefined;
+  if (isCallers && (uid !== 0 || gid !== 0)) {
+    giveDirectory(dirname(path), basename(path), owner);
+    return;
+  }
+  if (!isCallers) chownSync(path, base + uid, base + gid);
+  chmodSync(path, mode);
+}
+
+/** Whose a directory of a tree is to the pod: of what is no id of it nobody can be the owner, and it is root's. */
+function ownerInside({ uid, gid }: Stats): Pick<Owner, "uid" | "gid"> {
+  const ids = callerIds();
+  if (ids === undefined) return { uid, gid };
+  return { uid: idInside(ids.uids, uid) ?? 0, gid: idInside(ids.gids, gid) ?? 0 };
+}
+
 /**
  * Makes what `root` needs in the pod directory. The upper directory becomes the app's `/`, so it has the tree's mode and owner,
  * shifted into the pod's user namespace.
@@ -45,8 +66,7 @@ export function makeRoot(pod: string, app: string, root: RootPlan, tree: string,
     for (const directory of [root.upper, root.work]) {
       const path = join(pod, directory);
       mkdirSync(path, { mode: 0o700 });
-      chownSync(path, base + stat.uid, base + stat.gid);
-      chmodSync(path, stat.mode & 0o7777);
+      giveTo(path, { ...ownerInside(stat), mode: stat.mode & 0o7777 }, base);
     }
   } catch (error) {
     throw ioFailure(error, `cannot make the root of ${app}`, pod);

@@ -1,5 +1,6 @@
 /** Who an app runs as, from its user and group words and the files of its root (ACI-33). Never trusts those files. */
 import { excerpt, Failure } from "../base/failure.ts";
+import { callerIds, idInside } from "../shim/caller-ids.ts";
 import { readInRoot, statInRoot } from "./in-root.ts";
 
 export interface ResolvedUser {
@@ -94,7 +95,9 @@ function ownerOf(rootfs: string, path: string, kind: "user" | "group"): number {
   if (stat === undefined) {
     throw new Failure("NOT_FOUND", `${kind} ${excerpt(path)}: the image has no such path`, { subject: path });
   }
-  return kind === "user" ? stat.uid : stat.gid;
+  const id = kind === "user" ? stat.uid : stat.gid;
+  const ids = callerIds();
+  return ids === undefined ? id : (idInside(kind === "user" ? ids.uids : ids.gids, id) ?? id);
 }
 
 /** Lines whose third field is a number; others are passed over, as C libraries do. */

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { shimPath } from "./binary.ts";
+import { callerIds } from "./caller-ids.ts";
+import type { IdMap } from "./plan.ts";
 
 /** More than this of standard error is not kept: the shim writes one line. */
 const longestReport = 64 * 1024;
@@ -15,6 +17,8 @@ export interface Verb {
 
 export interface VerbOptions {
   readonly signal?: AbortSignal | undefined;
+  /** For what lies in the data directory: with the ids of the caller's pods, where an ordinary user has more than one. */
+  readonly asPodRoot?: boolean | undefined;
   /** Descriptors for the shim; else it reads nothing, and its output is the child's stream. They stay the caller's to close. */
   readonly stdin?: number | undefined;
   readonly stdout?: number | undefined;
@@ -22,15 +26,28 @@ export interface VerbOptions {
 
 /** Starts `perigee-shim verb args…` in `directory`, with an empty environment. Ended when `signal` says so. */
 export function startVerb(verb: string, args: readonly string[], directory: string, options: VerbOptions = {}): Verb {
-  const { signal, stdin = "ignore", stdout = "pipe" } = options;
+  const { signal, asPodRoot = false, stdin = "ignore", stdout = "pipe" } = options;
   if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
-  const child = spawn(shimPath(), [verb, ...args], { cwd: directory, env: {}, stdio: [stdin, stdout, "pipe"] });
+  const child = spawn(shimPath(), [...(asPodRoot ? mapping(verb) : []), verb, ...args], {
+    cwd: directory,
+    env: {},
+    stdio: [stdin, stdout, "pipe"],
+  });
   requireStreams(child);
   const kill = (): void => void child.kill("SIGKILL");
   signal?.addEventListener("abort", kill, { once: true });
   const done = outcome(child, verb, directory, signal).finally(() => signal?.removeEventListener("abort", kill));
   done.catch(() => {}); // it is awaited later, after the streams
   return { child, done };
+}
+
+/** What stands before a verb that is to be root of the caller's pods. Where there is one id all files are the caller's: only who tells owners must know it as 0. */
+export function mapping(verb: string): readonly string[] {
+  const ids = callerIds();
+  if (ids === undefined || (ids.mappers === undefined && verb !== "pack")) return [];
+  const text = (maps: readonly IdMap[]) =>
+    maps.map(({ inside, outside, count }) => `${inside}:${outside}:${count}`).join();
+  return ["mapped", ids.mappers?.uids ?? "", ids.mappers?.gids ?? "", text(ids.uids), text(ids.gids)];
 }
 
 /**
@@ -93,6 +110,12 @@ export function shimFailure(verb: string, report: string, ending: string): Failu
       subject,
       cause: `step setxattr, ${errno}`,
       hint: "use a file system that holds more for each file, such as XFS, or ext4 with the feature ea_inode",
+    });
+  }
+  if (field("step") === "chown" && errno === "EINVAL") {
+    return new Failure("UNSUPPORTED", `${shown}: its owner is none of the ids that you may map`, {
+      subject,
+      hint: "ask for 65536 of them in /etc/subuid and /etc/subgid: perigee help unprivileged",
     });
   }
   if (errno === "ENOSPC" || errno === "EDQUOT") {

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { closeSync } from "node:fs";
 import { Failure, printable } from "../base/failure.ts";
 import { type Body, ByteReader } from "./byte-reader.ts";
-import { startVerb, type Verb } from "./child.ts";
+import { startVerb, type Verb, type VerbOptions } from "./child.ts";
 import { openPipe } from "./libc.ts";
 import { type PipeReader, readPipe } from "./pipe.ts";
 
@@ -45,9 +45,9 @@ const fieldCount = 10;
  */
 export async function* pack(
   directory: string,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: Pick<VerbOptions, "signal" | "asPodRoot"> = {},
 ): AsyncGenerator<PackEntry> {
-  const { child, done, output } = startPack(directory, options.signal);
+  const { child, done, output } = startPack(directory, options);
   const reader = new ByteReader(output);
   const cutOff = async (): Promise<never> => {
     await done; // says why, as a rule
@@ -77,11 +77,11 @@ export async function* pack(
   }
 }
 
-function startPack(directory: string, signal: AbortSignal | undefined): Verb & { readonly output: PipeReader } {
+function startPack(directory: string, options: VerbOptions): Verb & { readonly output: PipeReader } {
   const { readEnd, writeEnd } = openPipe();
   const output = readPipe(readEnd);
   try {
-    return { ...startVerb("pack", [], directory, { signal, stdout: writeEnd }), output };
+    return { ...startVerb("pack", [], directory, { ...options, stdout: writeEnd }), output };
   } catch (error) {
     closeSync(readEnd);
     throw error;

@@ -21,6 +21,8 @@ export interface Plan {
   /** Both exactly when `namespaces` has `user`. */
   readonly uidMaps: readonly IdMap[];
   readonly gidMaps: readonly IdMap[];
+  /** The caller is not root: the programs that map users and groups, or empty texts where one id is mapped, which needs none. */
+  readonly unprivileged?: readonly [string, string] | undefined;
   /** Absolute paths of cgroup directories, made and limited already, which init joins: any number of v1, at most one v2. */
   readonly cgroups: readonly string[];
   /** A BPF_PROG_TYPE_CGROUP_DEVICE program (struct bpf_insn array, host byte order) for a v2 cgroup. */
@@ -143,6 +145,7 @@ export const arity = {
   namespace: many("pod", 1),
   uidmap: many("pod", 3),
   gidmap: many("pod", 3),
+  unprivileged: once("pod", 2),
   cgroup: many("pod", 1),
   "device-filter": once("pod", 2),
   "network-limit": many("pod", 2),
@@ -242,6 +245,7 @@ function* recordsOf(plan: Plan): Generator<PlanRecord> {
   for (const kind of plan.namespaces) yield ["namespace", kind];
   for (const { inside, outside, count } of plan.uidMaps) yield ["uidmap", inside, outside, count];
   for (const { inside, outside, count } of plan.gidMaps) yield ["gidmap", inside, outside, count];
+  if (plan.unprivileged) yield ["unprivileged", ...plan.unprivileged];
   for (const path of plan.cgroups) yield ["cgroup", path];
   if (plan.deviceFilter) yield ["device-filter", plan.deviceFilter.cgroup, hex(plan.deviceFilter.program)];
   for (const { cgroup, bytes } of plan.networkLimits ?? []) yield ["network-limit", cgroup, String(bytes)];

@@ -1,12 +1,12 @@
 /** Canonical tar → files, by perigee-shim, which is shut in with the directory. Knows neither archives from elsewhere nor the store. */
 import { closeSync } from "node:fs";
 import { Failure } from "../base/failure.ts";
-import { answerOf, bytesToText, startVerb, type Verb } from "./child.ts";
+import { answerOf, bytesToText, startVerb, type Verb, type VerbOptions } from "./child.ts";
 import { openPipe } from "./libc.ts";
 import { writePipe } from "./pipe.ts";
 
 export interface UnpackOptions {
-  /** False: files belong to the caller; needed when that is not root. */
+  /** False: files belong to the caller; needed when that is not root and has no ids for others (caller-ids.ts). */
   readonly owner: boolean;
   /** Make device nodes instead of leaving them out. */
   readonly devices?: boolean | undefined;
@@ -43,7 +43,7 @@ export async function unpack(
     ...(options.whiteouts === true ? ["--whiteouts"] : []),
     ...(options.sync === true ? ["--sync"] : []),
   ];
-  const { verb, input } = startUnpack(flags, directory, options.signal);
+  const { verb, input } = startUnpack(flags, directory, { signal: options.signal, asPodRoot: options.owner });
   const feeding = feed(tar, verb, input);
   try {
     const answer = parseAnswer(await answerOf(verb));
@@ -55,10 +55,10 @@ export async function unpack(
   }
 }
 
-function startUnpack(flags: readonly string[], directory: string, signal: AbortSignal | undefined) {
+function startUnpack(flags: readonly string[], directory: string, options: VerbOptions) {
   const { readEnd, writeEnd } = openPipe();
   try {
-    return { verb: startVerb("unpack", flags, directory, { signal, stdin: readEnd }), input: writeEnd };
+    return { verb: startVerb("unpack", flags, directory, { ...options, stdin: readEnd }), input: writeEnd };
   } catch (error) {
     closeSync(writeEnd);
     throw error;

@@ -14,11 +14,12 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { makeDirectories, syncDirectorySync } from "../base/directories.ts";
+import { makeDirectories, requireOwner, syncDirectorySync } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { requireSameIds } from "./ids.ts";
 
 /** Paths of the store below the data directory. spec/store.md */
 export interface Store {
@@ -67,7 +68,9 @@ export async function openStore(data: string): Promise<Store> {
 export function openStoreSync(data: string): Store {
   const store: Store = { root: join(data, "store") };
   try {
+    requireOwner(data);
     if (!hasVersion(store)) createStore(data, store);
+    requireSameIds(store);
     return store;
   } catch (error) {
     throw accessFailure(error, store);

@@ -18,11 +18,13 @@ interface RenderOptions {
   readonly signal?: AbortSignal | undefined;
   /** On the disk at return; true when absent. */
   readonly sync?: boolean | undefined;
+  /** Owners are kept: for trees of the store, where the caller has ids for them. */
+  readonly owner?: boolean | undefined;
   /** Device nodes are made; a tree of the store has none. */
   readonly devices?: boolean | undefined;
 }
 
-/** Lays `layers`, lowest first, into the empty directory `rootfs`. Owners are kept when we are root. @returns what was left out */
+/** Lays `layers`, lowest first, into the empty directory `rootfs`. Owners are kept when we are root, or when `owner` says so. @returns what was left out */
 export async function renderLayersInto(
   archiveOf: ArchiveOf,
   layers: readonly FilteredLayer[],
@@ -30,7 +32,7 @@ export async function renderLayersInto(
   options: RenderOptions,
 ): Promise<readonly string[]> {
   const { log, signal, sync = true, devices = false } = options;
-  const owner = process.geteuid?.() === 0;
+  const owner = options.owner ?? process.geteuid?.() === 0;
   const { skipped } = await unpackMembers(membersAlone(laidMembers(archiveOf, layers, { log, signal })), rootfs, {
     ...{ owner, sync, devices, signal },
   });

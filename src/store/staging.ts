@@ -157,7 +157,7 @@ export async function emptyTrash(store: Store): Promise<void> {
   const lock = await FileLock.acquire(trashOf(store), "exclusive");
   try {
     const names = listNames(trashOf(store));
-    if (names.length > 0) await removeTrees(trashOf(store), names);
+    if (names.length > 0) await removeTrees(trashOf(store), names, { asPodRoot: true });
   } finally {
     lock.release();
   }

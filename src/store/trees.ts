@@ -10,6 +10,7 @@ import { ioFailure, syncDirectory } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { canKeepOwners } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
 import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
@@ -80,7 +81,7 @@ async function render(
       import("./rendering.ts"),
       import("./layer-archives.ts"),
     ]);
-    await renderLayersInto(storedArchives(store), layers, staging.rootfs, { log, signal });
+    await renderLayersInto(storedArchives(store), layers, staging.rootfs, { log, signal, owner: canKeepOwners() });
     await publishTree(
       store,
       staging,

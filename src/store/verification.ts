@@ -8,6 +8,7 @@ import type { Log } from "../base/log.ts";
 import { whyDifferent } from "../image/difference.ts";
 import { contentOf, type FileFacts, factsOf, pathText } from "../image/facts.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { canKeepOwners } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
 import { pack } from "../shim/pack.ts";
 import { readArchiveBlob } from "./images.ts";
@@ -63,7 +64,7 @@ export async function verifyTree(store: Store, id: ImageID, options: VerifyTreeO
     for (const layer of new Set(plan.layers.map((one) => one.id))) await hashArchive(store, layer, options);
     staging = await makeStaging(store);
     // Unpacked even without a tree: the archives are read to the end that way, and the hash can be told.
-    await renderLayersInto(storedArchives(store), plan.layers, staging.rootfs, { log, signal });
+    await renderLayersInto(storedArchives(store), plan.layers, staging.rootfs, { log, signal, owner: canKeepOwners() });
     const verdict = await compareTrees(store, plan, staging, options);
     using.release();
     if (verdict.tree !== "differs" || !options.repair) return verdict;
@@ -174,7 +175,7 @@ interface Walked {
 }
 
 async function* walk(rootfs: string, signal: AbortSignal | undefined): AsyncGenerator<Walked> {
-  for await (const entry of pack(rootfs, { signal })) {
+  for await (const entry of pack(rootfs, { signal, asPodRoot: true })) {
     const key = entry.path.toString("latin1");
     yield {
       path: entry.path,

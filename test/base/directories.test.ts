@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { makeDirectories } from "../../src/base/directories.ts";
+import { makeDirectories, requireOwner } from "../../src/base/directories.ts";
 import { errnoOf } from "../../src/base/failure.ts";
+import { fails } from "../helpers/failures.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -35,5 +36,18 @@ describe("makeDirectories", () => {
       () => makeDirectories("/proc/nosuch/deeper", 0o700),
       (error) => errnoOf(error) === "ENOENT",
     );
+  });
+});
+
+describe("requireOwner (LIFE-90)", () => {
+  it("takes one's own directory, and one that is not there yet", () => {
+    requireOwner(directory);
+    requireOwner(join(directory, "missing", "below"));
+  });
+
+  it("refuses root a directory of another user, whoever may write there", () => {
+    chmodSync(directory, 0o777);
+    chownSync(directory, 1234, 1234);
+    assert.throws(() => requireOwner(directory), fails("WRONG_STATE", /user 1234/, { hint: /--reuid 1234/ }));
   });
 });

@@ -163,6 +163,9 @@ function isShim(pid: string): boolean {
 }
 
 function isOwnShim(pid: string): boolean {
+  // An ordinary user's executes a copy in memory; its supervisor works in the pod directory.
+  const isCopy = linkAt(`/proc/${pid}/exe`) === "/memfd:perigee-shim (deleted)";
+  if (isCopy) return isOfThisTest(linkAt(`/proc/${pid}/cwd`) ?? "");
   const file = fileAt(`/proc/${pid}/exe`);
   return file !== undefined && [program, built, process.env["PERIGEE_SHIM"] ?? built].map(fileAt).includes(file);
 }
@@ -215,10 +218,15 @@ function loopDevices(): readonly string[] {
 
 /** Whether a path leads into the directory of another test, which looks after it: its name has that one's process. */
 function isOfAnotherTest(path: string): boolean {
-  return path.split("/").some((name) => {
-    const pid = /^perigee-[a-z0-9-]+?-(\d+)-/.exec(name)?.[1];
-    return pid !== undefined && pid !== String(process.pid);
-  });
+  return testsOf(path).some((pid) => pid !== String(process.pid));
+}
+
+function isOfThisTest(path: string): boolean {
+  return testsOf(path).includes(String(process.pid));
+}
+
+function testsOf(path: string): readonly string[] {
+  return path.split("/").flatMap((name) => /^perigee-[a-z0-9-]+?-(\d+)-/.exec(name)?.[1] ?? []);
 }
 
 /** What is gone while it is looked at is not there: processes end at any time. */

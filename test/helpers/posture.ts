@@ -43,14 +43,15 @@ const paths = [
   );
 const standing = ["ptmx", "pts", "shm", "mqueue", "console", "fd", "stdin", "stdout", "stderr"];
 const points = ["/", "/proc", "/proc/sys", "/sys", "/sys/fs/cgroup", "/dev", "/dev/shm", "/dev/mqueue"];
-const pidsFiles = ["/sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/pids.max"];
+const pidsFiles = { v1: "/sys/fs/cgroup/pids/pids.max", v2: "/sys/fs/cgroup/pids.max", none: undefined };
 
-/** The guest's line whose output readPosture takes. `pidsFile` is the one of the two that this machine has. */
-export function postureLine(isV2: boolean): readonly string[] {
-  const file = pidsFiles[isV2 ? 1 : 0] ?? "";
+/** The guest's line whose output readPosture takes. `cgroups`: what the pod has of its own. */
+export function postureLine(cgroups: keyof typeof pidsFiles): readonly string[] {
+  const file = pidsFiles[cgroups];
   const verbs = ["privileges", "namespaces", "mounts", "limits", "ids", "fds", "try keyring-search"];
-  const looking = [`list /dev ${paths.join(" ")}`, `open ${paths.join(" ")}`, "echo pids.max", `cat ${file}`];
-  return [...verbs, ...looking].flatMap((verb) => [...verb.split(" "), ","]).slice(0, -1);
+  const looking = [`list /dev ${paths.join(" ")}`, `open ${paths.join(" ")}`];
+  const counting = file === undefined ? [] : ["echo pids.max", `cat ${file}`];
+  return [...verbs, ...looking, ...counting].flatMap((verb) => [...verb.split(" "), ","]).slice(0, -1);
 }
 
 /** `own`: links of /proc/self/ns on the host, which a namespace of the pod's own differs from. */
@@ -87,7 +88,8 @@ export function readPosture(text: string, own: (kind: string) => string): Postur
     ownKeyring: tableOf(text, "try")["keyring-search"] !== "ok",
     umask: valuesOf(text, "umask")[0] ?? "0000",
     openFiles: Number(tableOf(text, "limit")[7]?.split(",")[0]),
-    processes: Number(/^pids\.max\n(\d+)$/m.exec(text)?.[1] ?? Number.NaN),
+    // A cgroup counts all of the pod, the limit of a process those of its user.
+    processes: Number(/^pids\.max\n(\d+)$/m.exec(text)?.[1] ?? tableOf(text, "limit")[6]?.split(",")[0]),
   };
 }
 

@@ -26,8 +26,11 @@ export interface RunOptions {
 /** A temporary home: data, configuration and keys below one directory. */
 export class Workspace {
   readonly directory = mkdtempSync(join(tmpdir(), `perigee-e2e-${process.pid}-`));
-  readonly data = join(this.directory, "data");
   readonly #started: ChildProcess[] = [];
+
+  get data(): string {
+    return join(this.directory, "data");
+  }
 
   get env(): Record<string, string> {
     const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env;
