@@ -74,12 +74,13 @@ static void enter_mapped(const struct pod_plan *plan)
         _exit(FAILED);
 }
 
-/* The one id that everybody may map. */
-static void map_self(const struct pod_plan *plan)
+/* The one id that everybody may map. Where nobody may have a namespace the verb is done without: all files are the caller's, and so they are told. */
+static void become_root_alone(const struct pod_plan *plan)
 {
     if (unshare(CLONE_NEWUSER) < 0)
-        die("user-namespace", "", errno);
+        return;
     close(namespaces_map_ids(plan, getpid()));
+    namespaces_become_root(plan);
 }
 
 int verb_mapped(int argc, char **argv)
@@ -93,13 +94,13 @@ int verb_mapped(int argc, char **argv)
     plan.uids = ranges_of(argv[2], &plan.uid_count);
     plan.gids = ranges_of(argv[3], &plan.gid_count);
     if (plan.uid_mapper == NULL) {
-        map_self(&plan);
+        become_root_alone(&plan);
     } else {
         field_inside_path("mapped", plan.uid_mapper);
         field_inside_path("mapped", plan.gid_mapper);
         enter_mapped(&plan);
+        namespaces_become_root(&plan);
     }
-    namespaces_become_root(&plan);
     int status = verb_by_name(argv[BEFORE_VERB], argc - BEFORE_VERB - 1, argv + BEFORE_VERB + 1);
     return status >= 0 ? status : usage();
 }

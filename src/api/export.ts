@@ -13,6 +13,7 @@ import { captureMembers } from "../recipe/capture.ts";
 import { unpackLayer } from "../recipe/layer.ts";
 import { isWhiteoutEntry, mergeLayers } from "../recipe/merge.ts";
 import { viewOf } from "../recipe/stack.ts";
+import { canKeepOwners } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import { removeTrees } from "../shim/remove.ts";
@@ -144,10 +145,10 @@ async function write(settings: Settings, store: Store, files: AppFiles, options:
   if (isDirectory(copy)) return await build(entriesOf(capture(copy)));
   const staging = mkdtempSync(join(files.directory, "export-"));
   try {
-    await unpackLayer(capture(join(files.directory, "upper")), staging, { isRoot: true, signal });
+    await unpackLayer(capture(join(files.directory, "upper")), staging, { isRoot: canKeepOwners(), signal });
     return await build(mergeLayers([image, { id: "upper", rootfs: staging }], { signal }));
   } finally {
-    await removeTrees(files.directory, [basename(staging)]);
+    await removeTrees(files.directory, [basename(staging)], { asPodRoot: true });
   }
 }
 

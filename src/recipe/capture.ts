@@ -4,6 +4,7 @@
  */
 import { type Dirent, lstatSync, readdirSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
 import { errnoOf, Failure } from "../base/failure.ts";
+import { callerIds } from "../shim/caller-ids.ts";
 import { hasXattr } from "../shim/libc.ts";
 import { type PackEntry, pack } from "../shim/pack.ts";
 import type { TarMember, Timestamp, Xattr } from "../tar/entry.ts";
@@ -31,11 +32,11 @@ export async function* captureMembers(options: CaptureOptions): AsyncGenerator<T
   const { upper, view, epoch, signal } = options;
   for (const target of options.mountTargets) removeMade(upper, view, target);
   const removed = new Map<string, readonly string[]>();
-  // Without a user namespace of its own the overlay was mounted by the host's root, and marks directories with other attributes.
-  const opaque = options.idBase === 0 ? "trusted.overlay.opaque" : "user.overlay.opaque";
+  // Without a user namespace the overlay was mounted by the host's root, and marks directories with other attributes.
+  const opaque = options.idBase === 0 && callerIds() === undefined ? "trusted.overlay.opaque" : "user.overlay.opaque";
   survey(upper, view, { path: "", isOpaque: false, opaque }, removed);
   const whiteouts = new Set<string>();
-  for await (const entry of pack(upper, { signal })) {
+  for await (const entry of pack(upper, { signal, asPodRoot: true })) {
     const path = partsOf(entry.path.toString("latin1")).join("/");
     // The kernel makes whiteouts as further names of one.
     const isLinked = entry.type === "hardlink" && whiteouts.has(entry.link.toString("latin1"));

@@ -26,7 +26,7 @@ export interface MergeOptions {
 /** `stack` lowest first. @throws Failure as pack */
 export async function* mergeLayers(stack: Stack, { signal, onRemoved }: MergeOptions = {}): AsyncGenerator<PackEntry> {
   const walks = stack.toReversed().map(({ rootfs }): Walk => {
-    const entries = pack(rootfs, { signal });
+    const entries = pack(rootfs, { signal, asPodRoot: true });
     return { rootfs, entries, entry: undefined, path: "", hidden: undefined, moved: new Map() };
   });
   try {

@@ -120,6 +120,17 @@ for (const [kind, options] of [
       assert.equal(verdict.tree, "same");
     });
 
+    it("export: the image has the app's changes, and owners as the app saw them", () => {
+      const [file, out] = [join(work.home, "kept.uuid"), join(work.home, "kept.aci")];
+      const changes = ["write", "/made", "by the app", ",", "write", "/srv/own", "changed"];
+      must(`--uuid-file-save=${file}`, image, "--", ...changes);
+      work.must(["export", readFileSync(file, "utf8").trim(), out]);
+      const listed = work.asRoot(["tar", "--numeric-owner", "-tvzf", out]).stdout;
+      const owner = kind === "ranges" ? "33/33" : "0/0";
+      assert.match(listed, /^-\S+ 0\/0 .*rootfs\/made$/m);
+      assert.match(listed, new RegExp(`^-\\S+ ${owner} .*rootfs/srv/own$`, "m"));
+    });
+
     it("an app's changes go with the pod, whatever it made", () => {
       must("--no-overlay", image, "--", "write", "/made", "x");
       must(image, "--", "write", "/srv/own", "changed");
@@ -158,6 +169,21 @@ describe("with one id", () => {
     const { status, stderr } = work.run(["--private-users=no", image, "--", "ids"]);
     assert.equal(status, 125);
     assert.match(stderr, /NOT_ROOT.*--private-users=no/);
+  });
+
+  it("ISO-20: a machine that forbids user namespaces is told before anything is made", () => {
+    const bare = new UserWorkspace({
+      around: [`mount --bind ${work.path("zero")} /proc/sys/user/max_user_namespaces`],
+    });
+    writeFileSync(work.path("zero"), "0\n");
+    try {
+      const { status, stderr } = bare.run([image, "--", "ids"]);
+      assert.equal(status, 125);
+      assert.match(stderr, /KERNEL_LACKS[\s\S]*max_user_namespaces is 0[\s\S]*sysctl -w/);
+      assert.deepEqual(readdirSync(bare.home), []);
+    } finally {
+      rmSync(bare.directory, { recursive: true });
+    }
   });
 
   it("ISO-23: limits that nobody delegated are told, and refused with --strict", () => {

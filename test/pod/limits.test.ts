@@ -50,6 +50,45 @@ describe("processes (ISO-8, ISO-10)", () => {
   });
 });
 
+describe("a pod of an ordinary user (ISO-23, ISO-24)", () => {
+  const asked = { "resource/memory": { limit: "64Mi" }, "resource/cpu": { limit: "500m" }, "os/linux/cpu-shares": 100 };
+  const nothing = { memory: "none", cpu: "none", pids: "none", io: "none", devices: "none" };
+
+  it("what was delegated is enforced as for root", () => {
+    const delegated = decide({ ...asked, "perigee/pids": 10 }, { isUnprivileged: true });
+    assert.deepEqual(delegated.limits, decide({ ...asked, "perigee/pids": 10 }).limits);
+    assert.deepEqual(new Set(delegated.states), new Set(["enforced"]));
+  });
+
+  it("what was not is ignored, with the reason and the way out; root is refused", () => {
+    const alone = decide(
+      { ...asked, ...bandwidth("1Mi"), ...operations("100") },
+      { isUnprivileged: true, features: nothing },
+    );
+    assert.deepEqual(alone.limits, { pids: 2048 });
+    assert.deepEqual(new Set(alone.states), new Set(["ignored"]));
+    assert.equal(alone.states.length, 5);
+    assert.match(alone.why, /^none: systemd-run --user --scope -p Delegate=yes/);
+    for (const [name, value] of Object.entries(asked)) {
+      assert.throws(() => decide({ [name]: value }, { features: nothing }), fails("KERNEL_LACKS"));
+    }
+  });
+
+  it("one controller of several counts by itself", () => {
+    const features = { ...nothing, memory: true as const };
+    const some = decide(asked, { isUnprivileged: true, features });
+    assert.deepEqual(some.limits, { memory: 67108864n, pids: 2048 });
+    assert.deepEqual(some.states, ["enforced", "ignored", "ignored"]);
+  });
+
+  it("processes are bounded for each user where no cgroup counts them, and that is said when a number was asked for", () => {
+    const counted = decide({ "perigee/pids": 10 }, { isUnprivileged: true, features: nothing });
+    assert.deepEqual([counted.limits, counted.states], [{ pids: 10 }, ["modified"]]);
+    assert.match(counted.why, /10 of each user of the pod/);
+    assert.deepEqual(decide({}, { isUnprivileged: true, features: nothing, pod: { pids: 10 } }).limits, {});
+  });
+});
+
 describe("block devices (ACE-43, ISO-11)", () => {
   it("one limit for reading and one for writing on each of the pod's disks, named in the report", () => {
     const { limits, states, why } = decide({ ...bandwidth("1Mi"), ...operations("100") });
