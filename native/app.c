@@ -8,6 +8,7 @@
 #include "messages.h"
 #include "privileges.h"
 #include "rootfs.h"
+#include "sources.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -145,8 +146,8 @@ static void enter_new_namespaces(const struct pod_plan *plan, uint32_t index, bo
     /* The root of a cgroup namespace is where its first process is: below init's only if the app has cgroups of its own. */
     bool has_cgroup_namespace = (plan->namespaces & CLONE_NEWCGROUP) != 0 && app->cgroup_count > 0;
     /* The last app takes over the mount namespace that init began in, and with it init, which then needs no root of its own: a second
-     * namespace would cost the start of every pod two waits for the kernel's RCU. */
-    bool is_last = index + 1 == plan->app_count;
+     * namespace would cost the start of every pod two waits for the kernel's RCU. Where roots are made again init stays. */
+    bool is_last = index + 1 == plan->app_count && !plan_renews_roots(plan);
     int kinds = (is_last ? 0 : CLONE_NEWNS) | (has_cgroup_namespace ? CLONE_NEWCGROUP : 0);
     if (kinds != 0 && unshare(kinds) < 0)
         die("namespace", app->name, errno);
@@ -185,6 +186,8 @@ void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is
 
 void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2, int keeper)
 {
+    if (app_renews_root(&plan->apps[index]))
+        sources_copy_kept(&plan->apps[index]);
     enter_new_namespaces(plan, index, is_in_v2);
     /* While the base is the working directory: what is at /proc of the root is the app's to see, and not ours to use. */
     int mount = rootfs_open_namespace("mnt"), cgroup = rootfs_open_namespace("cgroup");

@@ -105,6 +105,56 @@ static void kill_members(const char *path)
         kill_listed(cgroup);
 }
 
+/* What `pids.max` says, before it says that nothing may be forked any more; empty where there is none. */
+static void stop_forks(int cgroup, char before[static 32])
+{
+    cleanup_fd int fd = openat(cgroup, "pids.max", O_RDWR | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, before, 31);
+    before[length > 0 ? length : 0] = '\0';
+    if (length > 0)
+        (void)!pwrite(fd, "0", 1, 0);
+}
+
+static void let_fork(int cgroup, const char *before)
+{
+    cleanup_fd int fd = openat(cgroup, "pids.max", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && before[0] != '\0')
+        (void)!write(fd, before, strlen(before));
+}
+
+static bool has_members(int cgroup)
+{
+    char first;
+    cleanup_fd int fd = openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+    return fd < 0 || read(fd, &first, 1) != 0;
+}
+
+static bool empty_one(const char *path)
+{
+    char before[32];
+    bool is_empty = false;
+    cleanup_fd int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cgroup < 0)
+        return false;
+    stop_forks(cgroup, before);
+    for (int tries = 0; !is_empty && tries < MOST_TRIES; tries++) {
+        kill_members(path);
+        is_empty = !has_members(cgroup);
+        if (!is_empty)
+            nanosleep(&(struct timespec){.tv_nsec = 500000L << (tries < 10 ? tries : 10)}, NULL);
+    }
+    let_fork(cgroup, before);
+    return is_empty;
+}
+
+bool cgroups_empty(const struct cgroup_record *cgroups, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!empty_one(cgroups[i].path))
+            return false;
+    return true;
+}
+
 void cgroups_remove(const struct pod_plan *plan)
 {
     int tries = 0;

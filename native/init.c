@@ -89,16 +89,27 @@ static void read_signals(struct init *init)
 static void read_channel(struct init *init)
 {
     struct message message;
-    int result = message_receive(init->stages.channel, &message, NULL, NULL, false);
+    int fd = -1, result = message_receive(init->stages.starter.channel, &message, NULL, &fd, false);
     if (result == 0)
         _exit(125);
-    if (result == 1 && message.kind == MESSAGE_SIGNAL)
+    if (result != 1 || message.app >= init->stages.starter.plan->app_count)
+        return;
+    struct app_plan *app = &init->stages.starter.plan->apps[message.app];
+    if (message.kind == MESSAGE_SIGNAL)
         stages_signal(&init->stages, message.value);
+    else if (message.kind == MESSAGE_TREE)
+        app->tree_fd = fd;
+    else if (message.kind == MESSAGE_UPPER)
+        app->upper_fd = fd;
+    else if (message.kind == MESSAGE_WORK)
+        app->work_fd = fd;
+    else if (message.kind == MESSAGE_RENEWED)
+        stages_note_renewed(&init->stages, message.app);
 }
 
 static _Noreturn void serve(struct init *init)
 {
-    struct pollfd watched[2] = {{.fd = init->stages.channel, .events = POLLIN}, {.fd = init->signals, .events = POLLIN}};
+    struct pollfd watched[2] = {{.fd = init->stages.starter.channel, .events = POLLIN}, {.fd = init->signals, .events = POLLIN}};
     reap(init);
     while (init->stages.left > 0) {
         int ready = poll(watched, 2, stages_timeout(&init->stages));
@@ -106,7 +117,7 @@ static _Noreturn void serve(struct init *init)
             read_signals(init);
         if (ready > 0 && watched[0].revents != 0)
             read_channel(init);
-        stages_end_late(&init->stages);
+        stages_go_on(&init->stages);
     }
     _exit(0);
 }
@@ -117,7 +128,7 @@ static void close_others(const struct init *init)
 {
     int *kept = must_allocate((stages_most_kept(&init->stages) + 3) * sizeof *kept);
     size_t count = stages_kept(&init->stages, kept);
-    kept[count++] = init->stages.channel;
+    kept[count++] = init->stages.starter.channel;
     kept[count++] = init->signals;
     if (init->stages.plan->listen_port != 0)
         kept[count++] = LISTENER;
@@ -129,7 +140,7 @@ void init_run(struct pod_plan *plan, int channel)
 {
     static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
     bool has_user = (plan->namespaces & CLONE_NEWUSER) != 0;
-    struct init init = {.stages = {.plan = plan, .channel = channel}};
+    struct init init = {.stages = {.starter = {.plan = plan, .channel = channel}}};
     failure_channel = channel;
     die_through(report, 125);
     depend_on_supervisor(plan->is_unprivileged);
@@ -140,7 +151,7 @@ void init_run(struct pod_plan *plan, int channel)
     if (setsid() < 0)
         die("session", "", errno);
     /* Both can only be opened by the one who owns them outside: as soon as ids are mapped that is somebody else. */
-    init.stages.oom_file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    init.stages.starter.oom_file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
     int pod_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (pod_directory < 0)
         die("init", "the pod directory", errno);
@@ -161,7 +172,7 @@ void init_run(struct pod_plan *plan, int channel)
     close(proc);
     init.signals = signals_open(watched, sizeof watched / sizeof *watched);
     stages_start(&init.stages);
-    /* The root is the last app's now; the working directory was the base, which is gone. */
+    /* The root is the last app's now, and the working directory was the base, which is gone; where roots are made again both are the base. */
     if (chdir("/") < 0)
         die("init", "/", errno);
     close_others(&init);

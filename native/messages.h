@@ -19,6 +19,14 @@ enum message_kind {
     /* init → supervisor: executed, or ended before; ended with wait status `value` */
     MESSAGE_EXECUTED,
     MESSAGE_EXITED,
+    /* init → supervisor: as MESSAGE_EXITED, but the app will be started again; its cgroup is to be emptied and its root to be made anew */
+    MESSAGE_PAUSED,
+    MESSAGE_RENEW,
+    /* supervisor → init: descriptors of the new root of an app; it is all done */
+    MESSAGE_TREE,
+    MESSAGE_UPPER,
+    MESSAGE_WORK,
+    MESSAGE_RENEWED,
     /* init → supervisor: a handler ended with wait status `value` */
     MESSAGE_PRE_STARTED,
     MESSAGE_POST_STOPPED,

@@ -161,6 +161,12 @@ static void read_handler_limit(struct reader *reader, char **fields)
     reader->app->handler_seconds = (uint32_t)field_number(fields[0], fields[1], INT32_MAX);
 }
 
+static void read_restart(struct reader *reader, char **fields)
+{
+    reader->app->restart = (struct restart_record){
+        .policy = field_restart_policy(fields[0], fields[1]), .most = (uint32_t)field_number(fields[0], fields[2], INT32_MAX), .keeps_root = field_restart_root(fields[0], fields[3])};
+}
+
 static void read_umask(struct reader *reader, char **fields)
 {
     reader->app->umask = field_octal(fields[0], fields[1]);
@@ -250,6 +256,7 @@ static const struct rule {
     {"pre-start", APP, 1, true, read_pre_start},
     {"post-stop", APP, 1, true, read_post_stop},
     {"handler-limit", APP, 1, false, read_handler_limit},
+    {"restart", APP, 3, false, read_restart},
     {"capability", APP, 1, true, read_capability},
     {"rlimit", APP, 3, true, read_rlimit},
     {"umask", APP, 1, false, read_umask},

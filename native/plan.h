@@ -72,6 +72,15 @@ struct log_record {
     uint32_t files;
 };
 
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+
+/* When an app that has ended is started again: how often at most (0: without end), and whether in the root that it had. */
+struct restart_record {
+    enum restart_policy policy;
+    uint32_t most;
+    bool keeps_root;
+};
+
 /* A program and its arguments; ended by NULL, which the count leaves out. Empty: none. */
 struct command {
     char **words;
@@ -113,6 +122,7 @@ struct app_plan {
     struct command command, pre_start, post_stop;
     /* How long each handler may take. */
     uint32_t handler_seconds;
+    struct restart_record restart;
     /* Bit N: capability N. */
     uint64_t capabilities;
     struct rlimit_record *rlimits;
@@ -136,10 +146,21 @@ struct app_plan {
     int handler_input;
 };
 
-/* Whether more is ever started in the root of the app than the app itself. */
 static inline bool app_has_handlers(const struct app_plan *app)
 {
     return app->pre_start.count > 0 || app->post_stop.count > 0;
+}
+
+/* Whether more than one process is ever started in a root that was made for the app. */
+static inline bool app_is_started_apart(const struct app_plan *app)
+{
+    return app_has_handlers(app) || app->restart.policy != RESTART_NO;
+}
+
+/* Whether the app's root is made more than once. */
+static inline bool app_renews_root(const struct app_plan *app)
+{
+    return app->restart.policy != RESTART_NO && !app->restart.keeps_root;
 }
 
 struct pod_plan {
@@ -174,6 +195,14 @@ struct pod_plan {
     struct winsize terminal_size;
 };
 
+static inline bool plan_renews_roots(const struct pod_plan *plan)
+{
+    for (size_t i = 0; i < plan->app_count; i++)
+        if (app_renews_root(&plan->apps[i]))
+            return true;
+    return false;
+}
+
 /* Reads and checks the whole plan; every defect is a failure of step `plan` naming the record. */
 struct pod_plan *plan_read(int fd);
 
@@ -190,6 +219,9 @@ mode_t field_octal(const char *keyword, const char *text);
 unsigned field_flags(const char *keyword, char *text, unsigned allowed);
 enum mount_type field_mount_type(const char *keyword, const char *text);
 uint64_t field_namespace(const char *keyword, const char *text);
+enum restart_policy field_restart_policy(const char *keyword, const char *text);
+/* Whether an app that is started again keeps its root. */
+bool field_restart_root(const char *keyword, const char *text);
 int field_capability(const char *keyword, const char *text);
 struct rlimit_record field_rlimit(const char *keyword, char **fields);
 /* Decodes in place; the bytes are as aligned as an allocation. */

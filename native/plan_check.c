@@ -114,6 +114,15 @@ static void finish_command(const struct app_plan *app, struct command *command)
     command->count--;
 }
 
+static void check_restart(const struct pod_plan *plan, const struct app_plan *app)
+{
+    bool is_restarted = app->restart.policy != RESTART_NO;
+    require(!app_renews_root(app) || app->root == NULL, app->name, "a root that is made again needs an overlay");
+    require(!is_restarted || !app->has_terminal, app->name, "an app with a terminal is not started again");
+    /* By what its processes are told from those of other apps. */
+    require(!is_restarted || plan->app_count == 1 || app->cgroup_count > 0, app->name, "one of several apps is started again in a cgroup of its own only");
+}
+
 static void check_app(struct pod_plan *plan, struct app_plan *app)
 {
     check_root(plan, app);
@@ -129,6 +138,7 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
     finish_command(app, &app->command);
     finish_command(app, &app->pre_start);
     finish_command(app, &app->post_stop);
+    check_restart(plan, app);
     require((app->handler_seconds > 0) == app_has_handlers(app), app->name, "handlers have a limit of time, and nothing else has");
     require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");
     require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 4096), app->name, "a log needs a path in the pod directory, 4096 bytes and one file");

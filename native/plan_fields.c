@@ -90,6 +90,19 @@ uint64_t field_namespace(const char *keyword, const char *text)
     return bits[index_of(keyword, text, names, sizeof names / sizeof *names)];
 }
 
+enum restart_policy field_restart_policy(const char *keyword, const char *text)
+{
+    /* That an app is not started again is said by no record at all. */
+    static const char *const names[] = {[RESTART_NO] = NULL, [RESTART_ON_FAILURE] = "on-failure", [RESTART_ALWAYS] = "always"};
+    return (enum restart_policy)index_of(keyword, text, names, sizeof names / sizeof *names);
+}
+
+bool field_restart_root(const char *keyword, const char *text)
+{
+    static const char *const names[] = {"fresh", "keep"};
+    return index_of(keyword, text, names, sizeof names / sizeof *names) == 1;
+}
+
 int field_capability(const char *keyword, const char *text)
 {
 #define CAPABILITY(name) [name] = #name

@@ -110,6 +110,32 @@ int rootfs_open_proc(void)
     return proc;
 }
 
+static uint64_t mount_id_of(int directory, const char *path)
+{
+    struct statx status;
+    if (statx(directory, path, AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+        die("mount-id", path, errno);
+    return status.stx_mnt_id;
+}
+
+/* The old root ends up on top of the new one, where it is taken away: no directory for it is needed in an image. */
+static void pivot_to(int root, const char *subject)
+{
+    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        die("pivot-root", subject, errno);
+    /* `..` of the root leads to whatever lies on top of it: that must be the root, and nothing of the host. */
+    if (mount_id_of(AT_FDCWD, "/..") != mount_id_of(root, ""))
+        die_because("pivot-root", subject, 0, "the old root is still there");
+}
+
+static void leave_host(void)
+{
+    cleanup_fd int base = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (base < 0)
+        die("base", ".", errno);
+    pivot_to(base, "base");
+}
+
 int rootfs_prepare(struct pod_plan *plan, int pod_directory)
 {
     size_t most_lowers = 0;
@@ -128,7 +154,11 @@ int rootfs_prepare(struct pod_plan *plan, int pod_directory)
         snprintf(place, sizeof place, "%zu", i);
         make_place(place, -1);
     }
-    return rootfs_open_proc();
+    int proc = rootfs_open_proc();
+    /* Roots are made here as long as the pod lives; nothing of the host is needed for it any more. */
+    if (plan_renews_roots(plan))
+        leave_host();
+    return proc;
 }
 
 int rootfs_open_namespace(const char *kind)
@@ -199,14 +229,6 @@ static bool is_for_cgroups(const struct mount_record *mount)
     static const char place[] = "/sys/fs/cgroup";
     size_t length = sizeof place - 1;
     return mount->type != MOUNT_BIND && strncmp(mount->target, place, length) == 0 && (mount->target[length] == '\0' || mount->target[length] == '/');
-}
-
-static uint64_t mount_id_of(int directory, const char *path)
-{
-    struct statx status;
-    if (statx(directory, path, AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
-        die("mount-id", path, errno);
-    return status.stx_mnt_id;
 }
 
 /* The mounts of the executor in one app's root, by their ids: nothing else may be mounted over a part of them. */
@@ -329,16 +351,6 @@ static void make_readonly(int root, const char *path)
     cleanup_fd int same = mount_clone(target, "", true, path);
     mount_restrict(same, FLAG_RO | FLAG_REC, path);
     mount_attach(same, target, path);
-}
-
-static void pivot_to(int root, const char *subject)
-{
-    /* The old root ends up on top of the new one, where it is taken away: no directory for it is needed in an image. */
-    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-        die("pivot-root", subject, errno);
-    /* `..` of the root leads to whatever lies on top of it: that must be the root, and nothing of the host. */
-    if (mount_id_of(AT_FDCWD, "/..") != mount_id_of(root, ""))
-        die_because("pivot-root", subject, 0, "the old root is still there");
 }
 
 int rootfs_enter(const struct pod_plan *plan, const struct app_plan *app, int *slave)

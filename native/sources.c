@@ -33,15 +33,9 @@ static int open_child(int directory, const char *path)
     return fd;
 }
 
-static void open_root(struct app_plan *app)
+void sources_open_tree(struct app_plan *app)
 {
     char parent[PATH_MAX];
-    if (app->root != NULL) {
-        app->tree_fd = clone_own(app->root);
-        return;
-    }
-    for (size_t i = 0; i < app->lower_count; i++)
-        app->lowers[i].fd = clone_own(app->lowers[i].path);
     const char *slash = strrchr(app->upper, '/');
     int length = slash == NULL ? 0 : (int)(slash - app->upper);
     if (snprintf(parent, sizeof parent, "%.*s", length, app->upper) >= (int)sizeof parent)
@@ -49,6 +43,17 @@ static void open_root(struct app_plan *app)
     app->tree_fd = clone_own(slash == NULL ? "." : slash == app->upper ? "/" : parent);
     app->upper_fd = open_child(app->tree_fd, app->upper);
     app->work_fd = open_child(app->tree_fd, app->work);
+}
+
+static void open_root(struct app_plan *app)
+{
+    if (app->root != NULL) {
+        app->tree_fd = clone_own(app->root);
+        return;
+    }
+    for (size_t i = 0; i < app->lower_count; i++)
+        app->lowers[i].fd = clone_own(app->lowers[i].path);
+    sources_open_tree(app);
 }
 
 /* No symlink on the way: stage0 resolved what the user wrote, and what it found is what is mounted (T-R10, T-R21). */
@@ -114,6 +119,50 @@ static void drop(int fd)
 {
     if (fd >= 0)
         close(fd);
+}
+
+/* A place of its own for each: what is mounted on top of another mount would be copied with it. */
+static void keep(int mount, const char *subject)
+{
+    static unsigned kept = 0;
+    char place[24];
+    snprintf(place, sizeof place, "kept%u", kept++);
+    if ((is_directory(mount) ? mkdir(place, 0555) : mknod(place, S_IFREG | 0444, 0)) < 0)
+        die("base", place, errno);
+    cleanup_fd int target = open(place, O_PATH | O_CLOEXEC);
+    if (target < 0)
+        die("base", place, errno);
+    mount_attach(mount, target, subject);
+}
+
+void sources_keep(const struct app_plan *app)
+{
+    for (size_t i = 0; i < app->lower_count; i++)
+        keep(app->lowers[i].fd, app->lowers[i].path);
+    for (size_t i = 0; i < app->mount_count; i++)
+        if (app->mounts[i].fd >= 0)
+            keep(app->mounts[i].fd, app->mounts[i].source);
+    for (size_t i = 0; i < app->device_count; i++)
+        keep(app->devices[i].fd, app->devices[i].name);
+}
+
+void sources_copy_kept(const struct app_plan *app)
+{
+    for (size_t i = 0; i < app->lower_count; i++)
+        app->lowers[i].fd = mount_clone(app->lowers[i].fd, "", false, app->lowers[i].path);
+    for (size_t i = 0; i < app->mount_count; i++)
+        if (app->mounts[i].fd >= 0)
+            app->mounts[i].fd = mount_clone(app->mounts[i].fd, "", (app->mounts[i].flags & FLAG_REC) != 0, app->mounts[i].source);
+    for (size_t i = 0; i < app->device_count; i++)
+        app->devices[i].fd = mount_clone(app->devices[i].fd, "", false, app->devices[i].name);
+}
+
+void sources_close_tree(struct app_plan *app)
+{
+    drop(app->tree_fd);
+    drop(app->upper_fd);
+    drop(app->work_fd);
+    app->tree_fd = app->upper_fd = app->work_fd = -1;
 }
 
 void sources_close_mounts(const struct app_plan *app)

@@ -15,6 +15,17 @@ void sources_open_mounts(struct pod_plan *plan);
 /* Idmaps those that ask for it. Their processes have the same mounts open already, by descriptors they inherited. */
 void sources_idmap(const struct pod_plan *plan, int user_namespace);
 
+/* Of an app whose root is made more than once, in init, while the base is the working directory: everything that its root is made of, but for
+ * the directory of upper and work, gets a place in the base, because the kernel copies only what is mounted there. */
+void sources_keep(const struct app_plan *app);
+
+/* In a process that is still in init's mount namespace: detached copies of what was kept, in place of it. */
+void sources_copy_kept(const struct app_plan *app);
+
+/* Opens the directory of upper and work anew; a failure ends the pod. And closes it. */
+void sources_open_tree(struct app_plan *app);
+void sources_close_tree(struct app_plan *app);
+
 /* Closes what was opened for one app: what its root is made of; and what every process of it is started with. */
 void sources_close_mounts(const struct app_plan *app);
 void sources_close_standing(const struct app_plan *app);

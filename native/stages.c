@@ -1,133 +1,50 @@
-/* An app without handlers costs one process and nothing that stays. For one with handlers init keeps what leads into its root, and the
- * right to start something there, until its last handler has run. */
+/* An app without handlers that is not restarted costs one process and nothing that stays. For others init keeps what leads into the root,
+ * and the right to start something there, until the last of it has run. */
 #include "stages.h"
 
-#include "cgroups.h"
+#include "clock.h"
 #include "die.h"
-#include "label.h"
 #include "messages.h"
-#include "namespaces.h"
-#include "rootfs.h"
+#include "restart.h"
 #include "sources.h"
 
 #include <errno.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 
-/* How long the other apps have to end after one has failed. */
-enum { GRACE_SECONDS = 10 };
+/* Milliseconds: how long the other apps have to end after one has failed; how long is waited for what an app left behind, which was killed
+ * and runs no more, and how often it is looked for. */
+enum { GRACE = 10000, ORPHANS_LIMIT = 1000, ORPHANS_LOOK = 10 };
 
-static time_t now(void)
+static struct app_plan *app_of(const struct stages *stages, uint32_t index)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
+    return &stages->starter.plan->apps[index];
 }
 
-static int read_oom_score(int file)
+/* Nothing is started again: the pod was asked to end, or fails. */
+static bool is_over(const struct stages *stages)
 {
-    char text[16] = "";
-    return file >= 0 && pread(file, text, sizeof text - 1, 0) > 0 ? (int)strtol(text, NULL, 10) : 0;
-}
-
-/* The score of init is changed around the fork of each app, which inherits it: an app's process could not open its own file once it
- * is not dumpable, and /proc must not be written to by a path of the pod (T-R14). */
-static void set_oom_score(struct stages *stages, int score)
-{
-    char text[16];
-    if (score == stages->score)
-        return;
-    int length = snprintf(text, sizeof text, "%d", score);
-    if (stages->oom_file < 0 || pwrite(stages->oom_file, text, (size_t)length, 0) != length)
-        die("oom-score", text, errno);
-    stages->score = score;
-}
-
-/* As fork, and suspended until the new process has executed a program or ended. */
-static pid_t fork_for(struct stages *stages, const struct app_plan *app, bool *is_in_v2)
-{
-    int cgroup = cgroups_v2(app->cgroups, app->cgroup_count);
-    set_oom_score(stages, app->has_oom_score && app->oom_score > stages->own_score ? app->oom_score : stages->own_score);
-    pid_t pid = clone_process(CLONE_VFORK, cgroup);
-    *is_in_v2 = cgroup >= 0 && pid != -EACCES && pid != -EPERM;
-    return cgroup >= 0 && !*is_in_v2 ? clone_process(CLONE_VFORK, -1) : pid;
+    return stages->is_stopping || stages->deadline != 0;
 }
 
 static void note_program(struct stages *stages, uint32_t index, pid_t pid)
 {
     if (pid < 0)
-        die("fork", stages->plan->apps[index].name, -pid);
+        die("fork", app_of(stages, index)->name, -pid);
     stages->lives[index].stage = STAGE_PROGRAM;
     stages->lives[index].pid = pid;
-    message_send(stages->channel, MESSAGE_EXECUTED, index, 0, -1);
-}
-
-static void start_plain(struct stages *stages, uint32_t index)
-{
-    bool is_in_v2;
-    struct app_plan *app = &stages->plan->apps[index];
-    pid_t pid = fork_for(stages, app, &is_in_v2);
-    if (pid == 0)
-        app_start(stages->plan, index, stages->channel, is_in_v2);
-    sources_close(app);
-    note_program(stages, index, pid);
-}
-
-/* What could not be made has been reported by the process that tried. */
-static void receive_root(int channel, struct app_root *root)
-{
-    struct message message;
-    for (int fd; message_receive(channel, &message, NULL, &fd, false) == 1;) {
-        if (message.kind == MESSAGE_MOUNT_NAMESPACE)
-            root->mount = fd;
-        if (message.kind == MESSAGE_CGROUP_NAMESPACE)
-            root->cgroup = fd;
-        if (message.kind == MESSAGE_TERMINAL)
-            root->terminal = fd;
-    }
-    if (root->mount < 0 || root->cgroup < 0)
-        _exit(125);
-}
-
-static void make_root(struct stages *stages, uint32_t index)
-{
-    bool is_in_v2;
-    int ends[2];
-    const struct app_plan *app = &stages->plan->apps[index];
-    messages_open(ends);
-    /* Once the root of the last app is made the base is gone from init too. */
-    if (label_is_asked_for(app))
-        stages->lives[index].root.proc = rootfs_open_proc();
-    pid_t pid = fork_for(stages, app, &is_in_v2);
-    if (pid == 0)
-        app_make_root(stages->plan, index, stages->channel, is_in_v2, ends[1]);
-    if (pid < 0)
-        die("fork", app->name, -pid);
-    receive_root(ends[0], &stages->lives[index].root);
-    close(ends[0]);
-    close(ends[1]);
-    sources_close_mounts(app);
-}
-
-/* -errno if there is no process. */
-static pid_t start_in_root(struct stages *stages, uint32_t index, enum stage stage)
-{
-    bool is_in_v2;
-    pid_t pid = fork_for(stages, &stages->plan->apps[index], &is_in_v2);
-    if (pid == 0)
-        app_join(stages->plan, index, stage, &stages->lives[index].root, stages->channel, is_in_v2);
-    set_oom_score(stages, stages->own_score);
-    return pid;
+    stages->lives[index].began = clock_milliseconds();
+    message_send(stages->starter.channel, MESSAGE_EXECUTED, index, 0, -1);
 }
 
 static void start_program(struct stages *stages, uint32_t index)
 {
-    struct app_plan *app = &stages->plan->apps[index];
-    note_program(stages, index, start_in_root(stages, index, STAGE_PROGRAM));
-    /* Whoever writes to an app that reads no more is to hear of it. */
+    struct app_plan *app = app_of(stages, index);
+    note_program(stages, index, starter_start(&stages->starter, index, STAGE_PROGRAM, &stages->lives[index].root));
+    /* Whoever writes to an app that reads no more is to hear of it; one that is started again may read on. */
+    if (app->restart.policy != RESTART_NO)
+        return;
     close_fd(&app->standard[0]);
     app->standard[0] = -1;
 }
@@ -135,18 +52,21 @@ static void start_program(struct stages *stages, uint32_t index)
 static bool start_handler(struct stages *stages, uint32_t index, enum stage stage)
 {
     struct life *life = &stages->lives[index];
-    pid_t pid = start_in_root(stages, index, stage);
+    pid_t pid = starter_start(&stages->starter, index, stage, &life->root);
     life->stage = stage;
     life->pid = pid > 0 ? pid : 0;
-    life->deadline = now() + stages->plan->apps[index].handler_seconds;
+    life->deadline = clock_milliseconds() + (int64_t)app_of(stages, index)->handler_seconds * 1000;
     life->is_late = false;
     return pid > 0;
 }
 
-static void start_with_handlers(struct stages *stages, uint32_t index)
+/* A whole run: of the first as of every other. */
+static void start_run(struct stages *stages, uint32_t index)
 {
-    const struct app_plan *app = &stages->plan->apps[index];
-    make_root(stages, index);
+    const struct app_plan *app = app_of(stages, index);
+    struct life *life = &stages->lives[index];
+    if (life->root.mount < 0)
+        starter_make_root(&stages->starter, index, &life->root);
     if (app->pre_start.count == 0)
         start_program(stages, index);
     else if (!start_handler(stages, index, STAGE_PRE_START))
@@ -155,33 +75,84 @@ static void start_with_handlers(struct stages *stages, uint32_t index)
 
 void stages_start(struct stages *stages)
 {
-    struct pod_plan *plan = stages->plan;
-    stages->own_score = stages->score = read_oom_score(stages->oom_file);
+    struct pod_plan *plan = stages->starter.plan;
+    starter_open(&stages->starter);
     stages->lives = must_allocate(plan->app_count * sizeof *stages->lives);
     stages->left = plan->app_count;
     for (uint32_t i = 0; i < plan->app_count; i++) {
         stages->lives[i].root = (struct app_root){-1, -1, -1, -1};
-        if (app_has_handlers(&plan->apps[i]))
-            start_with_handlers(stages, i);
+        if (app_renews_root(&plan->apps[i]))
+            sources_keep(&plan->apps[i]);
+        if (app_is_started_apart(&plan->apps[i]))
+            start_run(stages, i);
         else
-            start_plain(stages, i);
+            note_program(stages, i, starter_start_plain(&stages->starter, i));
     }
-    set_oom_score(stages, stages->own_score);
 }
 
 static void end_life(struct stages *stages, uint32_t index)
 {
     struct life *life = &stages->lives[index];
     life->has_ended = true;
+    life->pause = NO_PAUSE;
     stages->left--;
-    if (life->root.mount < 0)
+    if (!app_is_started_apart(app_of(stages, index)))
         return;
-    close_fd(&life->root.mount);
-    close_fd(&life->root.cgroup);
-    close_fd(&life->root.terminal);
-    close_fd(&life->root.proc);
-    sources_close_standing(&stages->plan->apps[index]);
-    life->root = (struct app_root){-1, -1, -1, -1};
+    starter_close_root(&life->root);
+    sources_close_standing(app_of(stages, index));
+}
+
+/* Alone in its pod, an app leaves nothing that is not killed by this, at one instant, however fast it forks. True if something was left. */
+static bool kill_orphans(const struct stages *stages)
+{
+    return stages->starter.plan->app_count == 1 && (kill(-1, SIGKILL) == 0 || errno != ESRCH);
+}
+
+/* As far on the way to the next run as it goes now. */
+static void go_on_after_pause(struct stages *stages, uint32_t index)
+{
+    struct life *life = &stages->lives[index];
+    const struct app_plan *app = app_of(stages, index);
+    bool is_renewed_outside = app_renews_root(app) || stages->starter.plan->app_count > 1;
+    int64_t now = clock_milliseconds();
+    if (life->pause == PAUSE_ORPHANS && (!kill_orphans(stages) || now >= life->limit)) {
+        life->pause = is_renewed_outside ? PAUSE_RENEWAL : PAUSE_DELAY;
+        if (is_renewed_outside)
+            message_send(stages->starter.channel, MESSAGE_RENEW, index, 0, -1);
+    }
+    if (life->pause != PAUSE_DELAY || now < life->next)
+        return;
+    /* Somebody may have entered meanwhile. */
+    kill_orphans(stages);
+    life->pause = NO_PAUSE;
+    life->restarts++;
+    start_run(stages, index);
+}
+
+/* All stages of a run are through. */
+static void end_run(struct stages *stages, uint32_t index)
+{
+    struct life *life = &stages->lives[index];
+    int64_t now = clock_milliseconds();
+    if (!life->is_to_restart || is_over(stages)) {
+        end_life(stages, index);
+        return;
+    }
+    life->delay = restart_delay(life->delay, now - life->began);
+    life->next = now + life->delay;
+    life->limit = now + ORPHANS_LIMIT;
+    life->pause = PAUSE_ORPHANS;
+    if (app_renews_root(app_of(stages, index)))
+        starter_close_root(&life->root);
+    go_on_after_pause(stages, index);
+}
+
+void stages_note_renewed(struct stages *stages, uint32_t index)
+{
+    if (stages->lives[index].pause != PAUSE_RENEWAL)
+        return;
+    stages->lives[index].pause = PAUSE_DELAY;
+    go_on_after_pause(stages, index);
 }
 
 /* The first word of a pre-start handler, and how it ended. */
@@ -200,11 +171,11 @@ static _Noreturn void refuse_to_start(const struct app_plan *app, const struct l
 
 static void note_pre_start(struct stages *stages, uint32_t index, int status)
 {
-    const struct app_plan *app = &stages->plan->apps[index];
-    bool is_prepared = status == 0 && !stages->lives[index].is_late;
-    message_send(stages->channel, MESSAGE_PRE_STARTED, index, status, -1);
-    /* The pod ends already: what it ends with is told by the app that failed. */
-    if (stages->deadline != 0)
+    const struct app_plan *app = app_of(stages, index);
+    bool is_prepared = status == 0 && !stages->lives[index].is_late, has_run = stages->lives[index].restarts > 0;
+    message_send(stages->starter.channel, MESSAGE_PRE_STARTED, index, status, -1);
+    /* The pod ends already: what it ends with is told by the app that failed, or by this one's end before. */
+    if (stages->deadline != 0 || (stages->is_stopping && has_run))
         end_life(stages, index);
     else if (stages->is_stopping)
         die_because("pre-start", app->name, 0, "the pod was stopped before the app had started");
@@ -214,26 +185,28 @@ static void note_pre_start(struct stages *stages, uint32_t index, int status)
         refuse_to_start(app, &stages->lives[index], status);
 }
 
-/* One app that failed ends the pod. */
+/* One app that failed, and is not started again, ends the pod. */
 static void note_program_exit(struct stages *stages, uint32_t index, int status)
 {
-    const struct app_plan *app = &stages->plan->apps[index];
-    message_send(stages->channel, MESSAGE_EXITED, index, status, -1);
-    if (status != 0 && stages->deadline == 0) {
-        stages->deadline = now() + GRACE_SECONDS;
+    const struct app_plan *app = app_of(stages, index);
+    struct life *life = &stages->lives[index];
+    life->is_to_restart = !is_over(stages) && restart_is_due(&app->restart, life->restarts, status);
+    message_send(stages->starter.channel, life->is_to_restart ? MESSAGE_PAUSED : MESSAGE_EXITED, index, status, -1);
+    if (!life->is_to_restart && status != 0 && stages->deadline == 0) {
+        stages->deadline = clock_milliseconds() + GRACE;
         stages_signal(stages, SIGTERM);
     }
     if (app->post_stop.count == 0) {
-        end_life(stages, index);
+        end_run(stages, index);
     } else if (!start_handler(stages, index, STAGE_POST_STOP)) {
-        message_send(stages->channel, MESSAGE_POST_STOPPED, index, W_EXITCODE(125, 0), -1);
-        end_life(stages, index);
+        message_send(stages->starter.channel, MESSAGE_POST_STOPPED, index, W_EXITCODE(125, 0), -1);
+        end_run(stages, index);
     }
 }
 
 void stages_note_exit(struct stages *stages, pid_t pid, int status)
 {
-    uint32_t index = 0, count = (uint32_t)stages->plan->app_count;
+    uint32_t index = 0, count = (uint32_t)stages->starter.plan->app_count;
     while (index < count && stages->lives[index].pid != pid)
         index++;
     if (index == count)
@@ -245,8 +218,8 @@ void stages_note_exit(struct stages *stages, pid_t pid, int status)
     case STAGE_PRE_START: note_pre_start(stages, index, status); break;
     case STAGE_PROGRAM: note_program_exit(stages, index, status); break;
     case STAGE_POST_STOP:
-        message_send(stages->channel, MESSAGE_POST_STOPPED, index, status, -1);
-        end_life(stages, index);
+        message_send(stages->starter.channel, MESSAGE_POST_STOPPED, index, status, -1);
+        end_run(stages, index);
         break;
     }
 }
@@ -254,37 +227,63 @@ void stages_note_exit(struct stages *stages, pid_t pid, int status)
 void stages_signal(struct stages *stages, int number)
 {
     stages->is_stopping |= number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGHUP;
-    for (size_t i = 0; i < stages->plan->app_count; i++)
+    for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
         if (stages->lives[i].pid > 0 && stages->lives[i].stage != STAGE_POST_STOP)
             kill(stages->lives[i].pid, number);
+        if (stages->lives[i].pause != NO_PAUSE && is_over(stages))
+            end_life(stages, i);
+    }
+}
+
+/* When something is to be looked at because of this app; INT64_MAX: never. */
+static int64_t next_look(const struct life *life, int64_t now)
+{
+    if (life->pause == PAUSE_ORPHANS)
+        return now + ORPHANS_LOOK;
+    if (life->pause == PAUSE_DELAY)
+        return life->next;
+    return life->deadline != 0 ? life->deadline : INT64_MAX;
 }
 
 int stages_timeout(const struct stages *stages)
 {
-    bool has_deadline = stages->deadline != 0;
-    for (size_t i = 0; i < stages->plan->app_count; i++)
-        has_deadline |= stages->lives[i].deadline != 0;
-    return has_deadline ? 1000 : -1;
+    int64_t now = clock_milliseconds(), first = stages->deadline != 0 ? stages->deadline : INT64_MAX;
+    for (size_t i = 0; i < stages->starter.plan->app_count; i++) {
+        int64_t look = next_look(&stages->lives[i], now);
+        first = look < first ? look : first;
+    }
+    if (first == INT64_MAX)
+        return -1;
+    /* What was killed and has not ended is killed again, now and then. */
+    return first <= now || first - now > 1000 ? 1000 : (int)(first - now);
 }
 
-void stages_end_late(struct stages *stages)
+static void end_late(struct stages *stages, struct life *life, int64_t now)
 {
-    for (size_t i = 0; i < stages->plan->app_count; i++) {
-        struct life *life = &stages->lives[i];
-        bool is_program_late = stages->deadline != 0 && life->stage != STAGE_POST_STOP && now() >= stages->deadline;
-        bool is_handler_late = life->deadline != 0 && now() >= life->deadline;
-        if (life->pid <= 0 || (!is_program_late && !is_handler_late))
-            continue;
-        life->is_late = true;
-        kill(life->pid, SIGKILL);
+    bool is_program_late = stages->deadline != 0 && life->stage != STAGE_POST_STOP && now >= stages->deadline;
+    bool is_handler_late = life->deadline != 0 && now >= life->deadline;
+    if (life->pid <= 0 || (!is_program_late && !is_handler_late))
+        return;
+    life->is_late = true;
+    kill(life->pid, SIGKILL);
+}
+
+void stages_go_on(struct stages *stages)
+{
+    for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
+        end_late(stages, &stages->lives[i], clock_milliseconds());
+        if (stages->lives[i].pause != NO_PAUSE)
+            go_on_after_pause(stages, i);
     }
 }
 
 bool stages_will_start(const struct stages *stages)
 {
-    for (size_t i = 0; i < stages->plan->app_count; i++) {
+    for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
         const struct life *life = &stages->lives[i];
-        bool has_more = life->stage == STAGE_PRE_START || (life->stage == STAGE_PROGRAM && stages->plan->apps[i].post_stop.count > 0);
+        const struct app_plan *app = app_of(stages, i);
+        bool may_restart = app->restart.policy != RESTART_NO && !is_over(stages);
+        bool has_more = may_restart || life->stage == STAGE_PRE_START || (life->stage == STAGE_PROGRAM && app->post_stop.count > 0);
         if (!life->has_ended && has_more)
             return true;
     }
@@ -294,18 +293,33 @@ bool stages_will_start(const struct stages *stages)
 size_t stages_most_kept(const struct stages *stages)
 {
     size_t most = 1;
-    for (size_t i = 0; i < stages->plan->app_count; i++)
-        most += 8 + 2 * stages->plan->apps[i].cgroup_count;
+    for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
+        const struct app_plan *app = app_of(stages, i);
+        most += 8 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count;
+    }
     return most;
+}
+
+/* What the root is made of, for one that is made again. */
+static size_t add_sources(const struct app_plan *app, int *kept)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < app->lower_count; i++)
+        kept[count++] = app->lowers[i].fd;
+    for (size_t i = 0; i < app->mount_count; i++)
+        kept[count++] = app->mounts[i].fd;
+    for (size_t i = 0; i < app->device_count; i++)
+        kept[count++] = app->devices[i].fd;
+    return count;
 }
 
 size_t stages_kept(const struct stages *stages, int *kept)
 {
     size_t count = 0;
-    for (size_t i = 0; i < stages->plan->app_count; i++) {
-        const struct app_plan *app = &stages->plan->apps[i];
+    for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
+        const struct app_plan *app = app_of(stages, i);
         const struct app_root *root = &stages->lives[i].root;
-        if (root->mount < 0)
+        if (!app_is_started_apart(app))
             continue;
         kept[count++] = root->mount;
         kept[count++] = root->cgroup;
@@ -318,8 +332,9 @@ size_t stages_kept(const struct stages *stages, int *kept)
             kept[count++] = app->cgroups[j].directory;
             kept[count++] = app->cgroups[j].file;
         }
+        count += app_renews_root(app) ? add_sources(app, kept + count) : 0;
     }
     if (count > 0)
-        kept[count++] = stages->oom_file;
+        kept[count++] = stages->starter.oom_file;
     return count;
 }

@@ -1,39 +1,47 @@
-/* The stages of each app of a pod: its pre-start handler, its program, its post-stop handler; what begins when another ends. */
+/* The stages of each app of a pod: its pre-start handler, its program, its post-stop handler, and perhaps all of it again; what begins
+ * when another ends. */
 #ifndef PERIGEE_STAGES_H
 #define PERIGEE_STAGES_H
 
 #include "app.h"
 #include "plan.h"
+#include "starting.h"
 
-#include <time.h>
+#include <stdint.h>
 
-/* One app. */
+/* What an app that is to be started again waits for, in order: the end of what it left running; a new root; its time. */
+enum pause { NO_PAUSE, PAUSE_ORPHANS, PAUSE_RENEWAL, PAUSE_DELAY };
+
+/* One app. Times are milliseconds of CLOCK_MONOTONIC. */
 struct life {
     enum stage stage;
     /* 0: nothing of this stage runs. */
     pid_t pid;
-    /* Only of an app with handlers; else all -1. */
+    /* Only of an app that is started apart from its root; else all -1. */
     struct app_root root;
-    /* Seconds of CLOCK_MONOTONIC when the handler is killed; 0: none runs. */
-    time_t deadline;
+    /* When the handler is killed; 0: none runs. */
+    int64_t deadline;
     bool is_late, has_ended;
+    /* Another run follows this one, unless the pod ends. */
+    bool is_to_restart;
+    enum pause pause;
+    uint32_t restarts;
+    /* When the run began, and the next one may; how long is waited for that; until when for what was left behind. */
+    int64_t began, next, delay, limit;
 };
 
 struct stages {
-    struct pod_plan *plan;
-    /* To the supervisor; init's own score, or -1. */
-    int channel, oom_file;
-    int own_score, score;
+    struct starter starter;
     struct life *lives;
     /* Apps that have not been through all of their stages. */
     size_t left;
     /* When the programs are killed, because one has failed; 0: never. */
-    time_t deadline;
+    int64_t deadline;
     /* Somebody asked the pod to end. */
     bool is_stopping;
 };
 
-/* In init, with the base as working directory: begins with every app, in order. `plan`, `channel` and `oom_file` are set. */
+/* In init, with the base as working directory: begins with every app, in order. `plan`, `channel` and `oom_file` of the starter are set. */
 void stages_start(struct stages *stages);
 
 /* A child of init has ended with this wait status. */
@@ -42,9 +50,12 @@ void stages_note_exit(struct stages *stages, pid_t pid, int status);
 /* For every program, and handler before it. */
 void stages_signal(struct stages *stages, int number);
 
-/* How long may be waited, for poll; then stages_end_late kills what has had its time. */
+/* The supervisor is through with what MESSAGE_RENEW asked for; the descriptors of a new root are in the plan. */
+void stages_note_renewed(struct stages *stages, uint32_t index);
+
+/* How long may be waited, for poll; then stages_go_on kills what has had its time and starts what waited for it. */
 int stages_timeout(const struct stages *stages);
-void stages_end_late(struct stages *stages);
+void stages_go_on(struct stages *stages);
 
 /* Whether something may still be started. */
 bool stages_will_start(const struct stages *stages);

@@ -47,11 +47,13 @@ void state_write_pid(int pod, pid_t pid)
         die("state", "pid", errno);
 }
 
-enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS };
+/* Those before RECORDS have their room from the start. */
+enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS, RECORD_RESTARTS = RECORDS };
 
 static void name_record(char name[static NAME_BYTES], const struct app_plan *app, enum record record)
 {
-    if (snprintf(name, NAME_BYTES, "%s%s", app->name, record == RECORD_POST_STOP ? ".post-stop" : "") >= NAME_BYTES)
+    static const char *const ends[] = {[RECORD_STATUS] = "", [RECORD_POST_STOP] = ".post-stop", [RECORD_RESTARTS] = ".restarts"};
+    if (snprintf(name, NAME_BYTES, "%s%s", app->name, ends[record]) >= NAME_BYTES)
         die("state", app->name, ENAMETOOLONG);
 }
 
@@ -89,12 +91,25 @@ void state_open(struct state *state, int pod, const struct pod_plan *plan)
     }
 }
 
+/* What cannot be written is not told; the app itself goes on. */
+static void write_now(int directory, const char *name, const char *text)
+{
+    char temporary[NAME_BYTES];
+    name_temporary(temporary, name);
+    cleanup_fd int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd >= 0)
+        (void)!give_name(directory, fd, name, text);
+}
+
 static void write_record(struct state *state, uint32_t app, enum record record, int status)
 {
     char name[NAME_BYTES], text[STATUS_BYTES];
     int *file = &state->files[app * RECORDS + record];
     name_record(name, &state->plan->apps[app], record);
     snprintf(text, sizeof text, "%d\n", status);
+    /* Of an app that is started again there may be one already. */
+    if (*file < 0)
+        write_now(state->directory, name, text);
     if (*file >= 0 && give_name(state->directory, *file, name, text)) {
         close(*file);
         *file = -1;
@@ -103,14 +118,17 @@ static void write_record(struct state *state, uint32_t app, enum record record, 
 
 void state_write_app(const struct state *state, uint32_t app, pid_t pid)
 {
-    const char *name = state->plan->apps[app].name;
-    char text[64], temporary[NAME_BYTES];
+    char text[64];
     snprintf(text, sizeof text, "%d %llu\n", pid, process_look(pid).start);
-    name_temporary(temporary, name);
-    cleanup_fd int fd = openat(state->pids, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    /* Nobody can enter an app whose process is not told; the app itself goes on. */
-    if (fd >= 0)
-        (void)!give_name(state->pids, fd, name, text);
+    write_now(state->pids, state->plan->apps[app].name, text);
+}
+
+void state_write_restarts(const struct state *state, uint32_t app, const struct app_restarts *restarts, bool is_running)
+{
+    char name[NAME_BYTES], text[96];
+    name_record(name, &state->plan->apps[app], RECORD_RESTARTS);
+    snprintf(text, sizeof text, "%u %d %lld %s\n", restarts->count, restarts->status, (long long)restarts->ended, is_running ? "running" : "waiting");
+    write_now(state->directory, name, text);
 }
 
 void state_write_status(struct state *state, uint32_t app, int status)

@@ -4,6 +4,8 @@
 
 #include "plan.h"
 
+#include <time.h>
+
 struct state {
     /* The directory of the pod, `status` and `pids` in it. */
     int pod, directory, pids;
@@ -26,6 +28,16 @@ void state_write_status(struct state *state, uint32_t app, int status);
 
 /* `status/APP.post-stop`; no name of an app has a dot. */
 void state_write_post_stop(struct state *state, uint32_t app, int status);
+
+/* `status/APP.restarts`, of an app that is started again: how often it was, and how and when (seconds of the epoch) its last run ended. */
+struct app_restarts {
+    uint32_t count;
+    int status;
+    time_t ended;
+};
+
+/* Not fatal. `is_running`: else it waits for its next run. */
+void state_write_restarts(const struct state *state, uint32_t app, const struct app_restarts *restarts, bool is_running);
 
 /* Removes the files of apps that never ended. */
 void state_close(struct state *state);

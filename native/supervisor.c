@@ -8,6 +8,7 @@
 #include "messages.h"
 #include "namespaces.h"
 #include "output.h"
+#include "renewal.h"
 #include "signals.h"
 #include "sources.h"
 #include "state.h"
@@ -26,12 +27,17 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 
 enum { PERIGEE_FAILED = 125, KILLED = 128 + SIGKILL };
 
 struct app_state {
     pid_t pid;
     bool is_executed, has_exited;
+    /* It has ended and is to be started again; the process that sees to what that needs, or 0. */
+    bool is_paused;
+    pid_t renewal;
+    struct app_restarts restarts;
 };
 
 struct supervisor {
@@ -71,6 +77,8 @@ static int status_of(const struct supervisor *supervisor)
 static void finish(struct supervisor *supervisor)
 {
     terminal_restore();
+    for (size_t i = 0; i < supervisor->plan->app_count; i++)
+        renewal_abandon(&supervisor->apps[i].renewal);
     state_close(&supervisor->state);
     teardown_run(supervisor->plan, supervisor->pod);
     cgroups_remove(supervisor->plan);
@@ -146,16 +154,60 @@ static void finish_start(struct supervisor *supervisor)
     }
 }
 
-static void note_exit(struct supervisor *supervisor, uint32_t index, int status)
+/* What cannot go on ends the pod; the first to say so is heard. */
+static void fail(struct supervisor *supervisor, const struct failure *failure)
 {
-    const char *name = supervisor->plan->apps[index].name;
-    if (!supervisor->apps[index].is_executed)
-        return;
+    if (!supervisor->has_failed)
+        report(supervisor, failure);
+    if (supervisor->init > 0)
+        kill(supervisor->init, SIGKILL);
+}
+
+/* The last end of an app. */
+static void note_last_exit(struct supervisor *supervisor, uint32_t index, int status)
+{
     supervisor->apps[index].has_exited = true;
     if (supervisor->status == 0)
         supervisor->status = status;
     state_write_status(&supervisor->state, index, status);
-    event_app_exited(supervisor->events, name, status);
+}
+
+static void note_exit(struct supervisor *supervisor, uint32_t index, int status, bool is_paused)
+{
+    struct app_state *app = &supervisor->apps[index];
+    /* While it waits for its next run, what ends is a process that never became that. */
+    if (!app->is_executed || app->is_paused)
+        return;
+    app->is_paused = is_paused;
+    if (is_paused) {
+        app->restarts.status = status;
+        app->restarts.ended = time(NULL);
+        state_write_restarts(&supervisor->state, index, &app->restarts, false);
+    } else {
+        note_last_exit(supervisor, index, status);
+    }
+    event_app_exited(supervisor->events, supervisor->plan->apps[index].name, status);
+}
+
+static void begin_renewal(struct supervisor *supervisor, uint32_t index, pid_t sender)
+{
+    pid_t *renewal = &supervisor->apps[index].renewal;
+    /* An app that may trace could have said it. */
+    if (sender == supervisor->init && *renewal == 0)
+        *renewal = renewal_start(supervisor->plan, &supervisor->plan->apps[index]);
+}
+
+static void reap_renewals(struct supervisor *supervisor)
+{
+    for (uint32_t i = 0; i < supervisor->plan->app_count; i++) {
+        struct app_plan *app = &supervisor->plan->apps[i];
+        int result = renewal_result(&supervisor->apps[i].renewal);
+        if (result > 0)
+            fail(supervisor, &(struct failure){.step = "restart", .subject = app->name, .errnum = result, .status = PERIGEE_FAILED,
+                                               .message = result == EBUSY ? "processes that the app left behind do not end" : strerror(result)});
+        if (result == 0 && supervisor->channel >= 0)
+            renewal_hand_over(app, i, supervisor->channel);
+    }
 }
 
 static void note_executed(struct supervisor *supervisor, uint32_t index)
@@ -164,21 +216,24 @@ static void note_executed(struct supervisor *supervisor, uint32_t index)
     /* What failed in the app's own process has been heard before this. */
     if (supervisor->has_failed)
         return;
+    bool is_first = !app->is_executed;
     app->is_executed = true;
-    supervisor->executed++;
+    app->is_paused = false;
+    supervisor->executed += is_first;
     state_write_app(&supervisor->state, index, app->pid);
+    if (!is_first) {
+        app->restarts.count++;
+        state_write_restarts(&supervisor->state, index, &app->restarts, true);
+    }
     event_app_started(supervisor->events, supervisor->plan->apps[index].name, app->pid);
-    if (supervisor->executed == supervisor->plan->app_count)
+    if (is_first && supervisor->executed == supervisor->plan->app_count)
         event_ready(supervisor->events, supervisor->init);
 }
 
 static void note_failure(struct supervisor *supervisor, const struct message *message)
 {
     struct failure failure = {.step = message->step, .subject = message->subject, .errnum = message->errnum, .message = message->text, .status = message->value};
-    if (!supervisor->has_failed)
-        report(supervisor, &failure);
-    if (supervisor->init > 0)
-        kill(supervisor->init, SIGKILL);
+    fail(supervisor, &failure);
 }
 
 static int exit_status_of(int wait_status)
@@ -206,12 +261,18 @@ static void handle(struct supervisor *supervisor, const struct message *message,
     case MESSAGE_STARTING: supervisor->apps[message->app].pid = sender; break;
     case MESSAGE_TERMINAL: standard_add_terminal(&supervisor->standard, terminal); break;
     case MESSAGE_EXECUTED: note_executed(supervisor, message->app); break;
-    case MESSAGE_EXITED: note_exit(supervisor, message->app, exit_status_of(message->value)); break;
+    case MESSAGE_EXITED: note_exit(supervisor, message->app, exit_status_of(message->value), false); break;
+    case MESSAGE_PAUSED: note_exit(supervisor, message->app, exit_status_of(message->value), true); break;
+    case MESSAGE_RENEW: begin_renewal(supervisor, message->app, sender); break;
     case MESSAGE_PRE_STARTED: note_handler(supervisor, message->app, false, exit_status_of(message->value)); break;
     case MESSAGE_POST_STOPPED: note_handler(supervisor, message->app, true, exit_status_of(message->value)); break;
     case MESSAGE_FAILED: note_failure(supervisor, message); break;
     case MESSAGE_MOUNT_NAMESPACE:
     case MESSAGE_CGROUP_NAMESPACE:
+    case MESSAGE_TREE:
+    case MESSAGE_UPPER:
+    case MESSAGE_WORK:
+    case MESSAGE_RENEWED:
     case MESSAGE_RELEASE:
     case MESSAGE_SIGNAL: break;
     }
@@ -231,7 +292,7 @@ static void read_channel(struct supervisor *supervisor)
     }
 }
 
-/* The kernel killed every app that init did not see end. */
+/* The kernel killed every app that init did not see end. One that waited for its next run has the status of its last. */
 static void note_init_exit(struct supervisor *supervisor)
 {
     supervisor->init = 0;
@@ -240,8 +301,10 @@ static void note_init_exit(struct supervisor *supervisor)
     if (supervisor->executed == 0 && !supervisor->has_failed)
         report(supervisor, &(struct failure){.step = "init", .subject = "", .message = "killed before any app had started, as by a limit of memory that is too small", .status = PERIGEE_FAILED});
     for (uint32_t i = 0; i < supervisor->plan->app_count; i++)
-        if (supervisor->apps[i].is_executed && !supervisor->apps[i].has_exited)
-            note_exit(supervisor, i, KILLED);
+        if (supervisor->apps[i].is_paused && !supervisor->apps[i].has_exited)
+            note_last_exit(supervisor, i, supervisor->apps[i].restarts.status);
+        else if (supervisor->apps[i].is_executed && !supervisor->apps[i].has_exited)
+            note_exit(supervisor, i, KILLED, false);
 }
 
 /* True when the caller wants an end. */
@@ -264,6 +327,7 @@ static bool read_signals(struct supervisor *supervisor)
         supervisor->was_killed = WIFSIGNALED(status);
         note_init_exit(supervisor);
     }
+    reap_renewals(supervisor);
     return is_ending;
 }
 

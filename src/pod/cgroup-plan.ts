@@ -61,9 +61,16 @@ export interface NetworkLimit {
 
 export interface PodLimits {
   readonly pod: CgroupLimits;
-  readonly apps: readonly { readonly name: string; readonly limits: CgroupLimits }[];
+  readonly apps: readonly PodLimitsOfApp[];
   /** What the pod may open beside the devices of every pod. */
   readonly devices?: readonly GivenDevice[] | undefined;
+}
+
+interface PodLimitsOfApp {
+  readonly name: string;
+  readonly limits: CgroupLimits;
+  /** Before it is started again, what is in its cgroup is killed: then it needs one of its own. */
+  readonly restart?: object | undefined;
 }
 
 /**
@@ -128,6 +135,14 @@ function joined(apps: PodLimits["apps"], parts: readonly HierarchyPlan[]): PodCg
   return new Map(paths.filter(([, list]) => list.length > 0));
 }
 
+/** All that a kernel has. */
+const everyProcess = 4194304;
+
+/** A cgroup of its own is one with a limit of its own: of processes, because what cannot fork while it is killed ends. */
+function ownLimits({ limits, restart }: PodLimitsOfApp): CgroupLimits {
+  return restart === undefined ? limits : { pids: everyProcess, ...limits };
+}
+
 function planV1(
   hierarchy: Hierarchy,
   path: string,
@@ -139,7 +154,7 @@ function planV1(
     hierarchy.controllers.flatMap((controller) => v1Writes(controller, limits));
   const devices = hierarchy.controllers.includes("devices") ? v1Devices(given) : [];
   const children = apps
-    .map(({ name, limits }) => ({ name, path: `${path}/app-${name}`, writes: writesOf(limits) }))
+    .map((app) => ({ name: app.name, path: `${path}/app-${app.name}`, writes: writesOf(ownLimits(app)) }))
     .filter(({ writes }) => writes.length > 0);
   return {
     enable: [],
@@ -229,8 +244,9 @@ function v2Throttles({ devices, bytes, operations }: BlockLimits): readonly Cgro
 function planV2(hierarchy: Hierarchy, path: string, pod: CgroupLimits, apps: PodLimits["apps"]): HierarchyPlan {
   const trafficOf = ({ traffic }: CgroupLimits) => (hierarchy.controllers.includes("network") ? traffic : undefined);
   const children = apps
-    .map(({ name, limits }) => ({
-      ...{ name, path: `${path}/app-${name}`, writes: v2Writes(hierarchy, limits), traffic: trafficOf(limits) },
+    .map((app) => ({
+      ...{ name: app.name, path: `${path}/app-${app.name}` },
+      ...{ writes: v2Writes(hierarchy, ownLimits(app)), traffic: trafficOf(app.limits) },
     }))
     .filter(({ writes, traffic }) => writes.length > 0 || traffic !== undefined);
   const podWrites = v2Writes(hierarchy, pod);

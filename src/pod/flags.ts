@@ -4,9 +4,10 @@ import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
 import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
 import { leastMemory } from "./bounds.ts";
 import { appcCapabilities, capabilityNames } from "./capabilities.ts";
+import { parseRestart, type RestartFlags } from "./restart.ts";
 import { parseSeccompFlag } from "./seccomp-sets.ts";
 
-export interface IsolatorFlags {
+export interface IsolatorFlags extends RestartFlags {
   readonly memory?: string | undefined;
   readonly cpu?: string | undefined;
   readonly cpuShares?: string | undefined;
@@ -62,6 +63,7 @@ export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags
   if (flags.capsRetain !== undefined && flags.capsRemove !== undefined) {
     throw new Failure("USAGE", "--caps-retain and --caps-remove exclude each other");
   }
+  const restart = parseRestart(flags);
   const given = [
     resource("--memory", "resource/memory", flags.memory, 1n, leastMemory),
     resource("--cpu", "resource/cpu", flags.cpu, 1000n, 1n),
@@ -70,6 +72,7 @@ export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags
     capabilities("--caps-retain", "os/linux/capabilities-retain-set", flags.capsRetain),
     capabilities("--caps-remove", "os/linux/capabilities-remove-set", flags.capsRemove),
     seccomp(flags.seccomp),
+    restart === undefined ? undefined : make("perigee/restart", restart),
   ].filter((isolator) => isolator !== undefined);
   const replaced = new Set<string>(given.flatMap(({ name }) => kin(name)));
   const kept = own.filter(({ name }) => !replaced.has(name));

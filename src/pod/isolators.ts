@@ -1,9 +1,11 @@
 /** Isolators of pod and app → what is enforced, and a report on each (ACE-21, ACE-22). Pure. */
+import type { RestartPlan } from "../shim/stages.ts";
 import type { CgroupLimits } from "./cgroup-plan.ts";
 import { type Confinement, type ConfinementOptions, decideConfinement } from "./confinement.ts";
 import { type IsolatorLike, type IsolatorReport, type Level, lastValue, say } from "./isolator-level.ts";
 import { decideLabels, type LabelOptions, type Labels } from "./labels.ts";
 import { decideLimits, type LimitOptions } from "./limits.ts";
+import { decideRestart } from "./restart.ts";
 import { decideSysctls, type Sysctl } from "./sysctls.ts";
 
 export interface IsolatorOptions extends ConfinementOptions, LimitOptions, LabelOptions {
@@ -16,6 +18,7 @@ export interface AppIsolation extends Confinement, Labels {
   readonly name: string;
   readonly limits: CgroupLimits;
   readonly oomScoreAdj?: number | undefined;
+  readonly restart?: RestartPlan | undefined;
 }
 
 /** An app's isolators, and the names of those that the image says and nobody replaced. */
@@ -65,6 +68,7 @@ function decideApp(
     name: level.name,
     limits: decideLimits(level, podLimits, options),
     oomScoreAdj: decideOomScore(level, options.callerOomScore),
+    restart: decideRestart(level),
     ...decideConfinement(level, options),
     ...decideLabels(level, pod, options),
   };
@@ -98,6 +102,8 @@ function reportRest(level: Level, handled: readonly string[]): void {
 
 function reasonOf(name: string, app: string | undefined): string {
   if (name === "os/unix/sysctl") return "only a pod has sysctls, an app has none";
-  const isAppOnly = /^os\/linux\/(capabilities-|seccomp-|no-new-privileges|oom-score-adj)/.test(name);
+  const isAppOnly = /^os\/linux\/(capabilities-|seccomp-|no-new-privileges|oom-score-adj)|^perigee\/restart$/.test(
+    name,
+  );
   return isAppOnly && app === undefined ? "it is for apps, not for a pod" : "unknown to this version";
 }

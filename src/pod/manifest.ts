@@ -43,6 +43,10 @@ export interface AppRequest {
   readonly capsRemove?: string | undefined;
   /** `mode=retain|remove[,errno=E],NAME…` */
   readonly seccomp?: string | undefined;
+  /** `no`, `always`, `on-failure` or `on-failure:N`. */
+  readonly restart?: string | undefined;
+  /** Started again in the root that it had. */
+  readonly restartKeepRoot?: boolean | undefined;
   /** `K=V`, keys are ACIdentifiers. */
   readonly annotations?: readonly string[] | undefined;
   readonly userAnnotations?: readonly string[] | undefined;

@@ -6,6 +6,7 @@ import type { CgroupDirectory } from "./cgroup-plan.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PlanApp, PlanInput } from "./plan.ts";
+import { restartWords } from "./restart.ts";
 import { seccompReach } from "./seccomp.ts";
 
 export interface PlanTopic {
@@ -82,6 +83,7 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
       ...(app.postStop.length === 0
         ? []
         : [`after its end, in ${app.handlerSeconds} s: ${commandWords(app.postStop)}`]),
+      ...(app.restart === undefined ? [] : [restartWords(app.restart)]),
       `in ${printable(app.cwd)} as uid ${app.uid}, gid ${app.gid}, groups ${app.groups.join(", ")}`,
       `root: ${rootWords}${root.idmap ? ", idmapped" : ""}${app.readonlyRoot ? ", read-only" : ""}`,
       ...source.mounts.map(

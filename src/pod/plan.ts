@@ -23,6 +23,7 @@ import {
   requireMapped,
   terminalGroupOf,
 } from "./plan-ids.ts";
+import { requireRestartable, type Surroundings } from "./restart.ts";
 import { compileSeccomp, type SeccompArchitecture } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
 import type { InspectedSource } from "./volume-sources.ts";
@@ -113,6 +114,7 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     throw new Failure("INTERNAL", `${app.name} is not the app at its place of the manifest`);
   }
   requireMapped(input, app);
+  if (isolation.restart !== undefined) requireRestartable(isolation.restart, surroundingsOf(input, app));
   return {
     name: app.name,
     root: app.root,
@@ -141,6 +143,7 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     preStart: handlerOf(described.app, "pre-start"),
     postStop: handlerOf(described.app, "post-stop"),
     handlerSeconds,
+    restart: isolation.restart,
     capabilities: isolation.capabilities,
     // The soft limit of open files is 1024 below the caller's hard limit, always: the shim knows the caller's, we do not.
     rlimits: [{ name: "core", soft: 0, hard: 0 }, ...processLimit(input, index)],
@@ -153,6 +156,11 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     terminal: terminal !== undefined,
     log: app.log,
   };
+}
+
+function surroundingsOf({ apps, cgroups, terminal }: PlanInput, { name, root }: PlanApp): Surroundings {
+  const isApart = apps.length === 1 || cgroups.apps.has(name);
+  return { app: name, hasOverlay: root.kind === "overlay", hasTerminal: terminal !== undefined, isApart };
 }
 
 /** As long as rkt's service manager gave them. */

@@ -150,6 +150,31 @@ export function readPostStop(directory: string, app: string): AppExit | undefine
   return readExit(directory, `${app}.post-stop`);
 }
 
+export interface Restarts {
+  /** How often it was started again. */
+  readonly count: number;
+  /** How and when its last run ended that was followed, or will be, by another. */
+  readonly status: number;
+  readonly endedAt: Date;
+  /** Its next run has not begun. */
+  readonly isWaiting: boolean;
+}
+
+/** Of an app that was started again or will be; undefined for every other. */
+export function readRestarts(directory: string, app: string): Restarts | undefined {
+  const file = readStateFile(join(directory, "status", `${app}.restarts`));
+  if ("problem" in file) return undefined;
+  const match = /^(\d{1,10}) (\d{1,3}) (\d{1,11}) (running|waiting)\n$/.exec(file.bytes.toString("latin1"));
+  if (match === null) return undefined;
+  const [, count, status, seconds, state] = match;
+  return {
+    count: Number(count),
+    status: Number(status),
+    endedAt: new Date(Number(seconds) * 1000),
+    isWaiting: state === "waiting",
+  };
+}
+
 function readExit(directory: string, name: string): AppExit | undefined {
   const file = readStateFile(join(directory, "status", name));
   if ("problem" in file) return undefined;

@@ -2,18 +2,29 @@
 import { statSync } from "node:fs";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod, namedPhases } from "./pod.ts";
-import { findPodRecord, readAppExit, readInit, readPostStop } from "./record.ts";
+import { findPodRecord, readAppExit, readInit, readPostStop, readRestarts } from "./record.ts";
 
 export interface AppStatus {
   readonly name: string;
   readonly image: { readonly id: string; readonly name: string };
-  readonly state: "created" | "running" | "exited";
+  /** `restarting`: it has ended, and waits for its next run. */
+  readonly state: "created" | "running" | "restarting" | "exited";
   /** Absent while it runs, and when its end was not seen (a killed supervisor). */
   readonly exitStatus?: number | undefined;
   /** RFC 3339; with the exit status. */
   readonly exitedAt?: string | undefined;
   /** The exit status of its post-stop handler, once that has ended. */
   readonly postStopStatus?: number | undefined;
+  /** Only of an app that was started again, or will be. */
+  readonly restarts?: AppRestarts | undefined;
+}
+
+export interface AppRestarts {
+  readonly count: number;
+  /** Of the last run that was followed, or will be, by another. */
+  readonly lastExitStatus: number;
+  /** RFC 3339. */
+  readonly lastExitedAt: string;
 }
 
 export interface PodStatus {
@@ -55,13 +66,19 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
   const apps = (record?.apps ?? []).map(({ name, imageId, imageName }): AppStatus => {
     const exit = readAppExit(pod.directory, name);
     const isOver = exit !== undefined || (hasRun && !isRunning);
+    const restarts = readRestarts(pod.directory, name);
     return {
       name,
       image: { id: imageId, name: imageName },
-      state: isOver ? "exited" : hasRun ? "running" : "created",
+      state: isOver ? "exited" : restarts?.isWaiting === true ? "restarting" : hasRun ? "running" : "created",
       exitStatus: exit?.status,
       exitedAt: exit?.at.toISOString(),
       postStopStatus: readPostStop(pod.directory, name)?.status,
+      restarts: restarts && {
+        count: restarts.count,
+        lastExitStatus: restarts.status,
+        lastExitedAt: restarts.endedAt.toISOString(),
+      },
     };
   });
   // Last, because it says whether all of the above was read at one place.

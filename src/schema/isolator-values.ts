@@ -1,4 +1,4 @@
-/** What each isolator of appc may say (ACE-30…45), and of our own (ISO-10), as data: name → schema of its value and the rule it stands for. */
+/** What each isolator of appc may say (ACE-30…45), and of our own (ISO-10, LIFE-60), as data: name → schema of its value and the rule it stands for. */
 import * as z from "zod";
 import { Amount } from "./quantity.ts";
 
@@ -43,6 +43,20 @@ const Sysctls = z.record(
 /** The kernel has no more process ids than that. */
 const mostPids = 4194304;
 
+/** How often an app may be started again: a number for the plan, not a bound that anybody meets. */
+const mostRetries = 999_999_999;
+
+const Restart = z
+  .object({
+    policy: z.enum(["no", "on-failure", "always"], { error: "LIFE-60: policy is no, on-failure or always" }),
+    retries: z.int().min(1).max(mostRetries).optional(),
+    keepRoot: z.boolean().optional(),
+  })
+  .refine(
+    ({ policy, retries }) => policy === "on-failure" || retries === undefined,
+    "LIFE-60: retries are for on-failure",
+  );
+
 /** The literal table of what this program knows. */
 export const valueSchemas = {
   "os/linux/seccomp-remove-set": SeccompSet,
@@ -61,6 +75,7 @@ export const valueSchemas = {
   "resource/block-iops": BoundedResource,
   "resource/network-bandwidth": BoundedResource,
   "perigee/pids": z.int().min(1).max(mostPids),
+  "perigee/restart": Restart,
 } as const;
 
 export type IsolatorName = keyof typeof valueSchemas;
@@ -84,6 +99,7 @@ export const valueRules: Readonly<Record<IsolatorName, string>> = {
   "resource/block-iops": "ACE-43",
   "resource/network-bandwidth": "ACE-43",
   "perigee/pids": "ISO-10",
+  "perigee/restart": "LIFE-60",
 };
 
 /** Isolators that stand at most once in a list, and the rule that says so. */
@@ -96,6 +112,7 @@ export const singleIsolators: ReadonlyMap<IsolatorName, string> = new Map([
   ["os/linux/oom-score-adj", "ACE-45"],
   ["os/linux/cpu-shares", "ACE-45"],
   ["perigee/pids", "ISO-10"],
+  ["perigee/restart", "LIFE-60"],
 ]);
 
 /** Isolators that do not stand in one list. */

@@ -3,6 +3,7 @@
  * Knows no manifest and no policy; whoever builds a Plan has decided everything already.
  */
 import { Failure, printable } from "../base/failure.ts";
+import { type RestartPlan, restartRecord } from "./stages.ts";
 
 export type NamespaceKind = "user" | "mount" | "pid" | "net" | "ipc" | "uts" | "cgroup" | "time";
 
@@ -103,6 +104,8 @@ export interface AppPlan {
   readonly postStop: readonly string[];
   /** How long each of them may take. */
   readonly handlerSeconds: number;
+  /** Absent: an app that has ended is not started again. */
+  readonly restart?: RestartPlan | undefined;
   /** `CAP_…` */
   readonly capabilities: readonly string[];
   /** `name` as `nofile`. */
@@ -174,6 +177,7 @@ export const arity = {
   "pre-start": many("app", 1),
   "post-stop": many("app", 1),
   "handler-limit": once("app", 1),
+  restart: once("app", 3),
   capability: many("app", 1),
   rlimit: many("app", 3),
   umask: once("app", 1),
@@ -271,6 +275,7 @@ function* appRecords(app: AppPlan): Generator<PlanRecord> {
   for (const text of app.preStart) yield ["pre-start", text];
   for (const text of app.postStop) yield ["post-stop", text];
   if (app.preStart.length + app.postStop.length > 0) yield ["handler-limit", app.handlerSeconds];
+  if (app.restart) yield restartRecord(app.restart);
   for (const name of app.capabilities) yield ["capability", name];
   for (const { name, soft, hard } of app.rlimits) yield ["rlimit", name, soft, hard];
   yield ["umask", app.umask.toString(8).padStart(4, "0")];

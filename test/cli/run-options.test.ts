@@ -49,7 +49,7 @@ const podLine =
 const appLine =
   "web --name w --exec /x --user 1 --group 2 --supplementary-gids 3,4 --working-dir /d --readonly-rootfs " +
   "--environment A=1 --mount volume=a,target=/a --memory 1Mi --cpu 500m --cpu-shares 10 --oom-score-adj 5 " +
-  "--caps-retain CAP_KILL --caps-remove CAP_CHOWN --seccomp mode=retain,read --annotation a=b --user-annotation c=d " +
+  "--caps-retain CAP_KILL --caps-remove CAP_CHOWN --seccomp mode=retain,read --restart on-failure:2 --restart-keep-root --annotation a=b --user-annotation c=d " +
   "--user-label e=f --signature s.asc -- --memory x --- log";
 
 describe("parseRunOptions", () => {
@@ -107,6 +107,8 @@ describe("parseRunOptions", () => {
           capsRetain: "CAP_KILL",
           capsRemove: "CAP_CHOWN",
           seccomp: "mode=retain,read",
+          restart: "on-failure:2",
+          restartKeepRoot: true,
           annotations: ["a=b"],
           userAnnotations: ["c=d"],
           userLabels: ["e=f"],

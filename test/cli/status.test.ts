@@ -61,6 +61,19 @@ describe("perigee status", () => {
     assert.deepEqual(lines.slice(-3), ["app-web=3", "app-web.post-stop=4", "app-log=unknown"]);
   });
 
+  it("LIFE-63: tells how often an app was started again, and how and when it ended before", async () => {
+    const pod = makePod();
+    writeFileSync(join(pod.directory, "status", "log.restarts"), "2 7 1767225600 waiting\n");
+    const { lines } = await status({ args: [pod.uuid] });
+    assert.deepEqual(lines.slice(-4), [
+      "app-web=3",
+      "app-log.restarts=2",
+      "app-log.last-exit=7 2026-01-01T00:00:00.000Z",
+      "app-log.state=restarting",
+    ]);
+    pod.release();
+  });
+
   it("LIFE-16: an end that nobody saw has no status in JSON", async () => {
     const pod = makePod();
     pod.release();

@@ -140,6 +140,42 @@ describe("a malformed plan is refused before anything is done", () => {
       /user namespace/,
     ],
     ["an app with the name of a directory", planWith("app\0main", "app\0../main"), "app", /not a name/],
+    [
+      "a policy that is none",
+      planWith("arg\0/guest", "arg\0/guest", "restart\0no\x000\0keep"),
+      "restart",
+      /not a word/,
+    ],
+    [
+      "a root that is neither",
+      planWith("arg\0/guest", "arg\0/guest", "restart\0always\x000\0"),
+      "restart",
+      /not a word/,
+    ],
+    [
+      "starts that are no number",
+      planWith("arg\0/guest", "arg\0/guest", "restart\0always\0-1\0keep"),
+      "restart",
+      /not a decimal number/,
+    ],
+    [
+      "a new root at each start without an overlay",
+      planWith("arg\0/guest", "arg\0/guest", "restart\0always\x000\0fresh"),
+      "main",
+      /needs an overlay/,
+    ],
+    [
+      "an app with a terminal that is started again",
+      planWith("arg\0/guest", "arg\0/guest", "restart\0always\x000\0keep", "terminal"),
+      "main",
+      /terminal is not started again/,
+    ],
+    [
+      "one of several apps that is started again without a cgroup of its own",
+      planWith("app\0main", "app\0other", "root\0/\0", "arg\0/guest", "restart\0always\x000\0keep", "app\0main"),
+      "other",
+      /cgroup of its own/,
+    ],
     ["a handler without a limit", planWith("arg\0/guest", "arg\0/guest", "pre-start\0/x"), "main", /limit of time/],
     [
       "a limit without a handler",

@@ -37,6 +37,31 @@ const block = { devices: ["8:0", "254:0"], bytes: 1048576n, operations: 100n };
 
 const limits = { memory: 134217728n, cpuMillicores: 500, cpuShares: 512 };
 
+describe("an app that is started again", () => {
+  const [again, other] = [
+    { name: "web", limits: {}, restart: {} },
+    { name: "log", limits: {} },
+  ];
+  it("LIFE-62: has a cgroup of its own in a pod of several, to be told by from the others, whatever its limits are", () => {
+    for (const [layout, path] of [
+      [v1, "/cg/pids/perigee-U/app-web"],
+      [v2, "/cg/perigee-U/app-web"],
+    ] as const) {
+      const plan = planPodCgroups(layout, "U", { pod: { pids: 2048 }, apps: [again, other] });
+      assert.deepEqual([...plan.apps], [["web", [path]]]);
+      assert.deepEqual(
+        text(plan.directories).filter(([place]) => place === path),
+        [[path, "pids.max 4194304"]],
+      );
+    }
+    const limited = planPodCgroups(v2, "U", { pod: {}, apps: [{ ...again, limits: { pids: 5 } }, other] });
+    assert.deepEqual(text(limited.directories).at(-1), ["/cg/perigee-U/app-web", "pids.max 5"]);
+  });
+  it("LIFE-62: needs none as the only app", () => {
+    assert.equal(planPodCgroups(v1, "U", { pod: {}, apps: [again] }).apps.size, 0);
+  });
+});
+
 describe("planPodCgroups on v1", () => {
   it("one app: its limits and the pod's in one directory of each hierarchy", () => {
     const plan = planPodCgroups(v1, "U", { pod: { pids: 2048 }, apps: [{ name: "web", limits }] });

@@ -52,7 +52,7 @@ describe("processes (ISO-8, ISO-10)", () => {
 
 describe("a pod of an ordinary user (ISO-23, ISO-24)", () => {
   const asked = { "resource/memory": { limit: "64Mi" }, "resource/cpu": { limit: "500m" }, "os/linux/cpu-shares": 100 };
-  const nothing = { memory: "none", cpu: "none", pids: "none", io: "none", devices: "none" };
+  const nothing = { memory: "none", cpu: "none", pids: "none", io: "none", devices: "none", network: "none" };
 
   it("what was delegated is enforced as for root", () => {
     const delegated = decide({ ...asked, "perigee/pids": 10 }, { isUnprivileged: true });

@@ -10,6 +10,7 @@ import {
   readAppProcess,
   readInit,
   readPodRecord,
+  readRestarts,
   readSupervisor,
   writePodRecord,
 } from "../../src/pod/record.ts";
@@ -30,6 +31,21 @@ const record: PodRecord = {
   idBase: 65536,
   cgroups: ["/sys/fs/cgroup/pids/perigee-u"],
 };
+
+describe("readRestarts", () => {
+  it("LIFE-63: is what the supervisor wrote, and nothing for what it did not", () => {
+    mkdirSync(join(directory, "status"));
+    const file = join(directory, "status", "web.restarts");
+    assert.equal(readRestarts(directory, "web"), undefined);
+    writeFileSync(file, "12 3 1767225600 waiting\n");
+    const endedAt = new Date("2026-01-01T00:00:00Z");
+    assert.deepEqual(readRestarts(directory, "web"), { count: 12, status: 3, endedAt, isWaiting: true });
+    for (const text of ["", "1 2 3\n", "1 2 3 waiting", "-1 2 3 waiting\n", "1 2 999999999999 running\n"]) {
+      writeFileSync(file, text);
+      assert.equal(readRestarts(directory, "web"), undefined, text);
+    }
+  });
+});
 
 describe("the pod record", () => {
   it("is read as it was written", () => {

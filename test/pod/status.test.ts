@@ -59,6 +59,25 @@ describe("statusOf", () => {
     pod.release();
   });
 
+  it("LIFE-63: says how often an app was started again, how its last run ended, and whether it waits for the next", () => {
+    const pod = running();
+    writeFileSync(join(pod.directory, "pid"), "4194304 1\n");
+    writeFileSync(join(pod.directory, "status", "web.restarts"), "2 137 1767225600 waiting\n");
+    writeFileSync(join(pod.directory, "status", "log.restarts"), "0 1 1767225600 sometimes\n");
+    const restarts = { count: 2, lastExitStatus: 137, lastExitedAt: "2026-01-01T00:00:00.000Z" };
+    assert.deepEqual(
+      status().apps.map((app) => [app.state, app.restarts]),
+      [
+        ["restarting", restarts],
+        ["running", undefined],
+      ],
+    );
+    writeFileSync(join(pod.directory, "status", "web.restarts"), "3 137 1767225600 running\n");
+    assert.deepEqual([status().apps[0]?.state, status().apps[0]?.restarts?.count], ["running", 3]);
+    pod.release();
+    assert.equal(status().apps[0]?.state, "exited");
+  });
+
   it("a pod that has no init yet has apps that are created", () => {
     const pod = running();
     assert.deepEqual(

@@ -50,11 +50,20 @@ function statusLines(pod: PodStatus): readonly string[] {
     ...(pod.network === undefined ? [] : [`network=${pod.network}`]),
     ...(pod.pid === undefined ? [] : [`pid=${pod.pid}`]),
     `exited=${hasEnded}`,
-    ...pod.apps
-      .filter((app) => app.state === "exited")
-      .flatMap((app) => [
-        `app-${app.name}=${app.exitStatus ?? "unknown"}`,
-        ...(app.postStopStatus === undefined ? [] : [`app-${app.name}.post-stop=${app.postStopStatus}`]),
-      ]),
+    ...pod.apps.flatMap(appLines),
+  ];
+}
+
+function appLines({ name, state, exitStatus, postStopStatus, restarts }: PodStatus["apps"][number]): readonly string[] {
+  return [
+    ...(state === "exited" ? [`app-${name}=${exitStatus ?? "unknown"}`] : []),
+    ...(postStopStatus === undefined ? [] : [`app-${name}.post-stop=${postStopStatus}`]),
+    ...(restarts === undefined
+      ? []
+      : [
+          `app-${name}.restarts=${restarts.count}`,
+          `app-${name}.last-exit=${restarts.lastExitStatus} ${restarts.lastExitedAt}`,
+        ]),
+    ...(state === "restarting" ? [`app-${name}.state=restarting`] : []),
   ];
 }
