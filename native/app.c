@@ -29,10 +29,15 @@ static void report(const struct failure *failure)
     message_send_failure(CHANNEL, failure);
 }
 
-/* The app has ended: what is wrong with its last handler ends nothing, and its exit status tells of it. */
+/* What is wrong with a check, or with the last handler of an app that has ended, ends nothing, and its exit status tells of it. */
 static void say_nothing(const struct failure *failure)
 {
     (void)failure;
+}
+
+static bool is_told_by_status(enum stage stage)
+{
+    return stage == STAGE_POST_STOP || stage == STAGE_CHECK;
 }
 
 /* A handler never takes from the app's standard input. */
@@ -40,6 +45,8 @@ static int source_of(const struct app_plan *app, enum stage stage, int slave, in
 {
     if (stage != STAGE_PROGRAM && number == STDIN_FILENO)
         return app->handler_input;
+    if (stage == STAGE_CHECK)
+        return app->check_output;
     return slave >= 0 ? slave : app->standard[number];
 }
 
@@ -53,7 +60,7 @@ void app_take_descriptors(const struct app_plan *app, enum stage stage, int *cha
     if (*channel != CHANNEL && dup3(*channel, CHANNEL, O_CLOEXEC) < 0)
         die("descriptors", app->name, errno);
     *channel = CHANNEL;
-    if (stage != STAGE_POST_STOP)
+    if (!is_told_by_status(stage))
         die_through(report, 125);
     if (close_range(CHANNEL + 1, ~0U, 0) < 0)
         die("descriptors", app->name, errno);
@@ -123,6 +130,7 @@ const struct command *app_command(const struct app_plan *app, enum stage stage)
     switch (stage) {
     case STAGE_PRE_START: return &app->pre_start;
     case STAGE_POST_STOP: return &app->post_stop;
+    case STAGE_CHECK: return &app->health.command;
     case STAGE_PROGRAM: break;
     }
     return &app->command;
@@ -202,7 +210,7 @@ void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, boo
 void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, const struct app_root *root, int channel, bool is_in_v2)
 {
     const struct app_plan *app = &plan->apps[index];
-    if (stage == STAGE_POST_STOP)
+    if (is_told_by_status(stage))
         die_through(say_nothing, 125);
     cgroups_join(app->cgroups, app->cgroup_count, is_in_v2);
     label_next_program(root->proc, app);

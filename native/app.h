@@ -5,8 +5,9 @@
 
 #include "plan.h"
 
-/* In order. A handler has everything of the app but its standard input and its terminal's control. */
-enum stage { STAGE_PRE_START, STAGE_PROGRAM, STAGE_POST_STOP };
+/* In order; checks are made beside the program. A handler has everything of the app but its standard input and its terminal's control, and
+ * so has a check, whose output is apart, too. */
+enum stage { STAGE_PRE_START, STAGE_PROGRAM, STAGE_POST_STOP, STAGE_CHECK };
 
 /* The root that was made for an app, by what leads into it: namespaces, and its side of its terminal or -1; `proc` is the base's for an
  * app with a profile or a context, else -1. */
@@ -24,7 +25,7 @@ _Noreturn void app_start(const struct pod_plan *plan, uint32_t index, int channe
 _Noreturn void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2, int keeper);
 
 /* Never returns: executes a stage of the app in the root that was made for it, confined as ever. What fails is reported, but for
- * STAGE_POST_STOP, whose exit status says it. */
+ * STAGE_POST_STOP and STAGE_CHECK, whose exit status says it. */
 _Noreturn void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, const struct app_root *root, int channel, bool is_in_v2);
 
 /* 0, 1 and 2 become the app's own or, if it is one, `slave`, and the channel becomes 3, for failures from now on; everything else is closed,

@@ -147,6 +147,8 @@ static void choose_app(struct pod_plan *plan, const struct request *request)
     app->has_terminal = false;
     app->command = (struct command){.words = words_of(request->command, request->length, 1), .count = request->length};
     app->pre_start = app->post_stop = (struct command){0};
+    app->health = (struct health_record){0};
+    app->restart = (struct restart_record){0};
     if (request->terminal != NULL)
         set_terminal(app, request->terminal);
 }

@@ -169,7 +169,7 @@ void init_run(struct pod_plan *plan, int channel)
     }
     int proc = rootfs_prepare(plan, pod_directory);
     namespaces_write_sysctls(plan, proc);
-    close(proc);
+    init.stages.starter.proc = proc;
     init.signals = signals_open(watched, sizeof watched / sizeof *watched);
     stages_start(&init.stages);
     /* The root is the last app's now, and the working directory was the base, which is gone; where roots are made again both are the base. */

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 /* A pipe holds 1 MiB at most unless the machine's administrator or a process with rights on the host said otherwise. */
-enum { CONTROL_D = 4, MOST_GATHERED = 16 << 20 };
+enum { CONTROL_D = 4, MOST_GATHERED = 16 << 20, MOST_TURNS = 256 };
 
 static const char *name_of(const struct log *log)
 {
@@ -137,6 +137,14 @@ static void end_source(struct stream *stream)
     stream->to = -1;
 }
 
+static void keep_tail(struct tail *tail, const char *bytes, size_t length)
+{
+    size_t kept = length + tail->used > sizeof tail->bytes ? sizeof tail->bytes - length : tail->used;
+    memmove(tail->bytes, tail->bytes + tail->used - kept, kept);
+    memcpy(tail->bytes + kept, bytes, length);
+    tail->used = kept + length;
+}
+
 static void read_source(struct stream *stream)
 {
     ssize_t length = read(stream->from, stream->bytes, STREAM_BYTES);
@@ -148,8 +156,17 @@ static void read_source(struct stream *stream)
     }
     if (stream->log != NULL)
         log_write(stream->log, stream->bytes, (size_t)length);
+    if (stream->tail != NULL)
+        keep_tail(stream->tail, stream->bytes, (size_t)length);
     stream->used = stream->to >= 0 ? (size_t)length : 0;
     stream->sent = 0;
+}
+
+void stream_take(struct stream *stream)
+{
+    struct pollfd source = {.fd = stream->from, .events = POLLIN};
+    for (int turns = 0; turns < MOST_TURNS && stream->from >= 0 && poll(&source, 1, 0) == 1; turns++)
+        read_source(stream);
 }
 
 void stream_move(struct stream *stream)

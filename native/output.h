@@ -19,11 +19,18 @@ enum stream_end { END_LEAVE, END_CLOSE, END_SEND_EOF };
 
 enum { STREAM_BYTES = 4096 };
 
+/* The last of what was written. */
+struct tail {
+    size_t used;
+    char bytes[STREAM_BYTES];
+};
+
 /* One direction: at most STREAM_BYTES are held, and nothing is read while they wait (back-pressure), until it is gathered. */
 struct stream {
     /* -1: ended, or none. */
     int from, to;
     struct log *log;
+    struct tail *tail;
     enum stream_end at_end;
     bool is_to_socket, is_to_terminal;
     /* Why what was read did not get to a receiver who still wants it; 0: it did. */
@@ -44,6 +51,9 @@ struct pollfd stream_wanted(const struct stream *stream);
 
 /* Moves what can be moved, once that came true. */
 void stream_move(struct stream *stream);
+
+/* Takes at once what is there for a tail; a writer who does not stop is left at some point. */
+void stream_take(struct stream *stream);
 
 /* All writers are dead: what they left is read and logged at once, and held for as long as the receiver needs. Closes the source. */
 void stream_gather(struct stream *stream);

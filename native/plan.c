@@ -43,7 +43,7 @@ static void read_shim(struct reader *reader, char **fields)
 static void read_app(struct reader *reader, char **fields)
 {
     reader->app = &ADD(reader->plan->apps, reader->plan->app_count);
-    *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .standard = {-1, -1, -1}, .handler_input = -1};
+    *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .standard = {-1, -1, -1}, .handler_input = -1, .check_output = -1};
 }
 
 static void read_lower(struct reader *reader, char **fields)
@@ -167,6 +167,20 @@ static void read_restart(struct reader *reader, char **fields)
         .policy = field_restart_policy(fields[0], fields[1]), .most = (uint32_t)field_number(fields[0], fields[2], INT32_MAX), .keeps_root = field_restart_root(fields[0], fields[3])};
 }
 
+static void read_check(struct reader *reader, char **fields)
+{
+    ADD(reader->app->health.command.words, reader->app->health.command.count) = fields[1];
+}
+
+static void read_health(struct reader *reader, char **fields)
+{
+    struct health_record *health = &reader->app->health;
+    uint32_t *times[] = {&health->interval, &health->timeout, &health->start_period, &health->retries};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        *times[i] = (uint32_t)field_number(fields[0], fields[i + 1], INT32_MAX);
+    health->action = field_health_action(fields[0], fields[5]);
+}
+
 static void read_umask(struct reader *reader, char **fields)
 {
     reader->app->umask = field_octal(fields[0], fields[1]);
@@ -257,6 +271,8 @@ static const struct rule {
     {"post-stop", APP, 1, true, read_post_stop},
     {"handler-limit", APP, 1, false, read_handler_limit},
     {"restart", APP, 3, false, read_restart},
+    {"check", APP, 1, true, read_check},
+    {"health", APP, 5, false, read_health},
     {"capability", APP, 1, true, read_capability},
     {"rlimit", APP, 3, true, read_rlimit},
     {"umask", APP, 1, false, read_umask},

@@ -72,7 +72,10 @@ struct log_record {
     uint32_t files;
 };
 
-enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNHEALTHY };
+
+/* What becomes of an app whose checks have failed too often. */
+enum health_action { HEALTH_NONE, HEALTH_KILL, HEALTH_RESTART };
 
 /* When an app that has ended is started again: how often at most (0: without end), and whether in the root that it had. */
 struct restart_record {
@@ -85,6 +88,13 @@ struct restart_record {
 struct command {
     char **words;
     size_t count;
+};
+
+/* How an app is asked whether it is well; times are milliseconds. `interval` 0: it is not. */
+struct health_record {
+    struct command command;
+    uint32_t interval, timeout, start_period, retries;
+    enum health_action action;
 };
 
 struct app_plan {
@@ -123,6 +133,7 @@ struct app_plan {
     /* How long each handler may take. */
     uint32_t handler_seconds;
     struct restart_record restart;
+    struct health_record health;
     /* Bit N: capability N. */
     uint64_t capabilities;
     struct rlimit_record *rlimits;
@@ -142,8 +153,8 @@ struct app_plan {
     int standard[3];
     /* Bit N: descriptor N is a pipe of ours, which is to belong to the app's user. */
     unsigned own_pipes;
-    /* The null device, for an app with handlers. */
-    int handler_input;
+    /* The null device, for an app with handlers or checks; what its checks write to. */
+    int handler_input, check_output;
 };
 
 static inline bool app_has_handlers(const struct app_plan *app)
@@ -154,7 +165,7 @@ static inline bool app_has_handlers(const struct app_plan *app)
 /* Whether more than one process is ever started in a root that was made for the app. */
 static inline bool app_is_started_apart(const struct app_plan *app)
 {
-    return app_has_handlers(app) || app->restart.policy != RESTART_NO;
+    return app_has_handlers(app) || app->restart.policy != RESTART_NO || app->health.interval > 0;
 }
 
 /* Whether the app's root is made more than once. */
@@ -220,6 +231,7 @@ unsigned field_flags(const char *keyword, char *text, unsigned allowed);
 enum mount_type field_mount_type(const char *keyword, const char *text);
 uint64_t field_namespace(const char *keyword, const char *text);
 enum restart_policy field_restart_policy(const char *keyword, const char *text);
+enum health_action field_health_action(const char *keyword, const char *text);
 /* Whether an app that is started again keeps its root. */
 bool field_restart_root(const char *keyword, const char *text);
 int field_capability(const char *keyword, const char *text);

@@ -123,6 +123,16 @@ static void check_restart(const struct pod_plan *plan, const struct app_plan *ap
     require(!is_restarted || plan->app_count == 1 || app->cgroup_count > 0, app->name, "one of several apps is started again in a cgroup of its own only");
 }
 
+static void check_health(const struct app_plan *app)
+{
+    const struct health_record *health = &app->health;
+    bool is_asked = health->command.count > 0;
+    require(is_asked == (health->interval > 0) && is_asked == (health->timeout > 0) && is_asked == (health->retries > 0), app->name,
+            "a check has an interval, a limit of time and retries, and nothing else has");
+    require(health->action != HEALTH_RESTART || app->restart.policy != RESTART_NO, app->name, "an app is started again by its checks only where it says how");
+    require(app->restart.policy != RESTART_UNHEALTHY || health->action == HEALTH_RESTART, app->name, "nothing says when the app is unhealthy");
+}
+
 static void check_app(struct pod_plan *plan, struct app_plan *app)
 {
     check_root(plan, app);
@@ -138,6 +148,8 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
     finish_command(app, &app->command);
     finish_command(app, &app->pre_start);
     finish_command(app, &app->post_stop);
+    finish_command(app, &app->health.command);
+    check_health(app);
     check_restart(plan, app);
     require((app->handler_seconds > 0) == app_has_handlers(app), app->name, "handlers have a limit of time, and nothing else has");
     require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");

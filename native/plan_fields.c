@@ -93,8 +93,14 @@ uint64_t field_namespace(const char *keyword, const char *text)
 enum restart_policy field_restart_policy(const char *keyword, const char *text)
 {
     /* That an app is not started again is said by no record at all. */
-    static const char *const names[] = {[RESTART_NO] = NULL, [RESTART_ON_FAILURE] = "on-failure", [RESTART_ALWAYS] = "always"};
+    static const char *const names[] = {[RESTART_NO] = NULL, [RESTART_ON_FAILURE] = "on-failure", [RESTART_ALWAYS] = "always", [RESTART_UNHEALTHY] = "unhealthy"};
     return (enum restart_policy)index_of(keyword, text, names, sizeof names / sizeof *names);
+}
+
+enum health_action field_health_action(const char *keyword, const char *text)
+{
+    static const char *const names[] = {[HEALTH_NONE] = "none", [HEALTH_KILL] = "kill", [HEALTH_RESTART] = "restart"};
+    return (enum health_action)index_of(keyword, text, names, sizeof names / sizeof *names);
 }
 
 bool field_restart_root(const char *keyword, const char *text)

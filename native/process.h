@@ -12,4 +12,8 @@ struct process {
 
 struct process process_look(pid_t pid);
 
+/* Kills a process of the pid namespace that `proc` is the procfs of, with its session and all that descends from it. Somebody who forks out of
+ * both meanwhile is not found. */
+void process_kill_tree(int proc, pid_t root);
+
 #endif

@@ -3,12 +3,13 @@
 
 enum { FIRST_DELAY = 100, MOST_DELAY = 60000, STEADY = 10000 };
 
-bool restart_is_due(const struct restart_record *record, uint32_t count, int status)
+bool restart_is_due(const struct restart_record *record, uint32_t count, int status, bool is_given_up)
 {
     bool is_left = record->most == 0 || count < record->most;
     switch (record->policy) {
     case RESTART_NO: return false;
-    case RESTART_ON_FAILURE: return is_left && status != 0;
+    case RESTART_UNHEALTHY: return is_left && is_given_up;
+    case RESTART_ON_FAILURE: return is_left && (status != 0 || is_given_up);
     case RESTART_ALWAYS: return is_left;
     }
     return false;

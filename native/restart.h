@@ -4,8 +4,9 @@
 
 #include "plan.h"
 
-/* Whether the policy asks for it after an end with this wait status; `count` starts came after the first one already. */
-bool restart_is_due(const struct restart_record *record, uint32_t count, int status);
+/* Whether the policy asks for it after an end with this wait status; `count` starts came after the first one already.
+ * `is_given_up`: its checks ask for it. */
+bool restart_is_due(const struct restart_record *record, uint32_t count, int status, bool is_given_up);
 
 /* How long to wait before the next start, in milliseconds, after a run of `ran` milliseconds. `last` is the answer of the time before, 0 at
  * the first. */

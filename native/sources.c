@@ -187,6 +187,7 @@ void sources_close_standing(const struct app_plan *app)
     for (size_t i = 0; i < 3; i++)
         drop(app->standard[i]);
     drop(app->handler_input);
+    drop(app->check_output);
 }
 
 void sources_close(const struct app_plan *app)

@@ -35,6 +35,9 @@ static void note_program(struct stages *stages, uint32_t index, pid_t pid)
     stages->lives[index].stage = STAGE_PROGRAM;
     stages->lives[index].pid = pid;
     stages->lives[index].began = clock_milliseconds();
+    checks_begin(&stages->lives[index].checks, &app_of(stages, index)->health);
+    stages->lives[index].is_given_up = false;
+    stages->lives[index].end_by = 0;
     message_send(stages->starter.channel, MESSAGE_EXECUTED, index, 0, -1);
 }
 
@@ -190,7 +193,8 @@ static void note_program_exit(struct stages *stages, uint32_t index, int status)
 {
     const struct app_plan *app = app_of(stages, index);
     struct life *life = &stages->lives[index];
-    life->is_to_restart = !is_over(stages) && restart_is_due(&app->restart, life->restarts, status);
+    checks_stop(&life->checks, &stages->starter);
+    life->is_to_restart = !is_over(stages) && restart_is_due(&app->restart, life->restarts, status, life->is_given_up);
     message_send(stages->starter.channel, life->is_to_restart ? MESSAGE_PAUSED : MESSAGE_EXITED, index, status, -1);
     if (!life->is_to_restart && status != 0 && stages->deadline == 0) {
         stages->deadline = clock_milliseconds() + GRACE;
@@ -204,18 +208,35 @@ static void note_program_exit(struct stages *stages, uint32_t index, int status)
     }
 }
 
+/* The app is asked to end if it is to be started again, and killed if it only is to end. */
+static void note_check(struct stages *stages, uint32_t index, int status)
+{
+    struct life *life = &stages->lives[index];
+    enum health_action action = app_of(stages, index)->health.action;
+    if (!checks_note_exit(&life->checks, &stages->starter, index, status) || action == HEALTH_NONE || life->pid <= 0)
+        return;
+    life->is_given_up = action == HEALTH_RESTART;
+    life->end_by = clock_milliseconds() + GRACE;
+    kill(life->pid, action == HEALTH_RESTART ? SIGTERM : SIGKILL);
+}
+
 void stages_note_exit(struct stages *stages, pid_t pid, int status)
 {
     uint32_t index = 0, count = (uint32_t)stages->starter.plan->app_count;
-    while (index < count && stages->lives[index].pid != pid)
+    while (index < count && stages->lives[index].pid != pid && stages->lives[index].checks.pid != pid)
         index++;
     if (index == count)
         return;
     struct life *life = &stages->lives[index];
+    if (life->checks.pid == pid) {
+        note_check(stages, index, status);
+        return;
+    }
     life->pid = 0;
     life->deadline = 0;
     switch (life->stage) {
     case STAGE_PRE_START: note_pre_start(stages, index, status); break;
+    case STAGE_CHECK:
     case STAGE_PROGRAM: note_program_exit(stages, index, status); break;
     case STAGE_POST_STOP:
         message_send(stages->starter.channel, MESSAGE_POST_STOPPED, index, status, -1);
@@ -235,34 +256,43 @@ void stages_signal(struct stages *stages, int number)
     }
 }
 
+static bool is_checked(const struct stages *stages, uint32_t index)
+{
+    const struct life *life = &stages->lives[index];
+    return app_of(stages, index)->health.interval > 0 && life->stage == STAGE_PROGRAM && life->pid > 0;
+}
+
 /* When something is to be looked at because of this app; INT64_MAX: never. */
-static int64_t next_look(const struct life *life, int64_t now)
+static int64_t next_look(const struct life *life, bool is_checked, int64_t now)
 {
     if (life->pause == PAUSE_ORPHANS)
         return now + ORPHANS_LOOK;
     if (life->pause == PAUSE_DELAY)
         return life->next;
+    if (is_checked)
+        return life->end_by != 0 && life->end_by < checks_next_look(&life->checks) ? life->end_by : checks_next_look(&life->checks);
     return life->deadline != 0 ? life->deadline : INT64_MAX;
 }
 
 int stages_timeout(const struct stages *stages)
 {
     int64_t now = clock_milliseconds(), first = stages->deadline != 0 ? stages->deadline : INT64_MAX;
-    for (size_t i = 0; i < stages->starter.plan->app_count; i++) {
-        int64_t look = next_look(&stages->lives[i], now);
+    for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
+        int64_t look = next_look(&stages->lives[i], is_checked(stages, i), now);
         first = look < first ? look : first;
     }
     if (first == INT64_MAX)
         return -1;
     /* What was killed and has not ended is killed again, now and then. */
-    return first <= now || first - now > 1000 ? 1000 : (int)(first - now);
+    return first <= now ? 100 : first - now > 1000 ? 1000 : (int)(first - now);
 }
 
 static void end_late(struct stages *stages, struct life *life, int64_t now)
 {
     bool is_program_late = stages->deadline != 0 && life->stage != STAGE_POST_STOP && now >= stages->deadline;
     bool is_handler_late = life->deadline != 0 && now >= life->deadline;
-    if (life->pid <= 0 || (!is_program_late && !is_handler_late))
+    bool is_given_up = life->end_by != 0 && life->stage == STAGE_PROGRAM && now >= life->end_by;
+    if (life->pid <= 0 || (!is_program_late && !is_handler_late && !is_given_up))
         return;
     life->is_late = true;
     kill(life->pid, SIGKILL);
@@ -274,6 +304,8 @@ void stages_go_on(struct stages *stages)
         end_late(stages, &stages->lives[i], clock_milliseconds());
         if (stages->lives[i].pause != NO_PAUSE)
             go_on_after_pause(stages, i);
+        if (is_checked(stages, i))
+            checks_go_on(&stages->lives[i].checks, &stages->starter, i, &stages->lives[i].root);
     }
 }
 
@@ -282,7 +314,7 @@ bool stages_will_start(const struct stages *stages)
     for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
         const struct life *life = &stages->lives[i];
         const struct app_plan *app = app_of(stages, i);
-        bool may_restart = app->restart.policy != RESTART_NO && !is_over(stages);
+        bool may_restart = (app->restart.policy != RESTART_NO || app->health.interval > 0) && !is_over(stages);
         bool has_more = may_restart || life->stage == STAGE_PRE_START || (life->stage == STAGE_PROGRAM && app->post_stop.count > 0);
         if (!life->has_ended && has_more)
             return true;
@@ -292,10 +324,10 @@ bool stages_will_start(const struct stages *stages)
 
 size_t stages_most_kept(const struct stages *stages)
 {
-    size_t most = 1;
+    size_t most = 2;
     for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
         const struct app_plan *app = app_of(stages, i);
-        most += 8 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count;
+        most += 10 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count;
     }
     return most;
 }
@@ -326,6 +358,7 @@ size_t stages_kept(const struct stages *stages, int *kept)
         kept[count++] = root->terminal;
         kept[count++] = root->proc;
         kept[count++] = app->handler_input;
+        kept[count++] = app->check_output;
         for (size_t j = 0; j < 3; j++)
             kept[count++] = app->standard[j];
         for (size_t j = 0; j < app->cgroup_count; j++) {
@@ -336,5 +369,7 @@ size_t stages_kept(const struct stages *stages, int *kept)
     }
     if (count > 0)
         kept[count++] = stages->starter.oom_file;
+    if (count > 0)
+        kept[count++] = stages->starter.proc;
     return count;
 }

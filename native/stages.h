@@ -4,6 +4,7 @@
 #define PERIGEE_STAGES_H
 
 #include "app.h"
+#include "checks.h"
 #include "plan.h"
 #include "starting.h"
 
@@ -24,10 +25,15 @@ struct life {
     bool is_late, has_ended;
     /* Another run follows this one, unless the pod ends. */
     bool is_to_restart;
+    /* Its checks say so, whatever its policy says. */
+    bool is_given_up;
+    struct checks checks;
     enum pause pause;
     uint32_t restarts;
     /* When the run began, and the next one may; how long is waited for that; until when for what was left behind. */
     int64_t began, next, delay, limit;
+    /* When the program is killed that its checks have given up; 0: they have not. */
+    int64_t end_by;
 };
 
 struct stages {

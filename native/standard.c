@@ -14,7 +14,7 @@
 
 size_t standard_most(const struct pod_plan *plan)
 {
-    return plan->app_count * 2 + 2;
+    return plan->app_count * 3 + 2;
 }
 
 static int open_null(void)
@@ -118,20 +118,40 @@ static void open_output(struct standard *standard, struct app_plan *app, struct 
     stream_open(add(standard), ours, standard->plan->is_foreground ? open_again(number, O_WRONLY) : -1, log, END_LEAVE);
 }
 
+static void open_tail(struct standard *standard, struct app_plan *app, struct tail *tail)
+{
+    int ours;
+    open_pipe(standard->plan, app, true, &ours, &app->check_output);
+    struct stream *stream = add(standard);
+    stream_open(stream, ours, -1, NULL, END_LEAVE);
+    stream->tail = tail;
+}
+
+struct tail *standard_take_tail(struct standard *standard, uint32_t app)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (standard->streams[i].tail == &standard->tails[app])
+            stream_take(&standard->streams[i]);
+    return &standard->tails[app];
+}
+
 void standard_open(struct standard *standard, struct pod_plan *plan)
 {
     bool has_terminal = false, has_input = plan->is_foreground;
     *standard = (struct standard){.plan = plan, .master = -1};
     standard->streams = must_allocate(standard_most(plan) * sizeof *standard->streams);
     standard->logs = must_allocate(plan->app_count * sizeof *standard->logs);
+    standard->tails = must_allocate(plan->app_count * sizeof *standard->tails);
     for (size_t i = 0; i < plan->app_count; i++)
         has_terminal |= plan->apps[i].has_terminal;
     if (has_terminal && plan->is_foreground)
         plan->terminal_size = terminal_size();
     for (size_t i = 0; i < plan->app_count; i++) {
         struct app_plan *app = &plan->apps[i];
-        if (app_has_handlers(app))
+        if (app_has_handlers(app) || app->health.interval > 0)
             app->handler_input = open_null();
+        if (app->health.interval > 0)
+            open_tail(standard, app, &standard->tails[i]);
         if (app->has_terminal)
             continue;
         /* The caller's input goes to the app with the terminal, else to the first. */

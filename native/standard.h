@@ -9,6 +9,8 @@ struct standard {
     const struct pod_plan *plan;
     struct stream *streams;
     struct log *logs;
+    /* What the checks of each app wrote. */
+    struct tail *tails;
     size_t count;
     /* The master of the one terminal, or -1. */
     int master;
@@ -26,6 +28,9 @@ void standard_give(const struct pod_plan *plan);
 
 /* Before anything is copied. */
 void standard_open_logs(struct standard *standard, int pod);
+
+/* What the checks of an app wrote since this was called last; for the caller to read and to forget by `used`. */
+struct tail *standard_take_tail(struct standard *standard, uint32_t app);
 
 /* Connects the terminal of an app; in the foreground the caller's becomes raw. */
 void standard_add_terminal(struct standard *standard, int master);

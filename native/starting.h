@@ -7,8 +7,8 @@
 
 struct starter {
     struct pod_plan *plan;
-    /* To the supervisor; init's own score, or -1. */
-    int channel, oom_file;
+    /* To the supervisor; init's own score, or -1; the pod's procfs, where nothing of the pod can mount over a part of it. */
+    int channel, oom_file, proc;
     int own_score, score;
 };
 

@@ -30,10 +30,9 @@ static int open_temporary(int directory, const char *name)
     return fd;
 }
 
-static bool give_name(int directory, int fd, const char *name, const char *text)
+static bool give_name(int directory, int fd, const char *name, const char *text, size_t length)
 {
     char temporary[NAME_BYTES];
-    size_t length = strlen(text);
     name_temporary(temporary, name);
     return pwrite(fd, text, length, 0) == (ssize_t)length && ftruncate(fd, (off_t)length) == 0 && renameat(directory, temporary, directory, name) == 0;
 }
@@ -43,16 +42,16 @@ void state_write_pid(int pod, pid_t pid)
     char text[128];
     snprintf(text, sizeof text, "%d %llu %d %llu\n", pid, process_look(pid).start, getpid(), process_look(getpid()).start);
     cleanup_fd int fd = open_temporary(pod, "pid");
-    if (!give_name(pod, fd, "pid", text))
+    if (!give_name(pod, fd, "pid", text, strlen(text)))
         die("state", "pid", errno);
 }
 
 /* Those before RECORDS have their room from the start. */
-enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS, RECORD_RESTARTS = RECORDS };
+enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS, RECORD_RESTARTS = RECORDS, RECORD_HEALTH };
 
 static void name_record(char name[static NAME_BYTES], const struct app_plan *app, enum record record)
 {
-    static const char *const ends[] = {[RECORD_STATUS] = "", [RECORD_POST_STOP] = ".post-stop", [RECORD_RESTARTS] = ".restarts"};
+    static const char *const ends[] = {[RECORD_STATUS] = "", [RECORD_POST_STOP] = ".post-stop", [RECORD_RESTARTS] = ".restarts", [RECORD_HEALTH] = ".health"};
     if (snprintf(name, NAME_BYTES, "%s%s", app->name, ends[record]) >= NAME_BYTES)
         die("state", app->name, ENAMETOOLONG);
 }
@@ -92,13 +91,13 @@ void state_open(struct state *state, int pod, const struct pod_plan *plan)
 }
 
 /* What cannot be written is not told; the app itself goes on. */
-static void write_now(int directory, const char *name, const char *text)
+static void write_now(int directory, const char *name, const char *text, size_t length)
 {
     char temporary[NAME_BYTES];
     name_temporary(temporary, name);
     cleanup_fd int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (fd >= 0)
-        (void)!give_name(directory, fd, name, text);
+        (void)!give_name(directory, fd, name, text, length);
 }
 
 static void write_record(struct state *state, uint32_t app, enum record record, int status)
@@ -109,8 +108,8 @@ static void write_record(struct state *state, uint32_t app, enum record record, 
     snprintf(text, sizeof text, "%d\n", status);
     /* Of an app that is started again there may be one already. */
     if (*file < 0)
-        write_now(state->directory, name, text);
-    if (*file >= 0 && give_name(state->directory, *file, name, text)) {
+        write_now(state->directory, name, text, strlen(text));
+    if (*file >= 0 && give_name(state->directory, *file, name, text, strlen(text))) {
         close(*file);
         *file = -1;
     }
@@ -120,7 +119,7 @@ void state_write_app(const struct state *state, uint32_t app, pid_t pid)
 {
     char text[64];
     snprintf(text, sizeof text, "%d %llu\n", pid, process_look(pid).start);
-    write_now(state->pids, state->plan->apps[app].name, text);
+    write_now(state->pids, state->plan->apps[app].name, text, strlen(text));
 }
 
 void state_write_restarts(const struct state *state, uint32_t app, const struct app_restarts *restarts, bool is_running)
@@ -128,7 +127,22 @@ void state_write_restarts(const struct state *state, uint32_t app, const struct 
     char name[NAME_BYTES], text[96];
     name_record(name, &state->plan->apps[app], RECORD_RESTARTS);
     snprintf(text, sizeof text, "%u %d %lld %s\n", restarts->count, restarts->status, (long long)restarts->ended, is_running ? "running" : "waiting");
-    write_now(state->directory, name, text);
+    write_now(state->directory, name, text, strlen(text));
+}
+
+void state_write_health(const struct state *state, uint32_t app, const struct health *health, struct tail *output)
+{
+    static const char *const states[] = {[HEALTH_STARTING] = "starting", [HEALTH_HEALTHY] = "healthy", [HEALTH_UNHEALTHY] = "unhealthy"};
+    char name[NAME_BYTES], text[64 + sizeof output->bytes], status[16] = "none";
+    name_record(name, &state->plan->apps[app], RECORD_HEALTH);
+    if (health->status == CHECK_LATE)
+        snprintf(status, sizeof status, "timeout");
+    else if (health->status != CHECK_NONE)
+        snprintf(status, sizeof status, "%d", health->status);
+    int used = snprintf(text, 64, "%s %u %s\n", states[health->state], health->streak, status);
+    memcpy(text + used, output->bytes, output->used);
+    write_now(state->directory, name, text, (size_t)used + output->used);
+    output->used = 0;
 }
 
 void state_write_status(struct state *state, uint32_t app, int status)

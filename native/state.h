@@ -2,6 +2,8 @@
 #ifndef PERIGEE_STATE_H
 #define PERIGEE_STATE_H
 
+#include "health.h"
+#include "output.h"
 #include "plan.h"
 
 #include <time.h>
@@ -38,6 +40,9 @@ struct app_restarts {
 
 /* Not fatal. `is_running`: else it waits for its next run. */
 void state_write_restarts(const struct state *state, uint32_t app, const struct app_restarts *restarts, bool is_running);
+
+/* `status/APP.health`, with what the check wrote, which is forgotten then. Not fatal. */
+void state_write_health(const struct state *state, uint32_t app, const struct health *health, struct tail *output);
 
 /* Removes the files of apps that never ended. */
 void state_close(struct state *state);

@@ -189,6 +189,13 @@ static void note_exit(struct supervisor *supervisor, uint32_t index, int status,
     event_app_exited(supervisor->events, supervisor->plan->apps[index].name, status);
 }
 
+static void note_check(struct supervisor *supervisor, uint32_t index, int32_t value, pid_t sender)
+{
+    struct health health = health_unpack(value);
+    if (sender == supervisor->init)
+        state_write_health(&supervisor->state, index, &health, standard_take_tail(&supervisor->standard, index));
+}
+
 static void begin_renewal(struct supervisor *supervisor, uint32_t index, pid_t sender)
 {
     pid_t *renewal = &supervisor->apps[index].renewal;
@@ -225,6 +232,8 @@ static void note_executed(struct supervisor *supervisor, uint32_t index)
         app->restarts.count++;
         state_write_restarts(&supervisor->state, index, &app->restarts, true);
     }
+    if (supervisor->plan->apps[index].health.interval > 0)
+        state_write_health(&supervisor->state, index, &(struct health){.status = CHECK_NONE}, standard_take_tail(&supervisor->standard, index));
     event_app_started(supervisor->events, supervisor->plan->apps[index].name, app->pid);
     if (is_first && supervisor->executed == supervisor->plan->app_count)
         event_ready(supervisor->events, supervisor->init);
@@ -263,6 +272,7 @@ static void handle(struct supervisor *supervisor, const struct message *message,
     case MESSAGE_EXECUTED: note_executed(supervisor, message->app); break;
     case MESSAGE_EXITED: note_exit(supervisor, message->app, exit_status_of(message->value), false); break;
     case MESSAGE_PAUSED: note_exit(supervisor, message->app, exit_status_of(message->value), true); break;
+    case MESSAGE_CHECKED: note_check(supervisor, message->app, message->value, sender); break;
     case MESSAGE_RENEW: begin_renewal(supervisor, message->app, sender); break;
     case MESSAGE_PRE_STARTED: note_handler(supervisor, message->app, false, exit_status_of(message->value)); break;
     case MESSAGE_POST_STOPPED: note_handler(supervisor, message->app, true, exit_status_of(message->value)); break;

@@ -4,6 +4,7 @@ import type { RunApp, RunOptions } from "../api/run-options.ts";
 import { excerpt, Failure } from "../base/failure.ts";
 import { type AppSegment, parseAppSegments } from "./apps.ts";
 import type { OptionSpec, OptionValues } from "./command.ts";
+import { parseDuration } from "./durations.ts";
 import { pullOptions, pullPolicy } from "./pull-policy.ts";
 
 /** How a pod starts: of run, plan and run-prepared. */
@@ -67,6 +68,12 @@ export const appOptions: readonly OptionSpec[] = [
   ["--seccomp <filter>", "mode=retain|remove[,errno=NAME],CALL…"],
   ["--restart <policy>", "start it again when it ends: `no`, `on-failure`, `on-failure:N` (N times at most), `always`"],
   ["--restart-keep-root", "start it again in the root that it had, not in a new one"],
+  ["--health-cmd <command>", "ask the app whether it is well: a shell line, a JSON array of words, or `none`"],
+  ["--health-interval <duration>", "between checks; 30s"],
+  ["--health-timeout <duration>", "how long a check may take; 30s"],
+  ["--health-start-period <duration>", "how long failures do not count after a start; 0s"],
+  ["--health-retries <number>", "so many failures make it unhealthy; 3"],
+  ["--health-on-failure <action>", "of an unhealthy app: `none`, `kill`, or `restart`; none"],
   ["--annotation <annotation>*", "NAME=VALUE"],
   ["--user-annotation <annotation>*", "NAME=VALUE with a free name"],
   ["--user-label <label>*", "NAME=VALUE with a free name"],
@@ -141,11 +148,22 @@ function runApp(image: string, options: OptionValues, args: readonly string[]): 
     seccomp: options.text("seccomp"),
     restart: options.text("restart"),
     restartKeepRoot: options.flag("restart-keep-root") ? true : undefined,
+    healthCommand: options.text("health-cmd"),
+    healthInterval: duration(options, "health-interval"),
+    healthTimeout: duration(options, "health-timeout"),
+    healthStartPeriod: duration(options, "health-start-period"),
+    healthRetries: options.text("health-retries"),
+    healthOnFailure: options.text("health-on-failure"),
     annotations: options.list("annotation"),
     userAnnotations: options.list("user-annotation"),
     userLabels: options.list("user-label"),
     signature: options.text("signature"),
   };
+}
+
+function duration(options: OptionValues, name: string): number | undefined {
+  const text = options.text(name);
+  return text === undefined ? undefined : parseDuration(text, `--${name}`);
 }
 
 function yesOrNo(text: string, flag: string): boolean {

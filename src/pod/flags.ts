@@ -4,10 +4,11 @@ import { isACIdentifier, parseQuantity } from "../schema/grammar.ts";
 import type { Isolator, IsolatorName, IsolatorValue } from "../schema/isolators.ts";
 import { leastMemory } from "./bounds.ts";
 import { appcCapabilities, capabilityNames } from "./capabilities.ts";
+import { type HealthFlags, parseHealth } from "./health.ts";
 import { parseRestart, type RestartFlags } from "./restart.ts";
 import { parseSeccompFlag } from "./seccomp-sets.ts";
 
-export interface IsolatorFlags extends RestartFlags {
+export interface IsolatorFlags extends RestartFlags, HealthFlags {
   readonly memory?: string | undefined;
   readonly cpu?: string | undefined;
   readonly cpuShares?: string | undefined;
@@ -63,7 +64,7 @@ export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags
   if (flags.capsRetain !== undefined && flags.capsRemove !== undefined) {
     throw new Failure("USAGE", "--caps-retain and --caps-remove exclude each other");
   }
-  const restart = parseRestart(flags);
+  const [restart, health] = [parseRestart(flags), parseHealth(healthFlags(flags))];
   const given = [
     resource("--memory", "resource/memory", flags.memory, 1n, leastMemory),
     resource("--cpu", "resource/cpu", flags.cpu, 1000n, 1n),
@@ -73,10 +74,16 @@ export function overrideIsolators(own: readonly Isolator[], flags: IsolatorFlags
     capabilities("--caps-remove", "os/linux/capabilities-remove-set", flags.capsRemove),
     seccomp(flags.seccomp),
     restart === undefined ? undefined : make("perigee/restart", restart),
+    health === undefined ? undefined : make("perigee/health-check", health),
   ].filter((isolator) => isolator !== undefined);
   const replaced = new Set<string>(given.flatMap(({ name }) => kin(name)));
   const kept = own.filter(({ name }) => !replaced.has(name));
   return { isolators: [...kept, ...given], fromImage: new Set(kept.map(({ name }) => name)) };
+}
+
+function healthFlags(flags: IsolatorFlags): HealthFlags {
+  const { healthCommand, healthInterval, healthTimeout, healthStartPeriod, healthRetries, healthOnFailure } = flags;
+  return { healthCommand, healthInterval, healthTimeout, healthStartPeriod, healthRetries, healthOnFailure };
 }
 
 /** A retain-set replaces a remove-set too, and the other way round. */

@@ -1,7 +1,8 @@
 /** Isolators of pod and app → what is enforced, and a report on each (ACE-21, ACE-22). Pure. */
-import type { RestartPlan } from "../shim/stages.ts";
+import type { HealthPlan, RestartPlan } from "../shim/stages.ts";
 import type { CgroupLimits } from "./cgroup-plan.ts";
 import { type Confinement, type ConfinementOptions, decideConfinement } from "./confinement.ts";
+import { decideHealth, restartForHealth } from "./health.ts";
 import { type IsolatorLike, type IsolatorReport, type Level, lastValue, say } from "./isolator-level.ts";
 import { decideLabels, type LabelOptions, type Labels } from "./labels.ts";
 import { decideLimits, type LimitOptions } from "./limits.ts";
@@ -19,6 +20,7 @@ export interface AppIsolation extends Confinement, Labels {
   readonly limits: CgroupLimits;
   readonly oomScoreAdj?: number | undefined;
   readonly restart?: RestartPlan | undefined;
+  readonly health?: HealthPlan | undefined;
 }
 
 /** An app's isolators, and the names of those that the image says and nobody replaced. */
@@ -64,11 +66,13 @@ function decideApp(
   podLimits: CgroupLimits,
   options: IsolatorOptions,
 ): AppIsolation {
+  const health = decideHealth(level);
   const decided: AppIsolation = {
     name: level.name,
     limits: decideLimits(level, podLimits, options),
     oomScoreAdj: decideOomScore(level, options.callerOomScore),
-    restart: decideRestart(level),
+    restart: restartForHealth(decideRestart(level), health),
+    health,
     ...decideConfinement(level, options),
     ...decideLabels(level, pod, options),
   };
@@ -102,8 +106,7 @@ function reportRest(level: Level, handled: readonly string[]): void {
 
 function reasonOf(name: string, app: string | undefined): string {
   if (name === "os/unix/sysctl") return "only a pod has sysctls, an app has none";
-  const isAppOnly = /^os\/linux\/(capabilities-|seccomp-|no-new-privileges|oom-score-adj)|^perigee\/restart$/.test(
-    name,
-  );
+  const isAppOnly =
+    /^os\/linux\/(capabilities-|seccomp-|no-new-privileges|oom-score-adj)|^perigee\/(restart|health-check)$/.test(name);
   return isAppOnly && app === undefined ? "it is for apps, not for a pod" : "unknown to this version";
 }

@@ -9,11 +9,13 @@ import type { Volume } from "../schema/volume.ts";
 import { completeApp, type StoredApp } from "./app.ts";
 import { mergeEnvironment, parseVariable, type Variable } from "./environment.ts";
 import { appcDefaults, overrideIsolators } from "./flags.ts";
+import type { HealthFlags } from "./health.ts";
 import { cleanPath } from "./paths.ts";
 import { matchMountPoints, type ReifiedPod, requireName } from "./reify.ts";
+import type { RestartFlags } from "./restart.ts";
 
 /** One image of the command line with its per-app flags; every flag is as typed and is checked here. */
-export interface AppRequest {
+export interface AppRequest extends RestartFlags, HealthFlags {
   readonly image: {
     readonly id: string;
     readonly name: string;
@@ -43,10 +45,6 @@ export interface AppRequest {
   readonly capsRemove?: string | undefined;
   /** `mode=retain|remove[,errno=E],NAME…` */
   readonly seccomp?: string | undefined;
-  /** `no`, `always`, `on-failure` or `on-failure:N`. */
-  readonly restart?: string | undefined;
-  /** Started again in the root that it had. */
-  readonly restartKeepRoot?: boolean | undefined;
   /** `K=V`, keys are ACIdentifiers. */
   readonly annotations?: readonly string[] | undefined;
   readonly userAnnotations?: readonly string[] | undefined;

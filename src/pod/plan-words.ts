@@ -4,6 +4,7 @@ import type { PodManifest } from "../schema/pod-manifest.ts";
 import type { AppPlan, IdMap, Plan } from "../shim/plan.ts";
 import type { CgroupDirectory } from "./cgroup-plan.ts";
 import { defaultPolicy } from "./default-policy.ts";
+import { healthWords } from "./health.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PlanApp, PlanInput } from "./plan.ts";
 import { restartWords } from "./restart.ts";
@@ -84,6 +85,7 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
         ? []
         : [`after its end, in ${app.handlerSeconds} s: ${commandWords(app.postStop)}`]),
       ...(app.restart === undefined ? [] : [restartWords(app.restart)]),
+      ...(app.health === undefined ? [] : [`${healthWords(app.health)}: ${commandWords(app.health.command)}`]),
       `in ${printable(app.cwd)} as uid ${app.uid}, gid ${app.gid}, groups ${app.groups.join(", ")}`,
       `root: ${rootWords}${root.idmap ? ", idmapped" : ""}${app.readonlyRoot ? ", read-only" : ""}`,
       ...source.mounts.map(

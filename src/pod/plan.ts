@@ -144,6 +144,7 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     postStop: handlerOf(described.app, "post-stop"),
     handlerSeconds,
     restart: isolation.restart,
+    health: isolation.health,
     capabilities: isolation.capabilities,
     // The soft limit of open files is 1024 below the caller's hard limit, always: the shim knows the caller's, we do not.
     rlimits: [{ name: "core", soft: 0, hard: 0 }, ...processLimit(input, index)],

@@ -175,6 +175,34 @@ export function readRestarts(directory: string, app: string): Restarts | undefin
   };
 }
 
+export interface Health {
+  readonly state: "starting" | "healthy" | "unhealthy";
+  /** How many checks have failed one after the other. */
+  readonly failingStreak: number;
+  /** Of the last check; `timeout`: it was killed at its limit. Undefined before the first. */
+  readonly lastStatus: number | "timeout" | undefined;
+  readonly checkedAt: Date;
+  /** The last 4096 bytes of what the last check wrote. */
+  readonly lastOutput: string;
+}
+
+/** Of an app with checks. */
+export function readHealth(directory: string, app: string): Health | undefined {
+  const file = readStateFile(join(directory, "status", `${app}.health`));
+  if ("problem" in file) return undefined;
+  const end = file.bytes.indexOf("\n");
+  const line = file.bytes.toString("latin1", 0, Math.max(end, 0));
+  const [, state, streak, status] = /^(starting|healthy|unhealthy) (\d{1,5}) (\d{1,3}|timeout|none)$/.exec(line) ?? [];
+  if (state === undefined) return undefined;
+  return {
+    state: state as Health["state"],
+    failingStreak: Number(streak),
+    lastStatus: status === "none" ? undefined : status === "timeout" ? status : Number(status),
+    checkedAt: file.writtenAt,
+    lastOutput: file.bytes.toString("utf8", end + 1),
+  };
+}
+
 function readExit(directory: string, name: string): AppExit | undefined {
   const file = readStateFile(join(directory, "status", name));
   if ("problem" in file) return undefined;

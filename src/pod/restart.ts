@@ -83,7 +83,8 @@ export function requireRestartable({ keepRoot }: RestartPlan, surroundings: Surr
 
 /** For people. */
 export function restartWords({ policy, most, keepRoot }: RestartPlan): string {
-  const when = policy === "always" ? "started again after every end" : "started again when it fails";
+  const ends = { always: "after every end", "on-failure": "when it fails", unhealthy: "when it is unhealthy" };
+  const when = `started again ${ends[policy]}`;
   const often = most === 0 ? "" : `, ${most} ${most === 1 ? "time" : "times"} at most`;
   return `${when}${often}, in ${keepRoot ? "the root that it had" : "a new root"}`;
 }

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod, namedPhases } from "./pod.ts";
-import { findPodRecord, readAppExit, readInit, readPostStop, readRestarts } from "./record.ts";
+import { findPodRecord, type Health, readAppExit, readHealth, readInit, readPostStop, readRestarts } from "./record.ts";
 
 export interface AppStatus {
   readonly name: string;
@@ -17,6 +17,13 @@ export interface AppStatus {
   readonly postStopStatus?: number | undefined;
   /** Only of an app that was started again, or will be. */
   readonly restarts?: AppRestarts | undefined;
+  /** Only of an app with health checks. */
+  readonly health?: AppHealth | undefined;
+}
+
+export interface AppHealth extends Omit<Health, "checkedAt"> {
+  /** RFC 3339; of the last check, or of the start. */
+  readonly checkedAt: string;
 }
 
 export interface AppRestarts {
@@ -67,6 +74,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     const exit = readAppExit(pod.directory, name);
     const isOver = exit !== undefined || (hasRun && !isRunning);
     const restarts = readRestarts(pod.directory, name);
+    const health = readHealth(pod.directory, name);
     return {
       name,
       image: { id: imageId, name: imageName },
@@ -79,6 +87,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
         lastExitStatus: restarts.status,
         lastExitedAt: restarts.endedAt.toISOString(),
       },
+      health: health && { ...health, checkedAt: health.checkedAt.toISOString() },
     };
   });
   // Last, because it says whether all of the above was read at one place.

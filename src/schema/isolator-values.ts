@@ -1,4 +1,4 @@
-/** What each isolator of appc may say (ACE-30…45), and of our own (ISO-10, LIFE-60), as data: name → schema of its value and the rule it stands for. */
+/** What each isolator of appc may say (ACE-30…45), and of our own (ISO-10, LIFE-60, LIFE-65), as data: name → schema of its value and the rule it stands for. */
 import * as z from "zod";
 import { Amount } from "./quantity.ts";
 
@@ -57,6 +57,21 @@ const Restart = z
     "LIFE-60: retries are for on-failure",
   );
 
+const Seconds = z.number().max(86_400);
+
+const HealthCheck = z.object({
+  /** Empty: the app is not checked, whatever its image says. */
+  command: z
+    .array(z.string())
+    .max(1024)
+    .refine((words) => words[0] !== "", "LIFE-65: a command that begins with an empty word"),
+  interval: Seconds.min(0.001).optional(),
+  timeout: Seconds.min(0.001).optional(),
+  startPeriod: Seconds.min(0).optional(),
+  retries: z.int().min(1).max(9999).optional(),
+  onFailure: z.enum(["none", "kill", "restart"], { error: "LIFE-65: onFailure is none, kill or restart" }).optional(),
+});
+
 /** The literal table of what this program knows. */
 export const valueSchemas = {
   "os/linux/seccomp-remove-set": SeccompSet,
@@ -76,6 +91,7 @@ export const valueSchemas = {
   "resource/network-bandwidth": BoundedResource,
   "perigee/pids": z.int().min(1).max(mostPids),
   "perigee/restart": Restart,
+  "perigee/health-check": HealthCheck,
 } as const;
 
 export type IsolatorName = keyof typeof valueSchemas;
@@ -100,6 +116,7 @@ export const valueRules: Readonly<Record<IsolatorName, string>> = {
   "resource/network-bandwidth": "ACE-43",
   "perigee/pids": "ISO-10",
   "perigee/restart": "LIFE-60",
+  "perigee/health-check": "LIFE-65",
 };
 
 /** Isolators that stand at most once in a list, and the rule that says so. */
@@ -113,6 +130,7 @@ export const singleIsolators: ReadonlyMap<IsolatorName, string> = new Map([
   ["os/linux/cpu-shares", "ACE-45"],
   ["perigee/pids", "ISO-10"],
   ["perigee/restart", "LIFE-60"],
+  ["perigee/health-check", "LIFE-65"],
 ]);
 
 /** Isolators that do not stand in one list. */

@@ -3,7 +3,7 @@
  * Knows no manifest and no policy; whoever builds a Plan has decided everything already.
  */
 import { Failure, printable } from "../base/failure.ts";
-import { type RestartPlan, restartRecord } from "./stages.ts";
+import { type StagesPlan, stagesRecords } from "./stages.ts";
 
 export type NamespaceKind = "user" | "mount" | "pid" | "net" | "ipc" | "uts" | "cgroup" | "time";
 
@@ -78,7 +78,7 @@ export interface MountPlan {
   readonly data: string;
 }
 
-export interface AppPlan {
+export interface AppPlan extends StagesPlan {
   /** An ACName. */
   readonly name: string;
   readonly root: OverlayRoot | DirectoryRoot;
@@ -104,8 +104,6 @@ export interface AppPlan {
   readonly postStop: readonly string[];
   /** How long each of them may take. */
   readonly handlerSeconds: number;
-  /** Absent: an app that has ended is not started again. */
-  readonly restart?: RestartPlan | undefined;
   /** `CAP_…` */
   readonly capabilities: readonly string[];
   /** `name` as `nofile`. */
@@ -178,6 +176,8 @@ export const arity = {
   "post-stop": many("app", 1),
   "handler-limit": once("app", 1),
   restart: once("app", 3),
+  check: many("app", 1),
+  health: once("app", 5),
   capability: many("app", 1),
   rlimit: many("app", 3),
   umask: once("app", 1),
@@ -275,7 +275,7 @@ function* appRecords(app: AppPlan): Generator<PlanRecord> {
   for (const text of app.preStart) yield ["pre-start", text];
   for (const text of app.postStop) yield ["post-stop", text];
   if (app.preStart.length + app.postStop.length > 0) yield ["handler-limit", app.handlerSeconds];
-  if (app.restart) yield restartRecord(app.restart);
+  yield* stagesRecords(app);
   for (const name of app.capabilities) yield ["capability", name];
   for (const { name, soft, hard } of app.rlimits) yield ["rlimit", name, soft, hard];
   yield ["umask", app.umask.toString(8).padStart(4, "0")];

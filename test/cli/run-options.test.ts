@@ -49,7 +49,8 @@ const podLine =
 const appLine =
   "web --name w --exec /x --user 1 --group 2 --supplementary-gids 3,4 --working-dir /d --readonly-rootfs " +
   "--environment A=1 --mount volume=a,target=/a --memory 1Mi --cpu 500m --cpu-shares 10 --oom-score-adj 5 " +
-  "--caps-retain CAP_KILL --caps-remove CAP_CHOWN --seccomp mode=retain,read --restart on-failure:2 --restart-keep-root --annotation a=b --user-annotation c=d " +
+  "--caps-retain CAP_KILL --caps-remove CAP_CHOWN --seccomp mode=retain,read --restart on-failure:2 --restart-keep-root --health-cmd none " +
+  "--health-interval 2s --health-timeout 500ms --health-start-period 1m --health-retries 4 --health-on-failure kill --annotation a=b --user-annotation c=d " +
   "--user-label e=f --signature s.asc -- --memory x --- log";
 
 describe("parseRunOptions", () => {
@@ -109,6 +110,12 @@ describe("parseRunOptions", () => {
           seccomp: "mode=retain,read",
           restart: "on-failure:2",
           restartKeepRoot: true,
+          healthCommand: "none",
+          healthInterval: 2000,
+          healthTimeout: 500,
+          healthStartPeriod: 60_000,
+          healthRetries: "4",
+          healthOnFailure: "kill",
           annotations: ["a=b"],
           userAnnotations: ["c=d"],
           userLabels: ["e=f"],

@@ -74,6 +74,21 @@ describe("perigee status", () => {
     pod.release();
   });
 
+  it("LIFE-67: tells whether an app is well, with what the check wrote, escaped", async () => {
+    const pod = makePod();
+    writeFileSync(join(pod.directory, "status", "log.health"), "unhealthy 3 timeout\nno \u001b[31manswer\n");
+    const { lines } = await status({ args: [pod.uuid] });
+    assert.deepEqual(lines.slice(-4, -1), [
+      "app-log.health=unhealthy",
+      "app-log.health.failing-streak=3",
+      "app-log.health.last-status=timeout",
+    ]);
+    const [output = ""] = lines.slice(-1);
+    assert.match(output, /^app-log\.health\.last-output=no .+\[31manswer$/);
+    assert.ok(!output.includes("\u001b"));
+    pod.release();
+  });
+
   it("LIFE-16: an end that nobody saw has no status in JSON", async () => {
     const pod = makePod();
     pod.release();

@@ -18,7 +18,7 @@ const ask = (...words: readonly (string | number)[]): readonly string[] =>
   execFileSync(program, words.map(String), { encoding: "utf8" }).trim().split("\n");
 
 describe("an app that has ended", () => {
-  for (const [why, policy, most, count, status, due] of [
+  for (const [why, policy, most, count, status, due, givenUp = false] of [
     ["on-failure after a good end", "on-failure", 0, 0, 0, "no"],
     ["on-failure after a failure", "on-failure", 0, 7, 256, "yes"],
     ["on-failure after a signal", "on-failure", 0, 0, 9, "yes"],
@@ -27,8 +27,13 @@ describe("an app that has ended", () => {
     ["always after a good end", "always", 0, 1000, 0, "yes"],
     ["always after a failure", "always", 0, 0, 256, "yes"],
     ["no policy", "no", 0, 0, 256, "no"],
+    ["a policy for checks alone after a failure", "unhealthy", 0, 0, 256, "no"],
+    ["a policy for checks alone that have given it up", "unhealthy", 0, 0, 0, "yes", true],
+    ["on-failure after a good end that its checks asked for", "on-failure", 0, 0, 0, "yes", true],
+    ["on-failure that its checks gave up too often", "on-failure", 2, 2, 0, "no", true],
   ] as const) {
-    it(`SHIM-10: ${why}: started again, ${due}`, () => assert.deepEqual(ask(policy, most, count, status), [due]));
+    it(`SHIM-10: ${why}: started again, ${due}`, () =>
+      assert.deepEqual(ask(policy, most, count, status, String(givenUp)), [due]));
   }
 
   it("SHIM-11: waits 100 ms, then twice as long each time, a minute at most, and 100 ms after a run of ten seconds", () => {

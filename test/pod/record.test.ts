@@ -8,6 +8,7 @@ import {
   type PodRecord,
   readAppExit,
   readAppProcess,
+  readHealth,
   readInit,
   readPodRecord,
   readRestarts,
@@ -43,6 +44,32 @@ describe("readRestarts", () => {
     for (const text of ["", "1 2 3\n", "1 2 3 waiting", "-1 2 3 waiting\n", "1 2 999999999999 running\n"]) {
       writeFileSync(file, text);
       assert.equal(readRestarts(directory, "web"), undefined, text);
+    }
+  });
+});
+
+describe("readHealth", () => {
+  it("LIFE-67: is what the supervisor wrote, and nothing for what it did not", () => {
+    mkdirSync(join(directory, "status"));
+    const file = join(directory, "status", "web.health");
+    assert.equal(readHealth(directory, "web"), undefined);
+    const read = (text: string) => {
+      writeFileSync(file, text);
+      const health = readHealth(directory, "web");
+      return health && { ...health, checkedAt: health.checkedAt instanceof Date };
+    };
+    const none = { state: "starting", failingStreak: 0, lastStatus: undefined, lastOutput: "", checkedAt: true };
+    assert.deepEqual(read("starting 0 none\n"), none);
+    assert.deepEqual(read("unhealthy 12 timeout\nno\nanswer"), {
+      ...none,
+      state: "unhealthy",
+      failingStreak: 12,
+      lastStatus: "timeout",
+      lastOutput: "no\nanswer",
+    });
+    assert.equal(read("healthy 0 0\n")?.lastStatus, 0);
+    for (const text of ["", "healthy 0 0", "well 0 0\n", "healthy -1 0\n", "healthy 0\n"]) {
+      assert.equal(read(text), undefined, text);
     }
   });
 });

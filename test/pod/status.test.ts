@@ -78,6 +78,19 @@ describe("statusOf", () => {
     assert.equal(status().apps[0]?.state, "exited");
   });
 
+  it("LIFE-67: says whether an app is well", () => {
+    const pod = running();
+    writeFileSync(join(pod.directory, "pid"), "4194304 1\n");
+    writeFileSync(join(pod.directory, "status", "web.health"), "unhealthy 3 7\nno\n");
+    const [web, log] = status().apps;
+    assert.ok(web?.health !== undefined);
+    const { checkedAt, ...health } = web.health;
+    assert.ok(Math.abs(Date.parse(checkedAt) - Date.now()) < 600_000);
+    assert.deepEqual(health, { state: "unhealthy", failingStreak: 3, lastStatus: 7, lastOutput: "no\n" });
+    assert.equal(log?.health, undefined);
+    pod.release();
+  });
+
   it("a pod that has no init yet has apps that are created", () => {
     const pod = running();
     assert.deepEqual(

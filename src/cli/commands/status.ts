@@ -54,7 +54,8 @@ function statusLines(pod: PodStatus): readonly string[] {
   ];
 }
 
-function appLines({ name, state, exitStatus, postStopStatus, restarts }: PodStatus["apps"][number]): readonly string[] {
+function appLines(app: PodStatus["apps"][number]): readonly string[] {
+  const { name, state, exitStatus, postStopStatus, restarts, health } = app;
   return [
     ...(state === "exited" ? [`app-${name}=${exitStatus ?? "unknown"}`] : []),
     ...(postStopStatus === undefined ? [] : [`app-${name}.post-stop=${postStopStatus}`]),
@@ -65,5 +66,16 @@ function appLines({ name, state, exitStatus, postStopStatus, restarts }: PodStat
           `app-${name}.last-exit=${restarts.lastExitStatus} ${restarts.lastExitedAt}`,
         ]),
     ...(state === "restarting" ? [`app-${name}.state=restarting`] : []),
+    ...(health === undefined ? [] : healthLines(`app-${name}.health`, health)),
+  ];
+}
+
+function healthLines(key: string, health: NonNullable<PodStatus["apps"][number]["health"]>): readonly string[] {
+  const { state, failingStreak, lastStatus, lastOutput } = health;
+  return [
+    `${key}=${state}`,
+    `${key}.failing-streak=${failingStreak}`,
+    ...(lastStatus === undefined ? [] : [`${key}.last-status=${lastStatus}`]),
+    ...(lastOutput === "" ? [] : [`${key}.last-output=${printable(lastOutput.trimEnd())}`]),
   ];
 }

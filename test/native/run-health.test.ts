@@ -1,0 +1,189 @@
+/** Health checks: when they are made, in what, what they say, and what becomes of an app that is not well (SHIM-16 to SHIM-19). */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AppPlan } from "../../src/shim/plan.ts";
+import type { HealthPlan } from "../../src/shim/stages.ts";
+import {
+  makePod,
+  makeScratch,
+  type PodDirectory,
+  type RunningShim,
+  type Scratch,
+  startPod,
+  valuesOf,
+} from "../helpers/shim-pod.ts";
+
+let scratch: Scratch;
+before(async () => {
+  scratch = await makeScratch();
+});
+after(() => scratch.remove());
+
+const guest = (...words: readonly string[]): readonly string[] => ["/guest", ...words];
+const checking = (command: readonly string[], changes: Partial<HealthPlan> = {}): HealthPlan => ({
+  command,
+  interval: 30,
+  timeout: 10_000,
+  startPeriod: 0,
+  retries: 2,
+  action: "none",
+  ...changes,
+});
+
+interface Scene extends RunningShim {
+  readonly pod: PodDirectory;
+  /** The file of the app's health as soon as it matches. */
+  health(pattern: RegExp): Promise<string>;
+  stop(): Promise<{ readonly status: number | null; readonly stdout: string }>;
+}
+
+async function start(app: Partial<AppPlan>, user = true): Promise<Scene> {
+  const pod = await makePod(scratch, { app, user });
+  const running = await startPod(pod);
+  running.stdin.end();
+  await running.event("ready");
+  const health = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const text = readFileSync(join(pod.path, "status/main.health"), "latin1");
+      if (pattern.test(text)) return text;
+      assert.equal(running.child.exitCode, null, `${text} never matched ${pattern}`);
+      await sleep(10);
+    }
+  };
+  const stop = async () => {
+    running.child.kill("SIGTERM");
+    return await running.ended;
+  };
+  return { ...running, pod, health, stop };
+}
+
+/** What a process reports of itself, without what differs from one process to the next. */
+const own = /^(?:pid|ppid|sid|fd\.\d+|init-fd\.\d+|status\.NSpid|controlling)[=:]/;
+const report = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "" && !own.test(line));
+
+describe("a check", () => {
+  it("SHIM-16: makes the app healthy, or unhealthy once so many have failed", async () => {
+    const well = await start({ command: guest("wait"), health: checking(guest("echo", "fine")) });
+    assert.equal(await well.health(/^healthy/), "healthy 0 0\nfine\n");
+    assert.equal((await well.stop()).status, 40);
+    const ill = await start({
+      command: guest("wait"),
+      health: checking(guest("error", "no", ",", "exit", "7"), { retries: 3 }),
+    });
+    assert.equal(await ill.health(/^starting 1/), "starting 1 7\nno\n");
+    assert.match(await ill.health(/^unhealthy/), /^unhealthy ([3-9]|\d\d+) 7\nno\n$/);
+    assert.equal((await ill.stop()).status, 40, "it only is told");
+  });
+
+  it("SHIM-16: counts no failure while the app may still start", async () => {
+    const health = checking(guest("exit", "1"), { startPeriod: 3_600_000, retries: 1 });
+    const { health: told, stop } = await start({ command: guest("wait"), health });
+    await told(/^starting 0 1\n/);
+    await stop();
+  });
+
+  for (const user of [true, false]) {
+    it(`SHIM-16: has the confinement of the app, line by line, user namespace ${user}`, async () => {
+      const base: Partial<AppPlan> = {
+        command: guest("all", ",", "wait"),
+        uid: 12,
+        gid: 13,
+        groups: [14],
+        cwd: "/dev",
+        umask: 0o027,
+        rlimits: [{ name: "core", soft: 0, hard: 0 }],
+        oomScore: 500,
+      };
+      for (const app of [base, { ...base, uid: 0, gid: 0, groups: [], noNewPrivileges: false }]) {
+        // In two halves, because 4096 bytes are kept of each.
+        for (const verb of ["privileges", "mounts", "namespaces", "cgroups", "limits", "ids", "env", "cwd"]) {
+          const scene = await start(
+            { ...app, command: guest("echo", "begin", ",", verb, ",", "wait"), health: checking(guest(verb)) },
+            user,
+          );
+          const text = await scene.health(/^healthy/);
+          await scene.output("waiting");
+          const { stdout } = await scene.stop();
+          const ofApp = report(stdout.slice(stdout.indexOf("begin\n") + 6, stdout.indexOf("waiting")));
+          assert.ok(ofApp.length > 0, verb);
+          assert.deepEqual(report(text.slice(text.indexOf("\n") + 1)), ofApp, verb);
+        }
+      }
+    });
+  }
+
+  it("SHIM-17: writes neither to the app's output nor to its log, has no input, and 4096 bytes of it are kept", async () => {
+    const log = { path: "log", bytes: 65536, files: 2 };
+    const command = guest("cat", ",", "print", "200000", ",", "echo", "the-end");
+    const scene = await start({ command: guest("wait"), log, health: checking(command) });
+    const text = await scene.health(/^healthy/);
+    assert.ok(text.endsWith("the-end\n"));
+    assert.equal(text.length, "healthy 0 0\n".length + 4096);
+    const { stdout } = await scene.stop();
+    assert.ok(!stdout.includes("the-end"));
+    assert.ok(!readFileSync(join(scene.pod.path, "log"), "latin1").includes("the-end"));
+  });
+
+  it("SHIM-18: that hangs is killed at its limit, with all that it started", async () => {
+    const health = checking(guest("fork", "5", ",", "stubborn", "60"), { timeout: 200, interval: 100 });
+    const scene = await start({ command: guest("wait"), health });
+    assert.match(await scene.health(/^unhealthy/), /^unhealthy \d+ timeout\n/);
+    const { pid } = await scene.event("ready");
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
+    // The app, perhaps a check, and what of a check was killed and is not reaped yet.
+    const alive = children.filter((child) => /^State:\t[^Z]/m.test(statusFile(child)));
+    assert.ok(alive.length <= 2, alive.join(" "));
+    assert.equal((await scene.stop()).status, 40);
+  });
+
+  it("SHIM-16: that cannot be executed has failed, with the status of that", async () => {
+    const scene = await start({ command: guest("wait"), health: checking(["/missing"]) });
+    await scene.health(/^unhealthy \d+ 127\n/);
+    await scene.stop();
+  });
+});
+
+function statusFile(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+describe("an app that is unhealthy", () => {
+  it("SHIM-19: is killed, which ends the pod", async () => {
+    const scene = await start({ command: guest("wait"), health: checking(guest("exit", "1"), { action: "kill" }) });
+    assert.equal((await scene.ended).status, 137);
+    assert.match(await readHealth(scene), /^unhealthy 2 1\n$/);
+  });
+
+  it("SHIM-19: is killed, and started again as its policy says", async () => {
+    const scene = await start({
+      command: guest("echo", "run", ",", "wait"),
+      restart: { policy: "on-failure", most: 1, keepRoot: false },
+      health: checking(guest("exit", "1"), { action: "kill" }),
+    });
+    const { status, stdout } = await scene.ended;
+    assert.deepEqual([status, valuesOf(stdout.replaceAll("run", "run="), "run").length], [137, 2]);
+  });
+
+  it("SHIM-19: is asked to end, and started again whatever it ends with", async () => {
+    const scene = await start({
+      command: guest("echo", "run", ",", "wait"),
+      restart: { policy: "unhealthy", most: 0, keepRoot: false },
+      health: checking(guest("exit", "1"), { action: "restart" }),
+    });
+    await scene.output(/run\n.*run\n.*run\n/s);
+    const { status } = await scene.stop();
+    assert.ok(status === 40 || status === 137, String(status));
+    assert.match(readFileSync(join(scene.pod.path, "status/main.restarts"), "latin1"), /^[2-9] 40 /);
+  });
+});
+
+async function readHealth({ pod }: Scene): Promise<string> {
+  return readFileSync(join(pod.path, "status/main.health"), "latin1");
+}
