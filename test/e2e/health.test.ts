@@ -40,24 +40,12 @@ async function appOf(
   }
 }
 
-async function inPod(args: readonly string[], use: (uuid: string) => Promise<void>): Promise<void> {
-  const { status, stdout, stderr } = work.run(["--detach", ...args]);
-  assert.equal(status, 0, stderr);
-  const uuid = stdout.trim();
-  try {
-    await use(uuid);
-  } finally {
-    work.must(["stop", "--force", uuid]);
-    work.must(["rm", uuid]);
-  }
-}
-
 describe("--health-cmd", () => {
   for (const way of [[], ["--private-users=no"], ["--net=host"]]) {
     it(`LIFE-66: a check has the confinement of the app, to the letter: ${way.join(" ") || "by default"}`, async () => {
       for (const verb of ["privileges", "namespaces", "cgroups", "limits", "ids", "env"]) {
         const flags = ["--memory=64Mi", "--oom-score-adj=700", "--health-interval=50ms"];
-        await inPod([...way, image, ...flags, ...check(verb), "--", verb, ",", "wait"], async (uuid) => {
+        await work.inPod([...way, image, ...flags, ...check(verb), "--", verb, ",", "wait"], async (uuid) => {
           const { health } = await appOf(uuid, (app) => app.health?.state === "healthy");
           const own = /^(?:pid|ppid|sid|status\.NSpid)[=:]/;
           const lines = (text: string) => text.split("\n").filter((line) => line !== "" && !own.test(line));
@@ -71,7 +59,7 @@ describe("--health-cmd", () => {
 
   it("LIFE-67: status tells what became of it; the app's log does not", async () => {
     const flags = ["--health-interval=50ms", "--health-retries=2", ...check("error", "no answer", ",", "exit", "3")];
-    await inPod([image, ...flags, "--", "wait"], async (uuid) => {
+    await work.inPod([image, ...flags, "--", "wait"], async (uuid) => {
       const { health, state } = await appOf(uuid, (app) => app.health?.state === "unhealthy");
       assert.deepEqual([state, health?.lastStatus, health?.lastOutput], ["running", 3, "no answer\n"]);
       assert.ok((health?.failingStreak ?? 0) >= 2);
@@ -86,7 +74,7 @@ describe("--health-cmd", () => {
   it("LIFE-65: --health-on-failure=kill ends the pod; with --restart the app begins anew, as starting", async () => {
     const flags = ["--health-interval=50ms", "--health-retries=1", "--health-on-failure=kill", ...check("exit", "1")];
     assert.equal(work.run([image, ...flags, "--", "wait"]).status, 137);
-    await inPod([image, ...flags, "--restart=on-failure", "--", "wait"], async (uuid) => {
+    await work.inPod([image, ...flags, "--restart=on-failure", "--", "wait"], async (uuid) => {
       const { restarts } = await appOf(uuid, (app) => (app.restarts?.count ?? 0) >= 2);
       assert.equal(restarts?.lastExitStatus, 137);
     });
@@ -99,7 +87,7 @@ describe("--health-cmd", () => {
       "--health-on-failure=restart",
       ...check("exit", "1"),
     ];
-    await inPod([image, ...flags, "--", "wait"], async (uuid) => {
+    await work.inPod([image, ...flags, "--", "wait"], async (uuid) => {
       const { restarts } = await appOf(uuid, (app) => (app.restarts?.count ?? 0) >= 1);
       assert.equal(restarts?.lastExitStatus, 40);
       assert.equal(work.perigee(["stop", uuid]).status, 0);
@@ -114,7 +102,7 @@ describe("--health-cmd", () => {
     const { health } = await appOf(uuid, (app) => app.health?.state === "healthy");
     assert.equal(health?.lastOutput, "of the image\n");
     work.must(["stop", "--force", uuid]);
-    await inPod(["example.com/checked", "--health-cmd=none"], async (own) => {
+    await work.inPod(["example.com/checked", "--health-cmd=none"], async (own) => {
       assert.deepEqual(
         readdirSync(join(statusOf(own).directory, "status")).filter((name) => /health/.test(name)),
         [],

@@ -1,6 +1,6 @@
 /** Apps that are started again, in pods as users run them (spec/pod-lifecycle.md LIFE-60 to LIFE-64). */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,6 +31,7 @@ interface Shown extends Omit<ListedPod, "apps"> {
   readonly apps: readonly App[];
   readonly directory: string;
 }
+const directoryOf = (uuid: string) => join(work.data, "pods", "run", uuid);
 const statusOf = (uuid: string): Shown => JSON.parse(work.must(["status", "--format", "json", uuid])) as Shown;
 const last = (): Shown => statusOf(String(work.pods().at(-1)?.uuid));
 
@@ -40,19 +41,6 @@ async function until<T>(look: () => T | undefined): Promise<T> {
     const found = look();
     if (found !== undefined) return found;
     await sleep(20);
-  }
-}
-
-/** A pod in the background; stopped, and removed, when `use` is done. */
-async function inPod(args: readonly string[], use: (uuid: string, directory: string) => Promise<void>): Promise<void> {
-  const { status, stdout, stderr } = work.run(["--detach", ...args]);
-  assert.equal(status, 0, stderr);
-  const uuid = stdout.trim();
-  try {
-    await use(uuid, join(work.data, "pods", "run", uuid));
-  } finally {
-    work.must(["stop", "--force", uuid]);
-    work.must(["rm", uuid]);
   }
 }
 
@@ -159,6 +147,20 @@ describe("--restart", () => {
     }
   });
 
+  it("LIFE-61: volumes stay: what lies below a recursive one, and what was written to it, is there in every run", () => {
+    const source = work.path("volume");
+    mkdirSync(source);
+    const words = ["list", "/data", ",", "write", "/data/kept", "x", ",", "cat", "/etc/hostname", ",", "exit", "1"];
+    for (const volume of [`data,kind=host,source=${source}`, "data,kind=empty"]) {
+      const { stdout, stderr } = work.run([
+        ...["--hostname=h", "--volume", volume, image, "--mount", "volume=data,target=/data"],
+        ...["--restart=on-failure:2", "--", ...words],
+      ]);
+      assert.equal(valuesOf(stdout, "list./data").filter((name) => name === "kept").length, 2, stdout + stderr);
+      assert.equal(stdout.match(/^h$/gm)?.length, 3, stdout);
+    }
+  });
+
   it("LIFE-62: nothing of the dead app survives, and what another app runs is left alone", () => {
     const { status, stdout } = work.run([
       ...[image, "--name=a", "--restart=on-failure:2", "--"],
@@ -173,7 +175,8 @@ describe("--restart", () => {
   });
 
   it("LIFE-64: stop ends it while it runs and while it waits, and it is not started again", async () => {
-    await inPod([image, "--restart=always", "--", "wait"], async (uuid, directory) => {
+    await work.inPod([image, "--restart=always", "--", "wait"], async (uuid) => {
+      const directory = directoryOf(uuid);
       const first = await until(() => readAppProcess(directory, "guest"));
       process.kill(first.pid, "SIGKILL");
       const second = await processOf(directory, "guest", 1);
@@ -183,7 +186,8 @@ describe("--restart", () => {
       const { state, apps } = statusOf(uuid);
       assert.deepEqual([state, apps[0]?.exitStatus, apps[0]?.restarts?.count], ["exited", 40, 1]);
     });
-    await inPod([image, "--restart=always", "--", "exit", "6"], async (uuid, directory) => {
+    await work.inPod([image, "--restart=always", "--", "exit", "6"], async (uuid) => {
+      const directory = directoryOf(uuid);
       await until(() => (readRestarts(directory, "guest")?.count ?? 0) >= 3 || undefined);
       work.must(["stop", uuid]);
       const { state, apps } = statusOf(uuid);
@@ -192,7 +196,8 @@ describe("--restart", () => {
   });
 
   it("LIFE-64: enter finds the app that was started again", async () => {
-    await inPod([image, "--restart=always", "--", "wait"], async (uuid, directory) => {
+    await work.inPod([image, "--restart=always", "--", "wait"], async (uuid) => {
+      const directory = directoryOf(uuid);
       const first = await until(() => readAppProcess(directory, "guest"));
       process.kill(first.pid, "SIGKILL");
       await processOf(directory, "guest", 1);
@@ -201,7 +206,7 @@ describe("--restart", () => {
   });
 
   it("its output is one log, and its directories of earlier runs are gone", async () => {
-    await inPod(
+    await work.inPod(
       [image, "--restart=on-failure:2", "--", "echo", "run", ",", "write", "/x", "x", ",", "exit", "1"],
       async (uuid) => {
         const { directory } = await until(() => {

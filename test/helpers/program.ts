@@ -147,6 +147,19 @@ export class Workspace {
     return image[0];
   }
 
+  /** A pod of `run --detach ARGS…`; stopped, and removed, when `use` is done. */
+  async inPod(args: readonly string[], use: (uuid: string) => Promise<void>): Promise<void> {
+    const { status, stdout, stderr } = this.run(["--detach", ...args]);
+    if (status !== 0) throw new Error(stderr);
+    const uuid = stdout.trim();
+    try {
+      await use(uuid);
+    } finally {
+      this.must(["stop", "--force", uuid]);
+      this.must(["rm", uuid]);
+    }
+  }
+
   /** Every pod there is, as `list` tells it. */
   pods(): readonly ListedPod[] {
     return JSON.parse(this.must(["list", "--format", "json"])) as readonly ListedPod[];

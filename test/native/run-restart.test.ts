@@ -1,12 +1,25 @@
 /** Apps that are started again after their end: when, in what, and what the others see of it (SHIM-10 to SHIM-15). */
 import assert from "node:assert/strict";
-import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { AppPlan } from "../../src/shim/plan.ts";
 import type { RestartPlan } from "../../src/shim/stages.ts";
 import {
+  makeApp,
   makePod,
   makeScratch,
   mappedRoot,
@@ -41,6 +54,15 @@ function reports(text: string): readonly (readonly string[])[] {
 
 /** Of another pod: its namespaces are others. */
 const withoutNamespaces = (lines: readonly string[] | undefined) => lines?.filter((line) => !/^ns\./.test(line));
+
+/** Empty for what is no process, or has none. */
+function cwdOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return "";
+  }
+}
 
 describe("an app that is started again", () => {
   it("SHIM-10: on-failure: until it ends well, or as often as the plan says; its last status is the pod's", async () => {
@@ -173,6 +195,20 @@ describe("an app that is started again", () => {
     for (const count of alive) assert.ok(count === 2 || count === 3, stdout);
   });
 
+  it("SHIM-14: nothing of it lives on when the supervisor is killed between two runs", async () => {
+    const restart: RestartPlan = { policy: "always", most: 0, keepRoot: false };
+    const command = guest("echo", "run", ",", "fork", "3", ",", "exit", "0");
+    const pod = await makePod(scratch, { app: { command, restart } });
+    const running = await startPod(pod);
+    await running.output(/run\n.*run\n/s);
+    const { pid } = await running.event("ready");
+    running.child.kill("SIGKILL");
+    await running.ended;
+    while (existsSync(`/proc/${pid}`)) await sleep(10);
+    const inPod = readdirSync("/proc").filter((name) => cwdOf(name).includes(pod.path));
+    assert.deepEqual(inPod, [], "not even what makes its root anew");
+  });
+
   it("SHIM-15: that cannot be started again ends the pod, and is told", async () => {
     const program = join(scratch.rootfs, "program");
     copyFileSync(join(scratch.rootfs, "guest"), program);
@@ -200,4 +236,41 @@ describe("an app that is started again", () => {
     assert.match(stderr, /^error\[SHIM_FAILED\]: the pod could not be run: restart main\n {2}cause: ENOENT/);
     assert.equal(await recordedStatus(pod), "137");
   });
+});
+
+/** Where each kind of hierarchy is mounted that can tell processes apart: v2, and v1 with the controller `pids`. */
+function hierarchies(): readonly string[] {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  const kinds = [/ - cgroup2 /, / - cgroup .*[ ,]pids(?:,|$)/].map((kind) => mounts.find((line) => kind.test(line)));
+  return kinds.flatMap((line) => line?.split(" ")[4] ?? []);
+}
+
+describe("one of several apps that is started again", () => {
+  const places = hierarchies();
+  it("has a hierarchy to be told by", () => assert.ok(places.length > 0));
+  for (const place of places) {
+    it(`SHIM-14: leaves nothing in its cgroup, and the other app is left alone: ${place}`, async () => {
+      const cgroup = join(place, `perigee-test-${process.pid}-again`);
+      mkdirSync(cgroup);
+      try {
+        const command = guest("processes", ",", "fork", "20", ",", "cgroups", ",", "exit", "1");
+        const { status, stdout, events } = await runPod(scratch, {
+          apps: [
+            makeApp(scratch, { name: "other", command: guest("sleep", "60") }),
+            makeApp(scratch, { name: "again", command, restart: failing(2), cgroups: [cgroup] }),
+          ],
+          plan: { removeCgroups: [cgroup] },
+        });
+        assert.equal(status, 1, JSON.stringify(events));
+        const zombies = valuesOf(stdout, "zombies");
+        const alive = valuesOf(stdout, "processes").map((count, run) => Number(count) - Number(zombies[run]));
+        assert.equal(alive.length, 3);
+        // init, both apps, and perhaps the last of the process that made the root.
+        for (const count of alive) assert.ok(count === 3 || count === 4, stdout);
+        assert.equal(existsSync(cgroup), false);
+      } finally {
+        if (existsSync(cgroup)) rmdirSync(cgroup);
+      }
+    });
+  }
 });
