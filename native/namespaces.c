@@ -13,12 +13,15 @@
 #include <linux/sched.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 pid_t clone_process(uint64_t flags, int cgroup)
 {
@@ -29,6 +32,43 @@ pid_t clone_process(uint64_t flags, int cgroup)
     }
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
     return pid < 0 ? -errno : (pid_t)pid;
+}
+
+/* In a process of its own, because who has joined a user namespace does not come back. The new one is its sibling. */
+static bool clone_inside(const struct joined *joined, uint64_t flags, int answer)
+{
+    int32_t pid = 0;
+    if ((joined->user >= 0 && setns(joined->user, CLONE_NEWUSER) < 0) || setns(joined->net, CLONE_NEWNET) < 0)
+        pid = -errno;
+    else
+        pid = clone_process(flags | CLONE_PARENT, -1);
+    if (pid == 0)
+        return true;
+    (void)!write(answer, &pid, sizeof pid);
+    _exit(0);
+}
+
+pid_t clone_joining(const struct joined *joined, uint64_t flags, int cgroup)
+{
+    int ends[2];
+    int32_t pid = -ECHILD;
+    if (joined->net < 0)
+        return clone_process(flags, cgroup);
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t maker = clone_process(0, cgroup);
+    if (maker == 0 && clone_inside(joined, flags & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET), ends[1])) {
+        close(ends[0]);
+        close(ends[1]);
+        return 0;
+    }
+    close(ends[1]);
+    if (maker > 0 && read(ends[0], &pid, sizeof pid) != (ssize_t)sizeof pid)
+        pid = -ECHILD;
+    close(ends[0]);
+    if (maker > 0)
+        waitpid(maker, NULL, 0);
+    return maker < 0 ? maker : pid;
 }
 
 /* The kernel takes a map in one write. */
@@ -88,7 +128,7 @@ uint32_t id_outside(const struct id_range *ranges, size_t count, uint32_t id)
     return count == 0 ? id : UINT32_MAX;
 }
 
-static void bring_loopback_up(void)
+void namespaces_loopback_up(void)
 {
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
     cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -110,7 +150,7 @@ void namespaces_configure(const struct pod_plan *plan)
     if (plan->hostname != NULL && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
         die("hostname", plan->hostname, errno);
     if (plan->has_loopback)
-        bring_loopback_up();
+        namespaces_loopback_up();
     if (plan->listen_port != 0)
         listen_at(plan->listen_port);
 }

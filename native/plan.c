@@ -251,6 +251,8 @@ static const struct rule {
     {"listen", POD, 1, false, read_listen},
     {"foreground", POD, 0, false, read_foreground},
     {"teardown", POD, 2, true, read_teardown},
+    {"teardown-env", POD, 1, true, read_teardown_env},
+    {"teardown-net", POD, 1, true, read_teardown_net},
     {"app", APP, 1, true, read_app},
     {"lower", APP, 1, true, read_lower},
     {"overlay", APP, 3, false, read_overlay},
@@ -348,6 +350,7 @@ struct pod_plan *plan_read(int fd)
     size_t size;
     char *text = read_all(fd, &size), *end = text + size;
     struct reader reader = {.plan = must_allocate(sizeof *reader.plan)};
+    reader.plan->joined = (struct joined){.user = -1, .net = -1};
     uint64_t seen = 0;
     enum section section = FIRST;
     while (text != end && section != LAST)

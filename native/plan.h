@@ -30,8 +30,17 @@ struct traffic_record {
     uint64_t bytes;
 };
 
+/* `network`: the name of the variable that says where the pod's network namespace is, or NULL. */
 struct teardown_record {
-    const char *program, *input;
+    const char *program, *input, *network;
+    /* Ends with NULL, which the count leaves out, as long as there is one. */
+    char **environment;
+    size_t environment_count;
+};
+
+/* Descriptors of namespaces that were made before the pod; -1: none. `user` only with `net`. */
+struct joined {
+    int user, net;
 };
 
 enum mount_type { MOUNT_BIND, MOUNT_PROC, MOUNT_SYSFS, MOUNT_TMPFS, MOUNT_DEVPTS, MOUNT_MQUEUE, MOUNT_CGROUP, MOUNT_CGROUP2 };
@@ -198,6 +207,7 @@ struct pod_plan {
     bool has_loopback, is_foreground;
     /* On 127.0.0.1 of the pod's network namespace; 0: none. */
     uint16_t listen_port;
+    struct joined joined;
     struct teardown_record *teardowns;
     size_t teardown_count;
     struct app_plan *apps;

@@ -3,6 +3,8 @@
 
 #include "die.h"
 
+#include <string.h>
+
 void read_uuid(struct reader *reader, char **fields)
 {
     reader->plan->uuid = field_name(fields[0], fields[1]);
@@ -89,4 +91,24 @@ void read_teardown(struct reader *reader, char **fields)
 {
     ADD(reader->plan->teardowns, reader->plan->teardown_count) =
         (struct teardown_record){.program = field_inside_path(fields[0], fields[1]), .input = field_path(fields[0], fields[2])};
+}
+
+static struct teardown_record *last_teardown(struct reader *reader, const char *keyword)
+{
+    if (reader->plan->teardown_count == 0)
+        die_because("plan", keyword, 0, "a record out of its place");
+    return &reader->plan->teardowns[reader->plan->teardown_count - 1];
+}
+
+void read_teardown_env(struct reader *reader, char **fields)
+{
+    struct teardown_record *teardown = last_teardown(reader, fields[0]);
+    if (fields[1][0] == '=' || strchr(fields[1], '=') == NULL)
+        die_because("plan", fields[0], 0, "not NAME=VALUE");
+    ADD(teardown->environment, teardown->environment_count) = fields[1];
+}
+
+void read_teardown_net(struct reader *reader, char **fields)
+{
+    last_teardown(reader, fields[0])->network = field_name(fields[0], fields[1]);
 }

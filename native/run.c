@@ -7,6 +7,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -18,26 +19,41 @@ enum { FAILED = 125, USAGE = 2 };
 
 struct descriptors {
     int plan, events, pod;
+    struct joined joined;
     /* A pod that nobody would miss its end of: it is killed when the process that started it ends, however that ends. */
     bool with_caller;
 };
 
 static int usage(void)
 {
-    static const char text[] = "usage: perigee-shim run PLAN EVENTS POD [--report text|json | --with-caller]\n";
+    static const char text[] = "usage: perigee-shim run PLAN EVENTS POD [--namespaces USER|- NET] [--report text|json | --with-caller]\n";
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     return USAGE;
 }
 
+/* What follows the three descriptors. */
+static bool parse_options(int argc, char **argv, struct descriptors *descriptors, enum report *report)
+{
+    if (argc >= 3 && strcmp(argv[0], "--namespaces") == 0) {
+        bool has_user = strcmp(argv[1], "-") != 0;
+        descriptors->joined = (struct joined){.user = has_user ? self_descriptor(argv[1]) : -1, .net = self_descriptor(argv[2])};
+        if ((has_user && descriptors->joined.user < 0) || descriptors->joined.net < 0)
+            return false;
+        argc -= 3;
+        argv += 3;
+    }
+    bool has_report = argc == 2 && strcmp(argv[0], "--report") == 0 && (strcmp(argv[1], "text") == 0 || strcmp(argv[1], "json") == 0);
+    descriptors->with_caller = argc == 1 && strcmp(argv[0], "--with-caller") == 0;
+    *report = !has_report ? REPORT_NONE : argv[1][0] == 't' ? REPORT_TEXT : REPORT_JSON;
+    return argc == 0 || has_report || descriptors->with_caller;
+}
+
 static bool parse(int argc, char **argv, struct descriptors *descriptors, enum report *report)
 {
-    bool has_report = argc == 5 && strcmp(argv[3], "--report") == 0 && (strcmp(argv[4], "text") == 0 || strcmp(argv[4], "json") == 0);
-    bool with_caller = argc == 4 && strcmp(argv[3], "--with-caller") == 0;
-    if (argc != 3 && !has_report && !with_caller)
+    if (argc < 3)
         return false;
-    *descriptors = (struct descriptors){.plan = self_descriptor(argv[0]), .events = self_descriptor(argv[1]), .pod = self_descriptor(argv[2]), .with_caller = with_caller};
-    *report = !has_report ? REPORT_NONE : argv[4][0] == 't' ? REPORT_TEXT : REPORT_JSON;
-    return descriptors->plan > 0 && descriptors->events > 0 && descriptors->pod > 0;
+    *descriptors = (struct descriptors){.plan = self_descriptor(argv[0]), .events = self_descriptor(argv[1]), .pod = self_descriptor(argv[2]), .joined = {-1, -1}};
+    return descriptors->plan > 0 && descriptors->events > 0 && descriptors->pod > 0 && parse_options(argc - 3, argv + 3, descriptors, report);
 }
 
 static enum report report_as = REPORT_NONE;
@@ -59,6 +75,15 @@ static void end_with_caller(void)
         die_because("supervisor", "", 0, "the process that started the pod has ended");
 }
 
+/* Those of the plan that are there already: the rest of the plan says of them what it says of new ones. */
+static void take_namespaces(struct pod_plan *plan, const struct joined *joined)
+{
+    bool has_user = (plan->namespaces & CLONE_NEWUSER) != 0, has_net = (plan->namespaces & CLONE_NEWNET) != 0;
+    if (joined->net >= 0 && (!has_net || has_user != (joined->user >= 0)))
+        die_because("plan", "namespace", 0, "not those that were made before the pod");
+    plan->joined = *joined;
+}
+
 int verb_run(int argc, char **argv)
 {
     struct descriptors descriptors;
@@ -66,7 +91,14 @@ int verb_run(int argc, char **argv)
         return usage();
     report_to = descriptors.events;
     die_through(report, FAILED);
-    self_secure("run", argc, argv, (const int[]){descriptors.plan, descriptors.events, descriptors.pod, -1});
+    int kept[6] = {descriptors.plan, descriptors.events, descriptors.pod};
+    size_t count = 3;
+    if (descriptors.joined.net >= 0)
+        kept[count++] = descriptors.joined.net;
+    if (descriptors.joined.user >= 0)
+        kept[count++] = descriptors.joined.user;
+    kept[count] = -1;
+    self_secure("run", argc, argv, kept);
     if (descriptors.with_caller)
         end_with_caller();
     umask(022);
@@ -74,6 +106,7 @@ int verb_run(int argc, char **argv)
         die("lock", "", errno);
     struct pod_plan *plan = plan_read(descriptors.plan);
     close(descriptors.plan);
+    take_namespaces(plan, &descriptors.joined);
     if (!plan->is_foreground)
         setsid();
     return supervise(plan, descriptors.pod, descriptors.events, report_as);

@@ -122,7 +122,7 @@ static void start_init(struct supervisor *supervisor)
     supervisor->channel = ends[0];
     let_map(plan, true);
     /* The cgroup namespace must begin where init is once it has joined its cgroups, so init makes it. */
-    pid_t pid = clone_process(plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP, cgroups_v2(plan->cgroups, plan->cgroup_count));
+    pid_t pid = clone_joining(&plan->joined, plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP, cgroups_v2(plan->cgroups, plan->cgroup_count));
     if (pid == 0) {
         close_private(supervisor);
         init_run(plan, ends[1]);
@@ -132,7 +132,7 @@ static void start_init(struct supervisor *supervisor)
     supervisor->init = pid;
     close(ends[1]);
     if ((plan->namespaces & CLONE_NEWUSER) != 0) {
-        cleanup_fd int user_namespace = namespaces_map_ids(plan, pid);
+        cleanup_fd int user_namespace = plan->joined.user >= 0 ? plan->joined.user : namespaces_map_ids(plan, pid);
         sources_idmap(plan, user_namespace);
     }
     let_map(plan, false);

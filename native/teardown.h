@@ -4,7 +4,8 @@
 
 #include "plan.h"
 
-/* Runs the programs of the plan in order, one after the other, each with an empty environment and for half a minute at most. */
+/* Runs the programs of the plan in order, one after the other, each with its own environment only and for half a minute at most.
+ * The input file of one that ends with 0 is removed. */
 void teardown_run(const struct pod_plan *plan, int pod);
 
 #endif

@@ -8,6 +8,8 @@ int verb_unpack(int argc, char **argv);
 int verb_pack(int argc, char **argv);
 int verb_remove(int argc, char **argv);
 int verb_probe(int argc, char **argv);
+int verb_netns(int argc, char **argv);
+int verb_bridge_remove(int argc, char **argv);
 int verb_mapped(int argc, char **argv);
 int verb_own(int argc, char **argv);
 

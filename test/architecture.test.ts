@@ -21,13 +21,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ["image", "shim", "schema", "base"],
   site: ["image", "schema", "base"],
   fetch: ["http", "store", "trust", "image", "schema", "base"],
-  pod: ["store", "shim", "schema", "base"],
+  net: ["shim", "schema", "base"],
+  pod: ["net", "store", "shim", "schema", "base"],
   metadata: ["pod", "shim", "schema", "base"],
   recipe: ["pod", "fetch", "store", "image", "shim", "tar", "schema", "base"],
   api: [
     "recipe",
     "metadata",
     "pod",
+    "net",
     "fetch",
     "site",
     "store",
@@ -61,6 +63,10 @@ const owners: Readonly<Record<string, readonly string[]>> = {
 const testedElsewhere: Readonly<Record<string, string>> = {
   "src/api/run-options.ts": "only types",
   "src/api/fill-pod.ts": "run.test.ts, prepare.test.ts and run-prepared.test.ts beside it",
+  "src/shim/teardown-plan.ts": "test/shim/plan.test.ts and test/native/plan.test.ts",
+  "src/net/attach.ts": "test/e2e/network.test.ts, with real plugins",
+  "src/net/detach.ts": "test/e2e/network.test.ts, with real plugins",
+  "src/api/join-networks.ts": "test/e2e/network.test.ts, with real plugins",
   "src/api/start-pod.ts": "run.test.ts and run-prepared.test.ts beside it",
   "src/cli/start-pod.ts": "test/cli/run.test.ts and test/cli/run-prepared.test.ts",
   "src/index.ts": "only re-exports",
@@ -94,6 +100,8 @@ const mayBeLong: Readonly<Record<string, string>> = {};
 
 /** file → why it may start other programs. */
 const mayStartPrograms: Readonly<Record<string, string>> = {
+  "src/net/plugin.ts": "network plugins are programs",
+  "src/net/rules.ts": "nft, and iptables for what plugins leave there",
   "src/trust/gpg.ts": "signs with keys that only the user's gpg-agent can use",
   "src/compression/zstd-encoder.ts": "threads of its own program",
   "src/compression/zstd-worker.ts": "is such a thread",

@@ -12,7 +12,7 @@ import { activeSecurityModules, isSelinuxPermissive, readProfileModes } from "..
 import { findMarkedFile } from "../pod/marked-files.ts";
 import { requireTargets } from "../pod/mount-targets.ts";
 import { parsePodName } from "../pod/names.ts";
-import { type PodNetwork, parseHostname, parseNetwork, podFiles } from "../pod/network.ts";
+import { type PodNetwork, parseHostname, podFiles } from "../pod/network.ts";
 import type { PlanInput, PlannedMount } from "../pod/plan.ts";
 import { podWarnings } from "../pod/plan-words.ts";
 import type { ReifiedPod } from "../pod/reify.ts";
@@ -23,6 +23,7 @@ import { type EmptyVolume, matchVolumes, mayWriteHost, obscured } from "../pod/v
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import { callerIds } from "../shim/caller-ids.ts";
 import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
+import { decideNetworks, type NetworkDecisions } from "./decide-networks.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 
@@ -32,6 +33,8 @@ export interface Decisions {
   readonly imageIsolators: ReifiedPod["imageIsolators"];
   readonly images: readonly ChosenImage[];
   readonly network: PodNetwork;
+  /** With `own`: which. */
+  readonly networks: NetworkDecisions;
   readonly hostname: string | undefined;
   readonly isolation: PodIsolation;
   readonly layout: CgroupLayout;
@@ -51,7 +54,8 @@ export type StartTerms = Pick<
 
 /** @throws Failure of whatever cannot be: nothing was made yet */
 export function decidePod(settings: Settings, terms: StartTerms, { images, reified }: ChosenPod): Decisions {
-  const network = parseNetwork(terms.network);
+  const networks = decideNetworks(settings, terms);
+  const { network } = networks;
   const hostname = terms.hostname === undefined ? undefined : parseHostname(terms.hostname);
   if (terms.podName !== undefined) parsePodName(terms.podName);
   if (terms.interactive === true && images.length !== 1) {
@@ -103,6 +107,7 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
     imageIsolators,
     images,
     network,
+    networks,
     hostname,
     isolation,
     layout,
@@ -166,12 +171,12 @@ export function planInput(
   placement: Placement,
 ): PlanInput {
   const { manifest, isolation } = decisions;
-  const isHost = decisions.network === "host";
+  const isNone = decisions.network === "none";
   const files = podFiles({
     network: decisions.network,
     hostname: placement.hostname,
-    hostResolvConf: isHost ? hostFile("/etc/resolv.conf") : undefined,
-    hostHosts: isHost ? hostFile("/etc/hosts") : undefined,
+    hostResolvConf: isNone ? undefined : hostFile("/etc/resolv.conf"),
+    hostHosts: decisions.network === "host" ? hostFile("/etc/hosts") : undefined,
   });
   return {
     uuid: placement.uuid,

@@ -15,8 +15,8 @@ export interface RunOptions {
   readonly apps: readonly RunApp[];
   /** Path of a pod manifest that says all that `apps`, volumes, mounts and variables would; those are empty then. */
   readonly podManifest?: string | undefined;
-  /** `none` (default) or `host`. */
-  readonly network?: string | undefined;
+  /** `none` (default), `host`, `all`, or names of networks, each with its arguments: `default,back:IP=10.1.2.3`. */
+  readonly network?: string | readonly string[] | undefined;
   readonly hostname?: string | undefined;
   /** By which the pod is found instead of its uuid. */
   readonly podName?: string | undefined;

@@ -63,7 +63,7 @@ async function check(settings: Settings, pod: Pod, options: RunPreparedOptions):
   const cgroups = podCgroups(decisions, pod.uuid);
   const record = {
     ...waiting.record,
-    network: decisions.network,
+    network: decisions.networks.words,
     hostname: decisions.hostname ?? defaultHostname(pod.uuid),
     cgroups: cgroups.remove,
     prepared: undefined,
@@ -75,7 +75,8 @@ async function check(settings: Settings, pod: Pod, options: RunPreparedOptions):
   if (options.signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted before the pod was started");
   for (const image of images) touchImage(store, image.record.id);
   const warnings = [...decisions.warnings, ...treeWarnings(decisions, trees)];
-  return { prepared, input, trees, emptyVolumes: decisions.emptyVolumes, warnings, ...options };
+  const { emptyVolumes, networks } = decisions;
+  return { prepared, input, trees, emptyVolumes, networks, warnings, ...options };
 }
 
 function termsOf({ record, terms }: WaitingPod, options: RunPreparedOptions) {

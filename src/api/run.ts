@@ -23,7 +23,7 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
   await requireStartable(settings, options);
   return await inNewPod(settings, options, async ({ store, root, pod, decisions }) => {
     const terms = {
-      network: decisions.network,
+      network: decisions.networks.words,
       hostname: decisions.hostname ?? defaultHostname(pod.uuid),
       cgroups: podCgroups(decisions, pod.uuid),
     };
@@ -35,6 +35,7 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
       input: { ...input, metadata: await metadataOf(settings, pod, input, options) },
       trees,
       emptyVolumes: decisions.emptyVolumes,
+      networks: decisions.networks,
       warnings: [...decisions.warnings, ...treeWarnings(decisions, trees)],
       uuidFile: options.uuidFile,
       signal: options.signal,

@@ -9,7 +9,9 @@ import { findPod, type Pod } from "../pod/pod.ts";
 import type { PreparedPod } from "../pod/prepare.ts";
 import type { EmptyVolume } from "../pod/volumes.ts";
 import { failureOf } from "../shim/events.ts";
+import { closeNamespaces } from "../shim/netns.ts";
 import { type RunHandle, replaceWithRun, type SpawnOptions, spawnRun } from "../shim/run.ts";
+import type { NetworkDecisions } from "./decide-networks.ts";
 import type { Settings } from "./settings.ts";
 import { removeUuidFile, type SavedUuidFile, saveUuidFile } from "./uuid-file.ts";
 
@@ -42,6 +44,7 @@ export interface StartRequest {
   /** By app name. */
   readonly trees: ReadonlyMap<string, string>;
   readonly emptyVolumes: readonly EmptyVolume[];
+  readonly networks: NetworkDecisions;
   readonly warnings: readonly string[];
   readonly uuidFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -50,7 +53,7 @@ export interface StartRequest {
 /** Everything that is made for the start. When it throws, the caller discards the pod. @throws Failure as launchPod; INTERRUPTED, and what saveUuidFile throws */
 export async function startPod(settings: Settings, root: string, request: StartRequest): Promise<RunnablePod> {
   const { pod } = request.prepared;
-  const ready = await launch(request);
+  const ready = await launch(settings, request);
   // Late: what can fail has been done, so that the file of an earlier pod is not lost for one that does not start.
   const uuidFile = request.uuidFile === undefined ? undefined : await saveUuidFile(request.uuidFile, pod.uuid);
   try {
@@ -62,7 +65,8 @@ export async function startPod(settings: Settings, root: string, request: StartR
   return runnable(settings, root, { pod, ready, uuidFile, warnings: request.warnings });
 }
 
-async function launch({ prepared, input, trees, emptyVolumes, signal }: StartRequest): Promise<ReadyPod> {
+async function launch(settings: Settings, request: StartRequest): Promise<ReadyPod> {
+  const { prepared, input, trees, emptyVolumes, signal } = request;
   const { pod, record } = prepared;
   for (const app of input.apps) {
     const tree = trees.get(app.name);
@@ -77,7 +81,16 @@ async function launch({ prepared, input, trees, emptyVolumes, signal }: StartReq
     const idBase = record.idBase ?? 0;
     await seedVolumes({ directory: pod.directory, volumes: emptyVolumes, trees, idBase, signal });
   }
-  return launchPod({ prepared, input, trees, emptyVolumes });
+  if (input.network !== "own") return launchPod({ prepared, input, trees, emptyVolumes });
+  const { joinNetworks } = await import("./join-networks.ts");
+  const joined = await joinNetworks(settings, request);
+  try {
+    const ready = launchPod({ prepared, input: joined.input, trees, emptyVolumes });
+    return { ...ready, start: { ...ready.start, namespaces: joined.namespaces } };
+  } catch (error) {
+    closeNamespaces(joined.namespaces);
+    throw error;
+  }
 }
 
 /** A signal that came while nothing was waited for is noticed now; after the shim has taken over it would be lost. */
@@ -105,6 +118,7 @@ function runnable(settings: Settings, root: string, startable: StartablePod): Ru
       let handle: RunHandle;
       try {
         handle = spawnRun({ ...start, ...options });
+        if (start.namespaces !== undefined) closeNamespaces(start.namespaces);
       } catch (error) {
         await discard(settings, uuid, uuidFile, () => discardPod(settings.directories.data, root, pod));
         throw error;

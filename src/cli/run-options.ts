@@ -9,7 +9,10 @@ import { pullOptions, pullPolicy } from "./pull-policy.ts";
 
 /** How a pod starts: of run, plan and run-prepared. */
 export const startOptions: readonly OptionSpec[] = [
-  ["--net <network>", "`none`: loopback only; `host`: the host's", "none"],
+  [
+    "--net <networks>*",
+    "`none`: loopback only; `host`: the host's; `default`, `default-restricted`, `all`, or NAME[:KEY=VALUE;…] of net.d, with commas",
+  ],
   ["--hostname <name>", "the pod's host name instead of perigee-UUID"],
   ["--interactive", "a terminal for the only app"],
   ["--mds-register", "tell the apps who they are: AC_METADATA_URL leads to the metadata service"],
@@ -83,7 +86,7 @@ export const appOptions: readonly OptionSpec[] = [
 /** @throws Failure USAGE */
 export function parseRunOptions(argv: readonly string[]): RunOptions & { readonly detach: boolean } {
   const { pod, apps } = parseAppSegments(argv, [...podOptions, ...detachOptions], appOptions);
-  if (apps.length === 0 && pod.text("pod-manifest") === undefined) throw noImage(pod.text("net"), "run");
+  if (apps.length === 0 && pod.text("pod-manifest") === undefined) throw noImage(pod.list("net")?.at(-1), "run");
   return { ...preparation(pod, apps), ...startOf(pod), detach: pod.flag("detach") };
 }
 
@@ -97,7 +100,7 @@ export function parsePrepareOptions(argv: readonly string[]): PrepareOptions {
 /** What startOptions mean. */
 export function startOf(options: OptionValues): Pick<RunOptions, "network" | "hostname" | "interactive" | "metadata"> {
   return {
-    network: options.text("net"),
+    network: options.list("net"),
     hostname: options.text("hostname"),
     interactive: options.flag("interactive"),
     metadata: options.flag("mds-register"),

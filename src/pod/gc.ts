@@ -2,7 +2,7 @@
  * The end of pods. A free lock does not yet mean that a pod is dead: whoever gains it first kills what is left, then removes
  * the cgroups, then the directory. Every step may be repeated, so a gc that is killed is finished by the next one.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, Failure } from "../base/failure.ts";
@@ -62,6 +62,7 @@ export async function collectPods(data: string, root: string, options: GcOptions
   for (const [phase, uuid] of condemned(root, options)) await attempt(uuid, () => removeFrom(root, phase, uuid));
   try {
     releaseClaims(data, root);
+    await releaseNetworks(data, root);
   } catch (error) {
     // Told, and no reason to leave the store as it is.
     options.log.warn(error instanceof Error ? error.message : String(error));
@@ -110,6 +111,21 @@ export async function discardPod(data: string, root: string, pod: Pod): Promise<
     pod.release();
   }
   releaseClaims(data, root);
+  await releaseNetworks(data, root);
+}
+
+/** A pod that was in networks says so in this directory of it (NET-20). */
+function hasNetworks(directory: string): boolean {
+  return existsSync(join(directory, "net"));
+}
+
+/** What belongs to no pod alone goes behind the last one that was in a network (NET-22). */
+async function releaseNetworks(data: string, root: string): Promise<void> {
+  if (!existsSync(join(data, "networks"))) return;
+  const { removeUnused } = await import("../net/detach.ts");
+  await removeUnused(data, () =>
+    phaseOrder.some((phase) => uuidsIn(root, phase).some((uuid) => hasNetworks(join(root, phase, uuid)))),
+  );
 }
 
 /**
@@ -133,6 +149,10 @@ export function treeRoots(root: string): ReadonlySet<string> | "unknown" {
 
 async function destroy(root: string, pod: Pod): Promise<void> {
   await killRemains(pod.directory);
+  if (hasNetworks(pod.directory)) {
+    const { detachPod } = await import("../net/detach.ts");
+    await detachPod(pod.directory, pod.uuid);
+  }
   await removeTrees(join(root, pod.phase), [pod.uuid], { asPodRoot: true });
 }
 

@@ -1,22 +1,8 @@
-/** What network a pod gets, and the files about it: resolv.conf, hosts, hostname. Pure. */
+/** What kind of network a pod has, and the files about it: resolv.conf, hosts, hostname. Pure. */
 import { excerpt, Failure } from "../base/failure.ts";
 
-export type PodNetwork = "none" | "host";
-
-/** `--net`; undefined is the default, `none`. @throws Failure UNSUPPORTED for what comes later, USAGE */
-export function parseNetwork(text: string | undefined): PodNetwork {
-  if (text === undefined || text === "none") return "none";
-  if (text === "host") return "host";
-  if (text === "") throw new Failure("USAGE", "--net needs a value: none or host");
-  const name = /^[^:,]*/.exec(text)?.[0] ?? text;
-  if (name === "none" || name === "host") {
-    throw new Failure("USAGE", `--net=${excerpt(text)}: ${name} stands alone and takes no arguments`);
-  }
-  throw new Failure("UNSUPPORTED", `--net=${excerpt(text)}: networks made by CNI plugins are not in this version`, {
-    subject: text,
-    hint: "use --net=none (only loopback) or --net=host",
-  });
-}
+/** `own`: its networks are made by plugins (src/net). */
+export type PodNetwork = "none" | "host" | "own";
 
 /** RFC 1123 labels, at most 64 bytes, which is what Linux holds. @throws Failure USAGE */
 export function parseHostname(text: string): string {
@@ -47,7 +33,8 @@ export interface PodFile {
 
 /**
  * hostname always; hosts for a root without one (OS-2, OS-3); with the host's network also the host's resolv.conf, and its hosts,
- * where a root has none. A pod without network gets no name servers (T-R61).
+ * where a root has none. A pod without network gets no name servers (T-R61); one with networks of its own gets both in any case, to be completed by
+ * what those answer.
  * `hostResolvConf` and `hostHosts` are the host's files; undefined when the host has none.
  */
 export function podFiles(input: {
@@ -57,15 +44,22 @@ export function podFiles(input: {
   readonly hostHosts?: string | undefined;
 }): readonly PodFile[] {
   const { network, hostname, hostResolvConf, hostHosts } = input;
-  const own = `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t${hostname}\n`;
+  const isOwn = network === "own";
+  const local = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  const own = isOwn ? local : `${local}127.0.1.1\t${hostname}\n`;
   const hosts =
     network === "host" && hostHosts !== undefined ? `${hostHosts.trimEnd()}\n127.0.1.1\t${hostname}\n` : own;
   const files: PodFile[] = [
     { name: "hostname", target: "/etc/hostname", content: `${hostname}\n`, onlyIfMissing: false },
-    { name: "hosts", target: "/etc/hosts", content: hosts, onlyIfMissing: true },
+    { name: "hosts", target: "/etc/hosts", content: hosts, onlyIfMissing: !isOwn },
   ];
-  if (network === "host" && hostResolvConf !== undefined) {
-    files.push({ name: "resolv.conf", target: "/etc/resolv.conf", content: hostResolvConf, onlyIfMissing: true });
+  if (isOwn || (network === "host" && hostResolvConf !== undefined)) {
+    files.push({
+      name: "resolv.conf",
+      target: "/etc/resolv.conf",
+      content: hostResolvConf ?? "",
+      onlyIfMissing: !isOwn,
+    });
   }
   return files;
 }

@@ -28,9 +28,7 @@ export function explainPlan(input: PlanInput, plan: Plan): readonly PlanTopic[] 
         `host name ${printable(input.hostname)}`,
         `namespaces of its own: ${plan.namespaces.join(", ")}`,
         userWords(input),
-        input.network === "host"
-          ? "network of the host: every address and port of it, and its abstract sockets"
-          : "no network but loopback",
+        networkWords[input.network],
         ...plan.sysctls.map(({ key, value }) => `sysctl ${printable(key)} = ${printable(value)}`),
       ],
     },
@@ -39,6 +37,12 @@ export function explainPlan(input: PlanInput, plan: Plan): readonly PlanTopic[] 
     { topic: "isolators", lines: isolatorLines(input.isolation) },
   ];
 }
+
+const networkWords: Readonly<Record<PlanInput["network"], string>> = {
+  host: "network of the host: every address and port of it, and its abstract sockets",
+  none: "no network but loopback",
+  own: "networks of its own, made by plugins before it starts",
+};
 
 function userWords({ userNamespace }: PlanInput): string {
   if (userNamespace !== undefined && !("base" in userNamespace)) {

@@ -57,6 +57,8 @@ export interface PlanInput {
   readonly network: PodNetwork;
   /** For a pod that asked for the metadata service; `port`: in its own network. */
   readonly metadata?: { readonly url: string; readonly port?: number | undefined } | undefined;
+  /** What undoes its networks when it has ended. */
+  readonly teardowns?: Plan["teardowns"] | undefined;
   readonly isolation: PodIsolation;
   readonly cgroups: PodCgroups;
   readonly foreground: boolean;
@@ -86,10 +88,10 @@ export function buildPlan(input: PlanInput): Plan {
     networkLimits: cgroups.networkLimits,
     removeCgroups: cgroups.remove,
     sysctls: isolation.sysctls,
-    loopback: network === "none",
+    loopback: network !== "host",
     listenPort: input.metadata?.port,
     foreground: input.foreground,
-    teardowns: [],
+    teardowns: input.teardowns ?? [],
     apps: input.apps.map((app, index) => appPlan(input, app, index)),
   };
 }

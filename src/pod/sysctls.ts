@@ -11,7 +11,10 @@ export interface Sysctl {
  * `values` as in the isolator: keys with dots or slashes.
  * @throws Failure UNSUPPORTED for a setting of the host, MANIFEST_INVALID for what is no setting (T-R42: values that smuggle further keys)
  */
-export function decideSysctls(values: Readonly<Record<string, string>>, network: "none" | "host"): readonly Sysctl[] {
+export function decideSysctls(
+  values: Readonly<Record<string, string>>,
+  network: "none" | "host" | "own",
+): readonly Sysctl[] {
   return Object.entries(values).map(([written, value]) => {
     const key = written.replaceAll("/", ".");
     if (!/^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$/.test(key) || !/^[\u0020-\u007e\t]*$/.test(value)) {
@@ -29,7 +32,7 @@ export function decideSysctls(values: Readonly<Record<string, string>>, network:
   });
 }
 
-function isOwn(key: string, network: "none" | "host"): boolean {
+function isOwn(key: string, network: "none" | "host" | "own"): boolean {
   const [top = "", second = "", ...more] = key.split(".");
   if (top === "net") return network !== "host";
   if (top === "fs") return second === "mqueue";

@@ -4,6 +4,7 @@
  */
 import { Failure, printable } from "../base/failure.ts";
 import { type StagesPlan, stagesRecords } from "./stages.ts";
+import { type TeardownPlan, teardownRecords } from "./teardown-plan.ts";
 
 export type NamespaceKind = "user" | "mount" | "pid" | "net" | "ipc" | "uts" | "cgroup" | "time";
 
@@ -39,7 +40,7 @@ export interface Plan {
   readonly listenPort?: number | undefined;
   /** The apps' output goes to the caller too, signals are forwarded, standard input is the caller's. */
   readonly foreground: boolean;
-  readonly teardowns: readonly { readonly program: string; readonly stdinFile: string }[];
+  readonly teardowns: readonly TeardownPlan[];
   readonly apps: readonly AppPlan[];
 }
 
@@ -156,6 +157,8 @@ export const arity = {
   listen: once("pod", 1),
   foreground: once("pod", 0),
   teardown: many("pod", 2),
+  "teardown-env": many("pod", 1),
+  "teardown-net": many("pod", 1),
   app: many("app", 1),
   lower: many("app", 1),
   overlay: once("app", 3),
@@ -258,7 +261,7 @@ function* recordsOf(plan: Plan): Generator<PlanRecord> {
   if (plan.loopback) yield ["loopback"];
   if (plan.listenPort !== undefined) yield ["listen", plan.listenPort];
   if (plan.foreground) yield ["foreground"];
-  for (const { program, stdinFile } of plan.teardowns) yield ["teardown", program, stdinFile];
+  for (const teardown of plan.teardowns) yield* teardownRecords(teardown);
   for (const app of plan.apps) yield* appRecords(app);
   yield ["end"];
 }

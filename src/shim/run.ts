@@ -12,6 +12,7 @@ import { shimPath } from "./binary.ts";
 import { requireStreams } from "./child.ts";
 import { parseEvents, type ShimEvent } from "./events.ts";
 import { clearCloexec, execve } from "./libc.ts";
+import type { PodNamespaces } from "./netns.ts";
 
 export interface RunOptions {
   /** The pod directory, locked exclusively by this process: `lock` is the locked descriptor, whose lock the shim keeps. */
@@ -19,6 +20,8 @@ export interface RunOptions {
   readonly lock: number;
   /** The file with the encoded plan. */
   readonly plan: string;
+  /** Made before the pod, in place of new ones; they stay the caller's to close. */
+  readonly namespaces?: PodNamespaces | undefined;
 }
 
 /** What the apps' standard descriptors are for the shim; `ignore` is /dev/null. */
@@ -59,17 +62,26 @@ export function spawnRun(options: SpawnOptions): RunHandle {
   const [stdin, stdout, stderr] = options.stdio ?? ["ignore", "ignore", "ignore"];
   const plan = openForReading(options.plan);
   try {
-    const child = spawn(shimPath(), ["run", ...passed, ...(options.withCaller === true ? ["--with-caller"] : [])], {
+    const { namespaces } = options;
+    const joined = namespaces === undefined ? [] : ["--namespaces", namespaces.user === undefined ? "-" : "7", "6"];
+    const words = ["run", ...passed, ...joined, ...(options.withCaller === true ? ["--with-caller"] : [])];
+    const child = spawn(shimPath(), words, {
       cwd: "/",
       env: {},
       detached: options.detached ?? false,
-      stdio: [stdin, stdout, stderr, plan, "pipe", options.lock],
+      stdio: [stdin, stdout, stderr, plan, "pipe", options.lock, ...descriptorsOf(namespaces)],
     });
     requireStreams(child);
     return handleOf(child, options.detached ?? false);
   } finally {
     closeSync(plan);
   }
+}
+
+/** In the order of their numbers: 6, 7. */
+function descriptorsOf(namespaces: PodNamespaces | undefined): readonly number[] {
+  if (namespaces === undefined) return [];
+  return namespaces.user === undefined ? [namespaces.net] : [namespaces.net, namespaces.user];
 }
 
 /** What can be seen of a shim that was started with its events at descriptor 4. @throws Failure SHIM_FAILED */
@@ -122,9 +134,12 @@ export function replaceWithRun(options: ReplaceOptions): never {
     0o640,
   );
   const numbers = [plan, events, options.lock];
-  for (const fd of [0, 1, 2, ...numbers]) clearCloexec(fd);
+  const { namespaces } = options;
+  for (const fd of [0, 1, 2, ...numbers, ...descriptorsOf(namespaces)]) clearCloexec(fd);
   const path = shimPath();
-  execve(path, ["perigee-shim", "run", ...numbers.map(String), "--report", options.report], []);
+  const joined =
+    namespaces === undefined ? [] : ["--namespaces", String(namespaces.user ?? "-"), String(namespaces.net)];
+  execve(path, ["perigee-shim", "run", ...numbers.map(String), ...joined, "--report", options.report], []);
 }
 
 /** @throws Failure NOT_FOUND, IO_FAILED */

@@ -111,7 +111,7 @@ describe("LIFE-52: what is refused before the start leaves the pod prepared", ()
     options: Partial<RunPreparedOptions>,
     failure: Parameters<typeof fails>,
   ])[] = [
-    ["a network that there is not", { network: "bridge" }, ["UNSUPPORTED"]],
+    ["a network that there is not", { network: "bridge" }, ["NOT_FOUND"]],
     ["no host name", { hostname: "-" }, ["USAGE"]],
     ["a terminal in the background", { interactive: true }, ["USAGE", /background/]],
     ["interrupted", { signal: AbortSignal.abort() }, ["INTERRUPTED"]],

@@ -16,7 +16,7 @@ const parse = (text: string): unknown => JSON.parse(JSON.stringify(parseRunOptio
 
 /** Of a line that says nothing. */
 const pod = {
-  network: "none",
+  network: [],
   privateUsers: true,
   overlay: true,
   interactive: false,
@@ -60,7 +60,7 @@ describe("parseRunOptions", () => {
 
   it("hands on every pod flag", () => {
     assert.deepEqual(parse(podLine), {
-      network: "host",
+      network: ["host"],
       hostname: "h",
       podManifest: "p",
       podName: "n",
@@ -158,7 +158,7 @@ describe("parsePrepareOptions", () => {
     const { network, interactive, metadata, detach, ...rest } = JSON.parse(
       JSON.stringify(parseRunOptions(words(line))),
     );
-    assert.deepEqual([network, interactive, metadata, detach], ["none", false, false, false]);
+    assert.deepEqual([network, interactive, metadata, detach], [[], false, false, false]);
     assert.deepEqual(prepare(line), rest);
   });
 

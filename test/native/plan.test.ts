@@ -107,6 +107,18 @@ describe("a malformed plan is refused before anything is done", () => {
     ["it does not begin with `shim`", planWith("shim\x001"), "uuid", /out of its place/],
     ["another version", planWith("shim\x001", "shim\x002"), "2", /version/],
     ["`shim` twice", planWith("uuid\0u", "shim\x001", "uuid\0u"), "shim", /out of its place/],
+    [
+      "a variable of no teardown",
+      planWith("uuid\0u", "uuid\0u", "teardown-env\0A=b"),
+      "teardown-env",
+      /out of its place/,
+    ],
+    [
+      "a namespace for no teardown",
+      planWith("uuid\0u", "uuid\0u", "teardown-net\0A"),
+      "teardown-net",
+      /out of its place/,
+    ],
     ["an unknown record", planWith("uuid\0u", "uuid\0u", "surprise"), "surprise", /unknown/],
     ["an empty keyword", planWith("uuid\0u", "uuid\0u", ""), "", /unknown/],
     ["a pod record after an app", planWith("arg\0/guest", "loopback", "arg\0/guest"), "loopback", /out of its place/],

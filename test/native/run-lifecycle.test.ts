@@ -130,6 +130,35 @@ describe("teardown", () => {
     assert.equal((await running.ended).status, 4);
     assert.deepEqual((await readFile(result, "utf8")).split("\n"), ["first", "locked", "second", "locked", ""]);
   });
+  it("NET-20: has the environment it is given; its input is removed when it ended well, and stays when not", async () => {
+    const result = join(scratch.directory, "torn-down-environment");
+    const script = async (name: string, status: number) => {
+      const path = join(scratch.directory, name);
+      await writeFile(path, `#!/bin/sh\ncat > /dev/null; echo "$GIVEN $NET" >> ${result}; exit ${status}\n`, {
+        mode: 0o755,
+      });
+      return path;
+    };
+    const given = { environment: [["GIVEN", "a=b"]] as const, netVariable: "NET" };
+    const pod = await makePod(scratch, {
+      command: ["/guest", "exit", "0"],
+      plan: {
+        teardowns: [
+          { program: await script("teardown-well", 0), stdinFile: "well", ...given },
+          { program: await script("teardown-ill", 1), stdinFile: "ill", environment: [] },
+        ],
+      },
+    });
+    for (const name of ["well", "ill"]) await writeFile(join(pod.path, name), "");
+    const running = await startPod(pod);
+    running.stdin.end();
+    assert.equal((await running.ended).status, 0);
+    assert.equal(await readFile(result, "utf8"), "a=b \n \n");
+    assert.deepEqual(
+      ["well", "ill"].map((name) => existsSync(join(pod.path, name))),
+      [false, true],
+    );
+  });
   it("runs when the start failed, too", async () => {
     const result = join(scratch.directory, "torn-down-failed");
     const program = join(scratch.directory, "teardown-failed");

@@ -1,21 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { defaultHostname, parseHostname, parseNetwork, podFiles } from "../../src/pod/network.ts";
+import { defaultHostname, parseHostname, podFiles } from "../../src/pod/network.ts";
 import { fails } from "../helpers/failures.ts";
-
-describe("parseNetwork", () => {
-  it("none is the default", () => {
-    assert.deepEqual([parseNetwork(undefined), parseNetwork("none"), parseNetwork("host")], ["none", "none", "host"]);
-  });
-
-  for (const text of ["default", "default-restricted", "all", "lan:IP=1.2.3.4", "a,b"]) {
-    it(`${text} comes later`, () =>
-      assert.throws(() => parseNetwork(text), fails("UNSUPPORTED", /CNI/, { hint: /host/ })));
-  }
-  for (const text of ["", "none,host", "host:IP=1"]) {
-    it(`refuses ${JSON.stringify(text)}`, () => assert.throws(() => parseNetwork(text), fails("USAGE")));
-  }
-});
 
 describe("parseHostname", () => {
   it("takes RFC 1123 names that Linux can hold", () => {

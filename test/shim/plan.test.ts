@@ -61,7 +61,7 @@ const plan: Plan = {
   loopback: true,
   listenPort: 18112,
   foreground: true,
-  teardowns: [{ program: "/bin/true", stdinFile: "input" }],
+  teardowns: [{ program: "/bin/true", stdinFile: "input", environment: [["A", "b=c"]], netVariable: "NET" }],
   apps: [app],
 };
 
@@ -103,6 +103,8 @@ describe("encodePlan", () => {
         "listen 18112",
         "foreground",
         "teardown /bin/true input",
+        "teardown-env A=b=c",
+        "teardown-net NET",
         "app web",
         "lower /store/b",
         "lower /store/a",

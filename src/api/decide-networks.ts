@@ -1,0 +1,42 @@
+/** Which networks a pod is to be in, from what the user typed and what is configured. What is made of it is made at the start. */
+import { Failure } from "../base/failure.ts";
+import { type ChosenNetwork, chooseNetworks } from "../net/networks.ts";
+import { defaultPluginDirectories } from "../net/plugin.ts";
+import { parseSelection, selectionWords } from "../net/selection.ts";
+import type { PodNetwork } from "../pod/network.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { Settings } from "./settings.ts";
+
+export interface NetworkDecisions {
+  readonly network: PodNetwork;
+  /** As `list` shows it. */
+  readonly words: string;
+  readonly chosen: readonly ChosenNetwork[];
+  readonly pluginDirectories: readonly string[];
+}
+
+/** @throws Failure USAGE; NOT_ROOT for an ordinary user's; NOT_FOUND for an unknown network; CONFIG_INVALID */
+export function decideNetworks(settings: Settings, { network }: Pick<RunOptions, "network">): NetworkDecisions {
+  const texts = typeof network === "string" ? [network] : (network ?? []);
+  const selection = parseSelection(texts.length === 0 ? ["none"] : texts);
+  const isOwn = selection.kind !== "none" && selection.kind !== "host";
+  if (isOwn && !settings.caller.isRoot) {
+    throw new Failure("NOT_ROOT", `--net=${selectionWords(selection)}: plugins that make networks need root`, {
+      hint: "--net=none has loopback only, --net=host is the host's network",
+    });
+  }
+  const { systemConfig, localConfig, userConfig } = settings.directories;
+  const chosen = chooseNetworks(selection, [systemConfig, localConfig, userConfig]);
+  return {
+    network: isOwn ? "own" : selection.kind,
+    words: selection.kind === "all" ? chosen.map(({ request }) => request.name).join(",") : selectionWords(selection),
+    chosen,
+    pluginDirectories: pluginDirectoriesOf(settings),
+  };
+}
+
+/** CNI_PATH, whose relative parts lead nowhere (NET-5). */
+function pluginDirectoriesOf({ environment }: Settings): readonly string[] {
+  const named = (environment.get("CNI_PATH") ?? "").split(":").filter((directory) => directory !== "");
+  return named.length === 0 ? defaultPluginDirectories : named;
+}
