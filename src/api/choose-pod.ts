@@ -1,6 +1,7 @@
 /** Of what a pod is made: its images, in the store and trusted now, and the manifest that says how they run together. */
 import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
+import { parsePortFlag } from "../net/ports.ts";
 import { parseEnvironmentFile, parseVariable } from "../pod/environment.ts";
 import { podIsolators } from "../pod/flags.ts";
 import { type AppRequest, makePodManifest } from "../pod/manifest.ts";
@@ -33,6 +34,7 @@ export async function choosePod(settings: Settings, store: Store, options: RunOp
       volumes: options.volumes?.map(parseVolumeFlag),
       mounts: options.mounts?.map(parseMountFlag),
       isolators: podIsolators(options),
+      ports: options.ports?.map(parsePortFlag),
       appcDefaults: options.appcDefaults,
       inheritedEnvironment: options.inheritEnvironment === true ? settings.environment : undefined,
       fileEnvironment: await environmentFiles(options.environmentFiles ?? []),

@@ -23,7 +23,7 @@ import { type EmptyVolume, matchVolumes, mayWriteHost, obscured } from "../pod/v
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import { callerIds } from "../shim/caller-ids.ts";
 import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
-import { decideNetworks, type NetworkDecisions } from "./decide-networks.ts";
+import { decideNetworks, type NetworkDecisions, type NetworkTerms } from "./decide-networks.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 
@@ -50,7 +50,8 @@ export interface Decisions {
 export type StartTerms = Pick<
   RunOptions,
   "network" | "hostname" | "podName" | "privateUsers" | "overlay" | "interactive" | "allowSymlinkSources" | "strict"
->;
+> &
+  NetworkTerms;
 
 /** @throws Failure of whatever cannot be: nothing was made yet */
 export function decidePod(settings: Settings, terms: StartTerms, { images, reified }: ChosenPod): Decisions {
@@ -171,12 +172,14 @@ export function planInput(
   placement: Placement,
 ): PlanInput {
   const { manifest, isolation } = decisions;
-  const isNone = decisions.network === "none";
+  const { names } = decisions.networks;
+  const asksHost = decisions.network !== "none" || names.dns === "host";
   const files = podFiles({
     network: decisions.network,
     hostname: placement.hostname,
-    hostResolvConf: isNone ? undefined : hostFile("/etc/resolv.conf"),
-    hostHosts: decisions.network === "host" ? hostFile("/etc/hosts") : undefined,
+    names,
+    hostResolvConf: asksHost ? hostFile("/etc/resolv.conf") : undefined,
+    hostHosts: decisions.network === "host" || names.hosts === "host" ? hostFile("/etc/hosts") : undefined,
   });
   return {
     uuid: placement.uuid,

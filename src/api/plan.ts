@@ -8,6 +8,7 @@ import { describePlan, type Plan } from "../shim/plan.ts";
 import { openStoreSync } from "../store/layout.ts";
 import { choosePod } from "./choose-pod.ts";
 import { decidePod, planInput, podCgroups, treeWarnings } from "./decide.ts";
+import { decidePorts } from "./decide-networks.ts";
 import { treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
@@ -34,6 +35,7 @@ export async function planPod(settings: Settings, options: RunOptions): Promise<
   const isRoot = callerIds() === undefined;
   const store = openStoreSync(settings.directories.data);
   const decisions = decidePod(settings, options, await choosePod(settings, store, options));
+  decidePorts(decisions.networks, decisions.manifest);
   const trees = await treesOf(settings, store, decisions, options.signal);
   const input = planInput(settings, options, decisions, {
     uuid: exampleUuid,

@@ -16,7 +16,7 @@ import type { Settings } from "./settings.ts";
 /**
  * @throws Failure USAGE for an option that the document excludes (POD-40); JSON_INVALID, MANIFEST_INVALID with the positions of what is
  * wrong; NOT_FOUND for an image that is not stored and not named; DIGEST_MISMATCH, NAME_MISMATCH for one that is another than was meant
- * (POD-41); UNSUPPORTED (POD-42)
+ * (POD-41)
  */
 export async function choosePodOfManifest(
   settings: Settings,
@@ -26,7 +26,6 @@ export async function choosePodOfManifest(
 ): Promise<ChosenPod> {
   requireAlone(options);
   const manifest = parseDocument(PodManifest, await readManifestFile(file), file);
-  requireNoPorts(manifest);
   const images = await imagesOf(settings, store, options, manifest.apps);
   const byId = new Map(images.map((image) => [String(image.record.id), image]));
   const apps = manifest.apps.map((app, index): PodApp => {
@@ -49,6 +48,7 @@ function requireAlone(options: RunOptions): void {
     ["an image", options.apps],
     ["--volume", options.volumes],
     ["--mount", options.mounts],
+    ["--port", options.ports],
     ["--set-env", options.setEnvironment],
     ["--set-env-file", options.environmentFiles],
     ["--inherit-env", options.inheritEnvironment === true ? [true] : []],
@@ -59,17 +59,6 @@ function requireAlone(options: RunOptions): void {
   throw new Failure("USAGE", `--pod-manifest and ${first[0]} exclude each other`, {
     subject: first[0],
     hint: `say it in the pod manifest${first[0] === "--pull-policy" ? ": its images are the ones with these IDs" : ""}`,
-  });
-}
-
-/** A port that the host does not have would be noticed by whoever connects to it. */
-function requireNoPorts({ ports }: PodManifest): void {
-  const [port] = ports;
-  if (port === undefined) return;
-  throw new Failure("UNSUPPORTED", `port ${port.name} of the pod manifest cannot be forwarded`, {
-    subject: port.name,
-    cause: "POD-42: neither --net=none nor --net=host has ports of its own to forward to",
-    hint: "take `ports` out of the pod manifest; with --net=host the apps listen on the host's ports",
   });
 }
 

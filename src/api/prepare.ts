@@ -6,13 +6,14 @@ import { planTree } from "../store/layers.ts";
 import type { Store } from "../store/layout.ts";
 import type { ChosenImage } from "./choose-pod.ts";
 import { type Decisions, podCgroups, treeWarnings } from "./decide.ts";
+import type { NetworkTerms } from "./decide-networks.ts";
 import { changedMeanwhile, fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
 import { requirePods, type Settings } from "./settings.ts";
 import { removeUuidFile, saveUuidFile } from "./uuid-file.ts";
 
 /** Without what is said when the pod is run. */
-export type PrepareOptions = Omit<RunOptions, "network" | "hostname" | "interactive">;
+export type PrepareOptions = Omit<RunOptions, "hostname" | "interactive" | keyof NetworkTerms>;
 
 export interface PreparedResult {
   readonly uuid: string;

@@ -1,4 +1,5 @@
 /** What run, prepare and plan take: everything as the user typed it; each piece is parsed by the module that owns its form. */
+import type { NameFlags } from "../net/name-files.ts";
 import type { AppRequest } from "../pod/manifest.ts";
 
 /** One image and its per-app flags. */
@@ -11,12 +12,16 @@ export interface RunApp extends Omit<AppRequest, "image" | "mounts"> {
   readonly mounts?: readonly string[] | undefined;
 }
 
-export interface RunOptions {
+export interface RunOptions extends NameFlags {
   readonly apps: readonly RunApp[];
   /** Path of a pod manifest that says all that `apps`, volumes, mounts and variables would; those are empty then. */
   readonly podManifest?: string | undefined;
   /** `none` (default), `host`, `all`, or names of networks, each with its arguments: `default,back:IP=10.1.2.3`. */
   readonly network?: string | readonly string[] | undefined;
+  /** `NAME:[HOSTIP:]HOSTPORT[/PROTOCOL]` */
+  readonly ports?: readonly string[] | undefined;
+  /** Further names of the pod in its networks. */
+  readonly netAliases?: readonly string[] | undefined;
   readonly hostname?: string | undefined;
   /** By which the pod is found instead of its uuid. */
   readonly podName?: string | undefined;

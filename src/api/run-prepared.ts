@@ -12,6 +12,7 @@ import { notStored, readRecordSync } from "../store/lookup.ts";
 import { isImageID } from "../store/records.ts";
 import type { ChosenImage } from "./choose-pod.ts";
 import { decidePod, podCgroups, treeWarnings } from "./decide.ts";
+import { decidePorts, type NetworkTerms } from "./decide-networks.ts";
 import { inputOf, treesOf } from "./fill-pod.ts";
 import { requireLayersVouched } from "./pod-images.ts";
 import { metadataOf, requireStartable } from "./run.ts";
@@ -20,7 +21,8 @@ import type { Settings } from "./settings.ts";
 import { orDiscard, type RunnablePod, type StartRequest, startPod } from "./start-pod.ts";
 
 export interface RunPreparedOptions
-  extends Pick<RunOptions, "network" | "hostname" | "interactive" | "metadata" | "strict" | "uuidFile" | "signal"> {
+  extends NetworkTerms,
+    Pick<RunOptions, "hostname" | "interactive" | "metadata" | "strict" | "uuidFile" | "signal"> {
   /** A uuid or a unique prefix of it. */
   readonly pod: string;
   readonly foreground: boolean;
@@ -60,6 +62,7 @@ async function check(settings: Settings, pod: Pod, options: RunPreparedOptions):
   await requireLayersVouched(settings, store, [...images.map(({ record }) => record.id), ...waiting.terms.layers]);
   const terms = termsOf(waiting, options);
   const decisions = decidePod(settings, terms, { images, reified: reifiedOf(waiting) });
+  const ports = decidePorts(decisions.networks, decisions.manifest);
   const cgroups = podCgroups(decisions, pod.uuid);
   const record = {
     ...waiting.record,
@@ -76,14 +79,22 @@ async function check(settings: Settings, pod: Pod, options: RunPreparedOptions):
   for (const image of images) touchImage(store, image.record.id);
   const warnings = [...decisions.warnings, ...treeWarnings(decisions, trees)];
   const { emptyVolumes, networks } = decisions;
-  return { prepared, input, trees, emptyVolumes, networks, warnings, ...options };
+  const podName = waiting.record.name;
+  return { prepared, input, trees, emptyVolumes, networks, ports, podName, warnings, ...options };
 }
 
 function termsOf({ record, terms }: WaitingPod, options: RunPreparedOptions) {
-  const { network, hostname, interactive, foreground, strict } = options;
+  const { hostname, interactive, foreground, strict } = options;
+  const { network, netAliases, dns, dnsSearch, dnsOptions, dnsDomain, hostsEntries } = options;
   const { overlay, allowSymlinkSources } = terms;
   return {
     network,
+    netAliases,
+    dns,
+    dnsSearch,
+    dnsOptions,
+    dnsDomain,
+    hostsEntries,
     hostname,
     interactive,
     foreground,

@@ -5,6 +5,7 @@ import type { PlanInput } from "../pod/plan.ts";
 import type { Pod } from "../pod/pod.ts";
 import { shimPath } from "../shim/binary.ts";
 import { podCgroups, treeWarnings } from "./decide.ts";
+import { decidePorts } from "./decide-networks.ts";
 import { fillPod, inNewPod, inputOf, treesOf } from "./fill-pod.ts";
 import type { RunOptions } from "./run-options.ts";
 import { requirePods, type Settings } from "./settings.ts";
@@ -22,6 +23,7 @@ type StartOptions = RunOptions & { readonly foreground: boolean };
 export async function runPod(settings: Settings, options: StartOptions): Promise<RunnablePod> {
   await requireStartable(settings, options);
   return await inNewPod(settings, options, async ({ store, root, pod, decisions }) => {
+    const ports = decidePorts(decisions.networks, decisions.manifest);
     const terms = {
       network: decisions.networks.words,
       hostname: decisions.hostname ?? defaultHostname(pod.uuid),
@@ -36,6 +38,8 @@ export async function runPod(settings: Settings, options: StartOptions): Promise
       trees,
       emptyVolumes: decisions.emptyVolumes,
       networks: decisions.networks,
+      ports,
+      podName: options.podName,
       warnings: [...decisions.warnings, ...treeWarnings(decisions, trees)],
       uuidFile: options.uuidFile,
       signal: options.signal,

@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
+import type { PortMapping } from "../net/chain.ts";
 import { discardPod, removePod } from "../pod/gc.ts";
 import { launchPod, type ReadyPod } from "../pod/launch.ts";
 import type { PlanInput } from "../pod/plan.ts";
@@ -45,6 +46,8 @@ export interface StartRequest {
   readonly trees: ReadonlyMap<string, string>;
   readonly emptyVolumes: readonly EmptyVolume[];
   readonly networks: NetworkDecisions;
+  readonly ports: readonly PortMapping[];
+  readonly podName: string | undefined;
   readonly warnings: readonly string[];
   readonly uuidFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -53,7 +56,7 @@ export interface StartRequest {
 /** Everything that is made for the start. When it throws, the caller discards the pod. @throws Failure as launchPod; INTERRUPTED, and what saveUuidFile throws */
 export async function startPod(settings: Settings, root: string, request: StartRequest): Promise<RunnablePod> {
   const { pod } = request.prepared;
-  const ready = await launch(settings, request);
+  const ready = await launch(settings, root, request);
   // Late: what can fail has been done, so that the file of an earlier pod is not lost for one that does not start.
   const uuidFile = request.uuidFile === undefined ? undefined : await saveUuidFile(request.uuidFile, pod.uuid);
   try {
@@ -65,7 +68,7 @@ export async function startPod(settings: Settings, root: string, request: StartR
   return runnable(settings, root, { pod, ready, uuidFile, warnings: request.warnings });
 }
 
-async function launch(settings: Settings, request: StartRequest): Promise<ReadyPod> {
+async function launch(settings: Settings, root: string, request: StartRequest): Promise<ReadyPod> {
   const { prepared, input, trees, emptyVolumes, signal } = request;
   const { pod, record } = prepared;
   for (const app of input.apps) {
@@ -83,7 +86,7 @@ async function launch(settings: Settings, request: StartRequest): Promise<ReadyP
   }
   if (input.network !== "own") return launchPod({ prepared, input, trees, emptyVolumes });
   const { joinNetworks } = await import("./join-networks.ts");
-  const joined = await joinNetworks(settings, request);
+  const joined = await joinNetworks(settings, root, request);
   try {
     const ready = launchPod({ prepared, input: joined.input, trees, emptyVolumes });
     return { ...ready, start: { ...ready.start, namespaces: joined.namespaces } };

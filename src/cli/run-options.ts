@@ -1,4 +1,5 @@
 /** The flags that run, prepare and plan share, and what they mean to the api. */
+import type { NetworkTerms } from "../api/decide-networks.ts";
 import type { PrepareOptions } from "../api/prepare.ts";
 import type { RunApp, RunOptions } from "../api/run-options.ts";
 import { excerpt, Failure } from "../base/failure.ts";
@@ -13,6 +14,12 @@ export const startOptions: readonly OptionSpec[] = [
     "--net <networks>*",
     "`none`: loopback only; `host`: the host's; `default`, `default-restricted`, `all`, or NAME[:KEY=VALUE;…] of net.d, with commas",
   ],
+  ["--net-alias <name>*", "a further name of the pod for others of its networks"],
+  ["--dns <server>*", "an IP address for resolv.conf; `host`: the host's file; `none`: the image's"],
+  ["--dns-search <domain>*", "searched for names without a dot"],
+  ["--dns-opt <option>*", "an option of resolv.conf, such as ndots:2"],
+  ["--dns-domain <domain>", "the domain in resolv.conf"],
+  ["--hosts-entry <entry>*", "ADDRESS=NAME for /etc/hosts; `host`: the host's file"],
   ["--hostname <name>", "the pod's host name instead of perigee-UUID"],
   ["--interactive", "a terminal for the only app"],
   ["--mds-register", "tell the apps who they are: AC_METADATA_URL leads to the metadata service"],
@@ -34,6 +41,10 @@ export const prepareOptions: readonly OptionSpec[] = [
   [
     "--volume <volume>*",
     "NAME,kind=host,source=/DIR[,readOnly=true][,recursive=false][,propagation=slave|shared], NAME,kind=empty[,mode=0755][,uid=0][,gid=0][,seeded=true] or NAME,kind=tmpfs[,size=64Mi][,mode=1777][,uid=0][,gid=0]",
+  ],
+  [
+    "--port <port>*",
+    "NAME:[HOSTIP:]HOSTPORT[/PROTOCOL]: the host's port leads to the app's port NAME; 127.0.0.1 unless HOSTIP is said",
   ],
   ["--inherit-env", "hand on this environment where an image sets nothing"],
   ["--set-env <variable>*", "NAME=VALUE for every app"],
@@ -98,9 +109,15 @@ export function parsePrepareOptions(argv: readonly string[]): PrepareOptions {
 }
 
 /** What startOptions mean. */
-export function startOf(options: OptionValues): Pick<RunOptions, "network" | "hostname" | "interactive" | "metadata"> {
+export function startOf(options: OptionValues): NetworkTerms & Pick<RunOptions, "hostname" | "interactive" | "metadata"> {
   return {
     network: options.list("net"),
+    netAliases: options.list("net-alias"),
+    dns: options.list("dns"),
+    dnsSearch: options.list("dns-search"),
+    dnsOptions: options.list("dns-opt"),
+    dnsDomain: options.text("dns-domain"),
+    hostsEntries: options.list("hosts-entry"),
     hostname: options.text("hostname"),
     interactive: options.flag("interactive"),
     metadata: options.flag("mds-register"),
@@ -118,6 +135,7 @@ function preparation(pod: OptionValues, apps: readonly AppSegment[]): PrepareOpt
     allowRollback: pod.flag("allow-rollback"),
     volumes: pod.list("volume"),
     mounts: pod.list("mount"),
+    ports: pod.list("port"),
     inheritEnvironment: pod.flag("inherit-env"),
     setEnvironment: pod.list("set-env"),
     environmentFiles: pod.list("set-env-file"),

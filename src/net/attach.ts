@@ -4,14 +4,15 @@ import { makeDirectories } from "../base/directories.ts";
 import { Failure } from "../base/failure.ts";
 import { FileLock } from "../shim/flock.ts";
 import { closeNamespaces, makeNamespaces, type PodNamespaces } from "../shim/netns.ts";
-import { type BuiltinName, type BuiltinNetwork, builtinNetwork, networksOf } from "./builtin.ts";
+import { type BuiltinName, type BuiltinNetwork, builtinNetwork, networksOf, withNetworksLocked } from "./builtin.ts";
 import { type Attachment, add, callEnvironment, callInput, type RuntimeConfig } from "./chain.ts";
 import { undo } from "./detach.ts";
 import type { ChosenNetwork } from "./networks.ts";
 import { findPlugin } from "./plugin.ts";
+import { requireFree } from "./ports.ts";
 import type { NetworkResult } from "./result.ts";
 import { applyRules } from "./rules.ts";
-import { teardownFile, writeIntent, writeResult } from "./state.ts";
+import { lookAtNetworks, teardownFile, writeIntent, writeResult } from "./state.ts";
 
 /** Milliseconds that one plugin may take. */
 export const pluginTimeout = 30_000;
@@ -22,8 +23,12 @@ export interface AttachRequest {
   /** The pod's; it holds its lock. */
   readonly directory: string;
   readonly networks: readonly ChosenNetwork[];
-  /** What each network is told, by its place; only what its plugins ask for reaches them. */
-  readonly runtimes: readonly RuntimeConfig[];
+  /** What the networks are told; only what their plugins ask for reaches them. Ports go to the first that forwards them. */
+  readonly runtime: RuntimeConfig;
+  /** By which pods of its networks find it. */
+  readonly names: readonly string[];
+  /** Directories of all other pods that may run, asked while nobody else joins. */
+  readonly others: () => readonly string[];
   readonly ids: { readonly base: number; readonly count: number } | undefined;
   readonly pluginDirectories: readonly string[];
   readonly signal?: AbortSignal | undefined;
@@ -62,10 +67,10 @@ export async function attachPod(request: AttachRequest): Promise<AttachedPod> {
   const lock = await FileLock.acquire(networksOf(data), "shared", { signal });
   let namespaces: PodNamespaces | undefined;
   try {
-    const wanted = request.networks.map((network, index) => wantedOf(request, network, index));
+    const wanted = wantedOf(request);
     const attachments = wanted.map(({ attachment }) => attachment);
     for (const { list } of attachments) for (const { type } of list.plugins) findPlugin(type, pluginDirectories);
-    writeIntent(directory, { attachments, pluginDirectories });
+    claim(request, attachments);
     const rules = Promise.all(wanted.map(({ builtin }) => builtin && applyRules(builtin)));
     rules.catch(() => {}); // awaited below, also when the namespaces cannot be made
     namespaces = await makeNamespaces(ids);
@@ -95,13 +100,44 @@ export async function attachPod(request: AttachRequest): Promise<AttachedPod> {
   }
 }
 
-function wantedOf({ data, runtimes }: AttachRequest, { request, list }: ChosenNetwork, index: number): Wanted {
-  const runtime = runtimes[index] ?? {};
-  const withPorts = (runtime.portMappings ?? []).length > 0;
-  const builtin = list === "builtin" ? builtinNetwork(data, request.name as BuiltinName, withPorts) : undefined;
-  const chosen = list === "builtin" ? builtin?.list : list;
-  if (chosen === undefined) throw new Failure("INTERNAL", `${request.name} is no network`);
-  return { attachment: { list: chosen, ifName: `eth${index}`, args: request.args, runtime }, builtin };
+/** Written down while nobody else does, so that of two pods that want one port the second is told (NET-42). */
+function claim(
+  { data, directory, names, others, pluginDirectories }: AttachRequest,
+  attachments: readonly Attachment[],
+): void {
+  withNetworksLocked(data, () => {
+    const wanted = attachments.flatMap(({ runtime }) => runtime.portMappings ?? []);
+    if (wanted.length > 0) {
+      const holders = others().flatMap((other) => lookAtNetworks(other) ?? []);
+      requireFree(
+        wanted,
+        holders.map(({ uuid, names: [name], ports }) => ({ uuid, name, ports })),
+      );
+    }
+    writeIntent(directory, { names, attachments, pluginDirectories });
+  });
+}
+
+function wantedOf({ data, networks, runtime }: AttachRequest): readonly Wanted[] {
+  const { portMappings = [], ...rest } = runtime;
+  const forwards = ({ list }: ChosenNetwork) =>
+    list === "builtin" || list.plugins.some(({ capabilities }) => capabilities.has("portMappings"));
+  const forwarding = portMappings.length === 0 ? -1 : networks.findIndex(forwards);
+  if (portMappings.length > 0 && forwarding < 0) {
+    throw new Failure("UNSUPPORTED", "none of the pod's networks forwards ports (NET-41)", {
+      cause: "no plugin of theirs has the capability portMappings",
+      hint: "add the plugin portmap to the list in net.d, or add --net=default",
+    });
+  }
+  return networks.map(({ request, list }, index) => {
+    const own = index === forwarding ? { ...rest, portMappings } : rest;
+    const builtin =
+      list === "builtin" ? builtinNetwork(data, request.name as BuiltinName, index === forwarding) : undefined;
+    const chosen = list === "builtin" ? builtin?.list : list;
+    if (chosen === undefined) throw new Failure("INTERNAL", `${request.name} is no network`);
+    const attachment = { network: request.name, list: chosen, ifName: `eth${index}`, args: request.args, runtime: own };
+    return { attachment, builtin };
+  });
 }
 
 /**

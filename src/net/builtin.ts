@@ -36,8 +36,10 @@ export function bridgeName(data: string, name: BuiltinName, shard: number): stri
 
 /** The bridges of this data directory that are there. */
 export function bridgesOf(data: string): readonly string[] {
-  const bases = builtinNames.map((name) => bridgeName(data, name as BuiltinName, 0).slice(0, -1));
-  return links().filter((link) => bases.includes(link.replace(/\d{1,2}$/, "")));
+  const names = builtinNames.flatMap((name) =>
+    Array.from({ length: shards }, (_, shard) => bridgeName(data, name as BuiltinName, shard)),
+  );
+  return links().filter((link) => names.includes(link));
 }
 
 /** Of the network namespace of this process; /sys may show another's. */
@@ -110,9 +112,14 @@ export function hasIpv6(): boolean {
 /** What was chosen before, unless a route of the host has come since and no pod is in the network. */
 function rangeOf(data: string, name: BuiltinName): NetworkRange {
   // Pods that start at the same time must not choose differently.
+  return withNetworksLocked(data, () => chooseOrKeep(data, name));
+}
+
+/** For what pods that start at the same time must do one after the other: moments only. */
+export function withNetworksLocked<T>(data: string, work: () => T): T {
   const lock = FileLock.open(join(networksOf(data), "choice"), "exclusive", { wait: true, create: true });
   try {
-    return chooseOrKeep(data, name);
+    return work();
   } finally {
     lock?.release();
   }

@@ -26,6 +26,8 @@ export interface PortMapping {
 }
 
 export interface Attachment {
+  /** As the user named it; a built-in one may be a list of another name, for a further bridge. */
+  readonly network: string;
   readonly list: NetworkList;
   readonly ifName: string;
   /** `K=V` for CNI_ARGS. */

@@ -1,6 +1,6 @@
 /** What a pod directory says of its networks, in `net/`: written before the first plugin is called, so that whoever finds it can undo all of it (NET-20). */
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { readStateFile, readStateText } from "../base/state-file.ts";
 import type { Attachment, PortMapping, RuntimeConfig } from "./chain.ts";
@@ -8,12 +8,14 @@ import { isObject, type JsonObject, storedList } from "./config.ts";
 import { type NetworkResult, readResult } from "./result.ts";
 
 export interface PodNetworks {
+  /** By which pods of its networks find it. */
+  readonly names: readonly string[];
   readonly attachments: readonly Attachment[];
   readonly pluginDirectories: readonly string[];
 }
 
 export interface AttachedNetwork {
-  readonly name: string;
+  readonly network: string;
   readonly ifName: string;
   readonly addresses: readonly string[];
   readonly gateways: readonly string[];
@@ -35,9 +37,10 @@ export function replaceFile(path: string, text: string): void {
   renameSync(`${path}.new`, path);
 }
 
-export function writeIntent(pod: string, { attachments, pluginDirectories }: PodNetworks): void {
+export function writeIntent(pod: string, { names, attachments, pluginDirectories }: PodNetworks): void {
   mkdirSync(directoryOf(pod), { mode: 0o700 });
   const document = {
+    names,
     pluginDirectories,
     attachments: attachments.map(({ list, ...rest }) => ({
       ...rest,
@@ -66,9 +69,13 @@ export function readIntent(pod: string): PodNetworks | undefined {
   try {
     const value: unknown = JSON.parse(file.bytes.toString("utf8"));
     if (!isObject(value)) throw damaged(path, "not an object");
-    const { pluginDirectories, attachments } = value;
+    const { names, pluginDirectories, attachments } = value;
     if (!Array.isArray(pluginDirectories) || !Array.isArray(attachments)) throw damaged(path, "without its lists");
-    return { pluginDirectories: pluginDirectories.map(String), attachments: attachments.map(readAttachment) };
+    return {
+      names: Array.isArray(names) ? names.map(String) : [],
+      pluginDirectories: pluginDirectories.map(String),
+      attachments: attachments.map(readAttachment),
+    };
   } catch (error) {
     throw error instanceof Failure ? error : damaged(path, "not what perigee wrote");
   }
@@ -84,6 +91,7 @@ function readAttachment(value: unknown): Attachment {
   if (!isObject(value) || !isObject(value["list"]) || !Array.isArray(value["args"])) throw new Error("no attachment");
   return {
     list: storedList(value["list"]),
+    network: String(value["network"]),
     ifName: String(value["ifName"]),
     args: value["args"].map((pair: unknown) => (Array.isArray(pair) ? [String(pair[0]), String(pair[1])] : ["", ""])),
     runtime: isObject(value["runtime"]) ? (value["runtime"] as RuntimeConfig) : {},
@@ -120,25 +128,45 @@ export function forget(pod: string): void {
   rmSync(directoryOf(pod), { recursive: true, force: true });
 }
 
-/** Undefined for a pod without networks of its own, or with damaged ones: a look only. */
+/** A pod as others of its networks, and who looks at it, see it. */
+export interface NetworkedPod {
+  readonly uuid: string;
+  readonly names: readonly string[];
+  readonly networks: readonly AttachedNetwork[];
+  /** Ports of the host that lead to it. */
+  readonly ports: readonly PortMapping[];
+}
+
+/** Undefined for a pod without networks of its own, with damaged ones, and for one whose networks were undone. */
+export function lookAtNetworks(pod: string): NetworkedPod | undefined {
+  const intent = lookAtIntent(pod);
+  if (intent === undefined || !isToBeUndone(pod, intent)) return undefined;
+  return {
+    uuid: basename(pod),
+    names: intent.names,
+    networks: networksIn(pod, intent),
+    ports: intent.attachments.flatMap(({ runtime }) => runtime.portMappings ?? []),
+  };
+}
+
+/** What a pod has, or had, of addresses. */
 export function attachedNetworks(pod: string): readonly AttachedNetwork[] | undefined {
   const intent = lookAtIntent(pod);
-  return intent?.attachments.map(({ list, ifName }, index) => {
+  return intent === undefined ? undefined : networksIn(pod, intent);
+}
+
+function networksIn(pod: string, { attachments }: PodNetworks): readonly AttachedNetwork[] {
+  return attachments.map(({ network, ifName }, index) => {
     const result = readPodResult(pod, index);
     const addresses = result?.addresses ?? [];
     return {
-      name: list.name,
+      network,
       ifName,
       addresses: addresses.map(({ address }) => address),
       gateways: addresses.flatMap(({ gateway }) => gateway ?? []),
       mac: result?.mac,
     };
   });
-}
-
-/** Ports of the host that the pod holds. */
-export function heldPorts(pod: string): readonly PortMapping[] {
-  return lookAtIntent(pod)?.attachments.flatMap(({ runtime }) => runtime.portMappings ?? []) ?? [];
 }
 
 function lookAtIntent(pod: string): PodNetworks | undefined {

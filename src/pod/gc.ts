@@ -13,7 +13,7 @@ import { findPodCgroups, killCgroups, removeCgroups } from "./cgroup.ts";
 import { releaseRanges } from "./id-ranges.ts";
 import { releaseNames } from "./names.ts";
 import { type Phase, phaseOrder } from "./phases.ts";
-import { type FoundPod, findPod, namedPhases, Pod, uuidsIn } from "./pod.ts";
+import { directoriesOfPods, type FoundPod, findPod, namedPhases, Pod, uuidsIn } from "./pod.ts";
 import { findPodRecord, isAlive, type ProcessIdentity, readInit, readPodRecord } from "./record.ts";
 
 export interface GcOptions {
@@ -123,6 +123,8 @@ function hasNetworks(directory: string): boolean {
 async function releaseNetworks(data: string, root: string): Promise<void> {
   if (!existsSync(join(data, "networks"))) return;
   const { removeUnused } = await import("../net/detach.ts");
+  const { refreshPeers } = await import("../net/peers.ts");
+  refreshPeers(data, () => directoriesOfPods(root));
   await removeUnused(data, () =>
     phaseOrder.some((phase) => uuidsIn(root, phase).some((uuid) => hasNetworks(join(root, phase, uuid)))),
   );

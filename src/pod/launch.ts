@@ -73,6 +73,8 @@ function makeVolumes(directory: string, volumes: readonly EmptyVolume[], idBase:
 function writeFiles(directory: string, files: readonly PodFile[]): void {
   for (const file of files) {
     const path = join(directory, "files", file.name);
+    // One that is there knows more: pods of the same network have written their names into it (NET-33).
+    if (existsSync(path)) continue;
     writeFileSync(path, file.content);
     chmodSync(path, 0o644);
   }

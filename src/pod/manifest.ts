@@ -1,5 +1,6 @@
 /** What the user asked for and what the images say → one reified pod manifest (POD-3). Reads nothing, writes nothing, needs no schema. */
 import { excerpt, Failure, printable } from "../base/failure.ts";
+import { exposedPorts, type PortFlag } from "../net/ports.ts";
 import type { App } from "../schema/app.ts";
 import { acVersion, isACIdentifier, sanitiseName } from "../schema/grammar.ts";
 import type { Isolator } from "../schema/isolators.ts";
@@ -62,6 +63,7 @@ export interface PodRequest {
   /** Before the first image: for every app; an app's own mount of the same target wins. */
   readonly mounts?: readonly MountRequest[] | undefined;
   readonly isolators?: readonly Isolator[] | undefined;
+  readonly ports?: readonly PortFlag[] | undefined;
   /** Where an app says nothing of capabilities and new privileges, appc's defaults hold instead of ours (ISO-15). */
   readonly appcDefaults?: boolean | undefined;
   /** For --inherit-env; undefined: nothing is inherited. */
@@ -102,7 +104,7 @@ export function makePodManifest(requests: readonly AppRequest[], pod: PodRequest
     volumes: [...(pod.volumes ?? [])],
     isolators: [...(pod.isolators ?? [])],
     annotations: [],
-    ports: [],
+    ports: exposedPorts(pod.ports ?? [], apps),
   };
   return { ...matchMountPoints(manifest), imageIsolators };
 }

@@ -1,5 +1,6 @@
 /** What kind of network a pod has, and the files about it: resolv.conf, hosts, hostname. Pure. */
 import { excerpt, Failure } from "../base/failure.ts";
+import { type NameOptions, resolvConf } from "../net/name-files.ts";
 
 /** `own`: its networks are made by plugins (src/net). */
 export type PodNetwork = "none" | "host" | "own";
@@ -31,35 +32,49 @@ export interface PodFile {
   readonly onlyIfMissing: boolean;
 }
 
-/**
- * hostname always; hosts for a root without one (OS-2, OS-3); with the host's network also the host's resolv.conf, and its hosts,
- * where a root has none. A pod without network gets no name servers (T-R61); one with networks of its own gets both in any case, to be completed by
- * what those answer.
- * `hostResolvConf` and `hostHosts` are the host's files; undefined when the host has none.
- */
-export function podFiles(input: {
+export interface PodFilesInput {
   readonly network: PodNetwork;
   readonly hostname: string;
+  readonly names?: NameOptions | undefined;
+  /** The host's files; undefined when the host has none. */
   readonly hostResolvConf?: string | undefined;
   readonly hostHosts?: string | undefined;
-}): readonly PodFile[] {
-  const { network, hostname, hostResolvConf, hostHosts } = input;
-  const isOwn = network === "own";
-  const local = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-  const own = isOwn ? local : `${local}127.0.1.1\t${hostname}\n`;
-  const hosts =
-    network === "host" && hostHosts !== undefined ? `${hostHosts.trimEnd()}\n127.0.1.1\t${hostname}\n` : own;
-  const files: PodFile[] = [
-    { name: "hostname", target: "/etc/hostname", content: `${hostname}\n`, onlyIfMissing: false },
-    { name: "hosts", target: "/etc/hosts", content: hosts, onlyIfMissing: !isOwn },
+}
+
+/**
+ * hostname always; hosts for a root without one (OS-2, OS-3); with the host's network also the host's resolv.conf, and its hosts,
+ * where a root has none. A pod without network gets no name servers (T-R61); one with networks of its own gets both in any case, to be
+ * completed by what those answer. What the user says of either (NET-32) is what every app gets.
+ */
+export function podFiles(input: PodFilesInput): readonly PodFile[] {
+  return [
+    { name: "hostname", target: "/etc/hostname", content: `${input.hostname}\n`, onlyIfMissing: false },
+    hostsFile(input),
+    ...resolvFile(input),
   ];
-  if (isOwn || (network === "host" && hostResolvConf !== undefined)) {
-    files.push({
-      name: "resolv.conf",
-      target: "/etc/resolv.conf",
-      content: hostResolvConf ?? "",
-      onlyIfMissing: !isOwn,
-    });
+}
+
+function hostsFile({ network, hostname, names, hostHosts }: PodFilesInput): PodFile {
+  const file = { name: "hosts", target: "/etc/hosts" };
+  const said = names?.hosts;
+  if (said === "host") return { ...file, content: hostHosts ?? "", onlyIfMissing: false };
+  const local = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  const base = network === "host" && hostHosts !== undefined ? `${hostHosts.trimEnd()}\n` : local;
+  // With an address of its own the name leads there.
+  const own = network === "own" ? "" : `127.0.1.1\t${hostname}\n`;
+  const entries = (said ?? []).map(({ address, name }) => `${address}\t${name}\n`).join("");
+  return { ...file, content: `${base}${own}${entries}`, onlyIfMissing: network !== "own" && said === undefined };
+}
+
+function resolvFile({ network, names, hostResolvConf }: PodFilesInput): readonly PodFile[] {
+  const file = { name: "resolv.conf", target: "/etc/resolv.conf" };
+  const said = names?.dns;
+  if (said === "none") return [];
+  if (said === "host") return [{ ...file, content: hostResolvConf ?? "", onlyIfMissing: false }];
+  if (said !== undefined) return [{ ...file, content: resolvConf(said), onlyIfMissing: false }];
+  if (network === "own") return [{ ...file, content: hostResolvConf ?? "", onlyIfMissing: false }];
+  if (network === "host" && hostResolvConf !== undefined) {
+    return [{ ...file, content: hostResolvConf, onlyIfMissing: true }];
   }
-  return files;
+  return [];
 }

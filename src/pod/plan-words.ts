@@ -137,6 +137,5 @@ export function podWarnings(manifest: PodManifest, isolation: PodIsolation): rea
       .filter(({ socketActivated }) => socketActivated)
       .map((port) => `${name}: port ${port.name} is not socket-activated by this version; the app must listen itself`),
   );
-  const ports = manifest.ports.map(({ name }) => `port ${name} is not forwarded from the host by this version`);
-  return [...isolators, ...apps, ...ports];
+  return [...isolators, ...apps];
 }

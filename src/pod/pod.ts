@@ -150,6 +150,11 @@ export function findPods(root: string): readonly FoundPod[] {
   return [...found.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
 }
 
+/** Of all pods that run or are about to, and of some that have ended. No lock is looked at. */
+export function directoriesOfPods(root: string): readonly string[] {
+  return (["prepare", "run"] as const).flatMap((phase) => uuidsIn(root, phase).map((uuid) => join(root, phase, uuid)));
+}
+
 /** One pod wherever it stands now; undefined when it is gone. One that moves while we look is met in its later phase. */
 export function findPod(root: string, uuid: string): FoundPod | undefined {
   for (const phase of shownPhases) {

@@ -1,5 +1,6 @@
 /** What can be said about a pod now: from its phase, its lock and the files its supervisor wrote. Nothing is invented. */
 import { statSync } from "node:fs";
+import { type AttachedNetwork, attachedNetworks } from "../net/state.ts";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod, namedPhases } from "./pod.ts";
 import { findPodRecord, type Health, readAppExit, readHealth, readInit, readPostStop, readRestarts } from "./record.ts";
@@ -48,6 +49,8 @@ export interface PodStatus {
   readonly pid?: number | undefined;
   readonly hostname?: string | undefined;
   readonly network?: string | undefined;
+  /** Of its networks, as their plugins gave them (NET-24); absent before it starts. */
+  readonly networks?: readonly AttachedNetwork[] | undefined;
   /** Of the pod; holds `logs/APP`. It changes with the pod's phase. */
   readonly directory: string;
   readonly apps: readonly AppStatus[];
@@ -104,6 +107,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     pid: isRunning ? init?.pid : undefined,
     hostname: record?.hostname,
     network: record?.network,
+    networks: attachedNetworks(pod.directory),
     apps,
     // Before it runs, a torn record is one that is being written.
     problem: problem === undefined || pod.phase === "prepare" ? undefined : `its record is ${problem}`,

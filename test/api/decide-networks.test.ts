@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decideNetworks } from "../../src/api/decide-networks.ts";
+import { decideNetworks, decidePorts } from "../../src/api/decide-networks.ts";
 import type { Settings } from "../../src/api/settings.ts";
+import type { PodManifest } from "../../src/schema/pod-manifest.ts";
 import { fails } from "../helpers/failures.ts";
 import { testSettings } from "../helpers/settings.ts";
 
@@ -34,5 +35,19 @@ describe("decideNetworks", () => {
       decideNetworks(settings(environment), { network: "none" }).pluginDirectories;
     assert.deepEqual(directories({ CNI_PATH: "/a::/b" }), ["/a", "/b"]);
     for (const environment of [{}, { CNI_PATH: "" }]) assert.equal(directories(environment)[0], "/usr/lib/cni");
+  });
+});
+
+describe("decidePorts", () => {
+  const manifest = {
+    ports: [{ name: "http", hostPort: 80, podPort: { name: "http", protocol: "tcp", port: 80, count: 1 } }],
+    apps: [],
+  };
+  const ports = (network: string) =>
+    decidePorts(decideNetworks(settings(), { network }), manifest as unknown as PodManifest);
+  it("POD-42: refuses ports where the pod has no network of its own", () => {
+    for (const network of ["none", "host"])
+      assert.throws(() => ports(network), fails("UNSUPPORTED", /port http/, { cause: /POD-42/ }));
+    assert.deepEqual(ports("default"), [{ hostPort: 80, containerPort: 80, protocol: "tcp", hostIP: "" }]);
   });
 });

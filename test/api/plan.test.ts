@@ -67,7 +67,7 @@ describe("planPod", () => {
   });
 
   it("refuses what run would refuse", async () => {
-    await assert.rejects(plan({ network: "bridge" }), fails("UNSUPPORTED"));
+    await assert.rejects(plan({ network: "bridge" }), fails("NOT_FOUND"));
     await assert.rejects(plan({ hostname: "-" }), fails("USAGE"));
     await assert.rejects(
       planPod({ ...world.settings, insecure: new Set() }, { apps: [{ image }] }),

@@ -126,11 +126,6 @@ describe("choosePodOfManifest", () => {
     });
   }
 
-  it("POD-42: refuses ports, which no network of today forwards", async () => {
-    const ports = [{ name: "http", hostPort: 80 }];
-    await assert.rejects(choose({ ...ofImage({ id }), ports }), fails("UNSUPPORTED", /port http/));
-  });
-
   const wrong: readonly (readonly [rule: string, document: unknown, cause: RegExp])[] = [
     ["POD-4", { ...ofImage({ id: "x" }), acKind: "ImageManifest" }, /2:13 acKind: POD-4/],
     [

@@ -17,6 +17,12 @@ const parse = (text: string): unknown => JSON.parse(JSON.stringify(parseRunOptio
 /** Of a line that says nothing. */
 const pod = {
   network: [],
+  netAliases: [],
+  dns: [],
+  dnsSearch: [],
+  dnsOptions: [],
+  hostsEntries: [],
+  ports: [],
   privateUsers: true,
   overlay: true,
   interactive: false,
@@ -43,7 +49,7 @@ const app = {
 };
 
 const podLine =
-  "--net=host --hostname h --private-users=no --no-overlay --interactive --mds-register --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
+  "--net=host --net-alias x --dns 10.0.0.1 --dns-search s --dns-opt o --dns-domain d --hosts-entry host --port http:80 --hostname h --private-users=no --no-overlay --interactive --mds-register --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
   "--volume b,kind=empty --mount volume=a,target=/a --inherit-env --set-env A=1 --set-env B=2 --set-env-file f " +
   "--allow-symlink-sources --pids-limit 64 --appc-defaults --strict --uuid-file-save u --detach web";
 const appLine =
@@ -61,6 +67,13 @@ describe("parseRunOptions", () => {
   it("hands on every pod flag", () => {
     assert.deepEqual(parse(podLine), {
       network: ["host"],
+      netAliases: ["x"],
+      dns: ["10.0.0.1"],
+      dnsSearch: ["s"],
+      dnsOptions: ["o"],
+      dnsDomain: "d",
+      hostsEntries: ["host"],
+      ports: ["http:80"],
       hostname: "h",
       podManifest: "p",
       podName: "n",
@@ -155,10 +168,11 @@ describe("parsePrepareOptions", () => {
 
   it("reads the same line as run does, but for the start", () => {
     const line = "--private-users=no --volume a,kind=empty web --memory 1Mi -- x";
-    const { network, interactive, metadata, detach, ...rest } = JSON.parse(
+    const { network, interactive, metadata, detach, netAliases, dns, dnsSearch, dnsOptions, hostsEntries, ...rest } = JSON.parse(
       JSON.stringify(parseRunOptions(words(line))),
     );
     assert.deepEqual([network, interactive, metadata, detach], [[], false, false, false]);
+    assert.deepEqual([netAliases, dns, dnsSearch, dnsOptions, hostsEntries], [[], [], [], [], []]);
     assert.deepEqual(prepare(line), rest);
   });
 

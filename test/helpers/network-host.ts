@@ -10,30 +10,39 @@ export class NetworkHost {
   readonly #work: Workspace;
   readonly #holder: ChildProcess;
 
-  private constructor(work: Workspace, holder: ChildProcess) {
+  readonly #far: number;
+
+  private constructor(work: Workspace, holder: ChildProcess, far: number) {
     this.#work = work;
     this.#holder = holder;
+    this.#far = far;
   }
 
-  /** With `lo` up, and a link `up0` whose far end nobody answers at: 192.0.2.2/24, with the default route. */
+  /** With `lo` up, and a link `up0`, 192.0.2.2/24, to another host, 192.0.2.1, which the default route leads to. */
   static async start(work: Workspace): Promise<NetworkHost> {
     const script = `set -e
 mount --make-rprivate /
 mount -t tmpfs none /run
 ip link set lo up
+unshare --net sleep infinity & far=$!
 ip link add up0 type veth peer name far0
+until [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.02; done
+ip link set far0 netns $far
+nsenter --net=/proc/$far/ns/net ip link set lo up
+nsenter --net=/proc/$far/ns/net ip addr add 192.0.2.1/24 dev far0
+nsenter --net=/proc/$far/ns/net ip link set far0 up
 ip addr add 192.0.2.2/24 dev up0
 ip link set up0 up
-ip link set far0 up
 ip route add default via 192.0.2.1
-echo ready
-exec cat`;
+echo ready $far
+cat
+kill $far`;
     const holder = spawn("unshare", ["--net", "--mount", "sh", "-c", script], { stdio: ["pipe", "pipe", "inherit"] });
-    await Promise.race([
+    const [ready] = await Promise.race([
       once(holder.stdout ?? holder, "data"),
       once(holder, "exit").then(() => Promise.reject(new Error("the host for networks could not be made"))),
     ]);
-    return new NetworkHost(work, holder);
+    return new NetworkHost(work, holder, Number(String(ready).split(" ")[1]));
   }
 
   get pid(): number {
@@ -61,6 +70,11 @@ exec cat`;
     return stdout;
   }
 
+  /** Standard output of a command on the other host. */
+  fromFarEnd(argv: readonly string[]): string {
+    return this.#work.command(["nsenter", `--net=/proc/${this.#far}/ns/net`, ...argv]).stdout;
+  }
+
   perigee(args: readonly string[]): Outcome {
     return this.command([program, ...this.#work.globals, ...args]);
   }
@@ -79,7 +93,7 @@ exec cat`;
     return this.must(this.#work.runLine(["--detach", ...args])).trim();
   }
 
-  /** Links, addresses, rules and leases: what must be as before when all pods are gone. */
+  /** Links, routes, rules and leases: what must be as before when all pods are gone. The tables and hooks that iptables makes for itself stay. */
   state(): string {
     const commands = [
       ["ip", "-o", "link"],
@@ -87,16 +101,15 @@ exec cat`;
       ["nft", "list", "ruleset"],
       ["sh", "-c", `ls ${this.#work.data}/networks/leases/* 2>/dev/null | grep -v -e last_reserved -e lock || true`],
     ];
-    return commands
-      .map((command) => this.must(command))
-      .join("")
-      .replace(/qlen \d+/g, "");
+    const lines = commands.flatMap((command) => this.must(command).split("\n"));
+    const own =
+      /^\s*(?:table ip6? (?:nat|filter) \{|chain (?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING) \{|type .*|\})?$/;
+    return lines.filter((line) => !own.test(line)).join("\n");
   }
 
   async close(): Promise<void> {
     const ended = once(this.#holder, "exit");
     this.#holder.stdin?.end();
-    this.#holder.kill("SIGKILL");
     await ended;
   }
 }

@@ -22,15 +22,18 @@ export class NetworkWork {
     return this.#host;
   }
 
-  async open(): Promise<void> {
+  /** Puts busybox, under the names that tests use, into a rootfs. */
+  static busybox(this: void, rootfs: string): void {
     const busybox = ["/bin/busybox", "/usr/bin/busybox"].find(existsSync) ?? "";
-    this.work.stored(boxImage, { exec: ["/bin/sh"], user: "0", group: "0" }, {}, (rootfs) => {
-      mkdirSync(join(rootfs, "bin"), { recursive: true });
-      copyFileSync(busybox, join(rootfs, "bin", "busybox"));
-      for (const name of ["sh", "ip", "wget", "httpd", "cat", "sleep", "nc", "echo", "hostname"]) {
-        symlinkSync("busybox", join(rootfs, "bin", name));
-      }
-    });
+    mkdirSync(join(rootfs, "bin"), { recursive: true });
+    copyFileSync(busybox, join(rootfs, "bin", "busybox"));
+    for (const name of ["sh", "ip", "wget", "httpd", "cat", "sleep", "echo", "grep"]) {
+      symlinkSync("busybox", join(rootfs, "bin", name));
+    }
+  }
+
+  async open(): Promise<void> {
+    this.work.stored(boxImage, { exec: ["/bin/sh"], user: "0", group: "0" }, {}, NetworkWork.busybox);
     this.#host = await NetworkHost.start(this.work);
   }
 

@@ -17,7 +17,7 @@ async function chain(t: TestContext, document: JsonObject = {}, more: Partial<At
     ],
     ...document,
   });
-  const attachment: Attachment = { list, ifName: "eth0", args: [], runtime: {}, ...more };
+  const attachment: Attachment = { network: "lan", list, ifName: "eth0", args: [], runtime: {}, ...more };
   const context = {
     containerId: "uuid",
     netns: "/proc/1/ns/net",

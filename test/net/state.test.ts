@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, it } from "node:test";
 import { builtinList } from "../../src/net/config.ts";
 import { readResult } from "../../src/net/result.ts";
 import {
   attachedNetworks,
   forget,
-  heldPorts,
   isToBeUndone,
+  lookAtNetworks,
   readIntent,
   readPodResult,
   teardownFile,
@@ -25,8 +25,11 @@ const list = builtinList({
 });
 const port = { hostPort: 8080, containerPort: 80, protocol: "tcp", hostIP: "127.0.0.1" } as const;
 const networks = {
+  names: ["web", "www"],
   pluginDirectories: ["/usr/lib/cni"],
-  attachments: [{ list, ifName: "eth0", args: [["IP", "10.0.0.9"]] as const, runtime: { portMappings: [port] } }],
+  attachments: [
+    { network: "lan", list, ifName: "eth0", args: [["IP", "10.0.0.9"]] as const, runtime: { portMappings: [port] } },
+  ],
 };
 const result = readResult({ ips: [{ address: "10.0.0.9/24", gateway: "10.0.0.1" }] }, "bridge");
 
@@ -39,7 +42,6 @@ describe("what a pod directory says of its networks (NET-20)", () => {
       ...networks,
       attachments: [{ ...networks.attachments[0], list: { ...list } }],
     });
-    assert.deepEqual(heldPorts(pod), [port]);
   });
   it("is to be undone until every answer is there and every end was seen", async (t) => {
     const pod = await temporaryDirectory(t);
@@ -47,9 +49,12 @@ describe("what a pod directory says of its networks (NET-20)", () => {
     assert.equal(isToBeUndone(pod, networks), true);
     writeResult(pod, 0, result, [{ type: "bridge" }]);
     assert.equal(isToBeUndone(pod, networks), true);
+    const found = lookAtNetworks(pod);
+    assert.deepEqual([found?.names, found?.ports, found?.uuid], [["web", "www"], [port], basename(pod)]);
     assert.equal(readFileSync(join(pod, teardownFile(0, 0)), "utf8"), '{"type":"bridge"}');
     unlinkSync(join(pod, teardownFile(0, 0)));
     assert.equal(isToBeUndone(pod, networks), false);
+    assert.equal(lookAtNetworks(pod), undefined, "its addresses may be another's by now");
     forget(pod);
     assert.equal(existsSync(join(pod, "net")), false);
   });
@@ -60,7 +65,7 @@ describe("what a pod directory says of its networks (NET-20)", () => {
     writeResult(pod, 0, result, []);
     assert.deepEqual(readPodResult(pod, 0)?.addresses, result.addresses);
     assert.deepEqual(attachedNetworks(pod), [
-      { name: "lan", ifName: "eth0", addresses: ["10.0.0.9/24"], gateways: ["10.0.0.1"], mac: undefined },
+      { network: "lan", ifName: "eth0", addresses: ["10.0.0.9/24"], gateways: ["10.0.0.1"], mac: undefined },
     ]);
   });
   it("what is damaged is told to who must undo it, and nothing to who looks", async (t) => {
@@ -69,7 +74,7 @@ describe("what a pod directory says of its networks (NET-20)", () => {
       mkdirSync(join(pod, "net"));
       writeFileSync(join(pod, "net", "networks"), text);
       assert.throws(() => readIntent(pod), fails("CONFIG_INVALID", /cannot be read/));
-      assert.deepEqual([attachedNetworks(pod), heldPorts(pod)], [undefined, []]);
+      assert.deepEqual([attachedNetworks(pod), lookAtNetworks(pod)], [undefined, undefined]);
     }
   });
 });

@@ -72,8 +72,8 @@ describe("podWarnings (ACE-22)", () => {
       { name: "example.com/x", app: undefined, state: "ignored", why: "unknown to this version" },
     ] as const;
     const warnings = podWarnings(manifest, { limits: {}, sysctls: [], apps: [], report });
-    assert.equal(warnings.length, 3);
-    for (const part of [/pod: isolator example\.com\/x is ignored/, /socket-activated/, /port www is not forwarded/]) {
+    assert.equal(warnings.length, 2);
+    for (const part of [/pod: isolator example\.com\/x is ignored/, /socket-activated/]) {
       assert.ok(
         warnings.some((warning) => part.test(warning)),
         String(part),

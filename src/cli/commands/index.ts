@@ -173,6 +173,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    "net explain",
+    {
+      group: "Pods",
+      summary: "Show a pod's networks: addresses, routes, ports, and the rules of the host about it",
+      load: () => import("./net-explain.ts"),
+    },
+  ],
+  [
     "gc",
     {
       group: "Pods",

@@ -3,6 +3,7 @@ import { listPods, type PodStatus } from "../../api/pods.ts";
 import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
 import { versioned } from "../document.ts";
+import { networkWords } from "../networks.ts";
 import { formatTable, humanAge } from "../tables.ts";
 
 /** An end that nobody saw is not 0 (LIFE-16). */
@@ -12,7 +13,7 @@ function exitOf(app: PodStatus["apps"][number] | undefined): string {
 }
 
 function podCells(pod: PodStatus, time: (text: string | undefined) => string): readonly string[] {
-  return [pod.state, time(pod.createdAt), time(pod.startedAt), pod.network ?? "", printable(pod.name ?? "")];
+  return [pod.state, time(pod.createdAt), time(pod.startedAt), networkWords(pod), printable(pod.name ?? "")];
 }
 
 export default defineCommand({

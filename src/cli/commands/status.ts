@@ -6,6 +6,7 @@ import { printable } from "../../base/failure.ts";
 import { defineCommand } from "../command.ts";
 import { versioned } from "../document.ts";
 import { parseDuration } from "../durations.ts";
+import { networkWords } from "../networks.ts";
 
 export default defineCommand({
   name: "status",
@@ -48,6 +49,7 @@ function statusLines(pod: PodStatus): readonly string[] {
     ...(pod.startedAt === undefined ? [] : [`started=${pod.startedAt}`]),
     ...(pod.exitedAt === undefined ? [] : [`ended=${pod.exitedAt}`]),
     ...(pod.network === undefined ? [] : [`network=${pod.network}`]),
+    ...((pod.networks ?? []).length === 0 ? [] : [`networks=${networkWords(pod)}`]),
     ...(pod.pid === undefined ? [] : [`pid=${pod.pid}`]),
     `exited=${hasEnded}`,
     ...pod.apps.flatMap(appLines),
