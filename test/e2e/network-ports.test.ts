@@ -53,7 +53,7 @@ describe("--port (NET-40, NET-41)", () => {
       "--net=default",
       "--port=http:192.0.2.2:8081/tcp",
       "--port=range:[fd77::1]:9000",
-      ...webShell("httpd -p 8002 -h /; " + serving("shown")),
+      ...webShell(`httpd -p 8002 -h /; ${serving("shown")}`),
     ]);
     assert.equal(curl("http://192.0.2.2:8081/"), "shown\n");
     assert.equal(curl("http://[fd77::1]:9002/"), "shown\n", "the third port of the range");

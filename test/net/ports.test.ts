@@ -122,7 +122,8 @@ describe("portMappings (NET-41)", () => {
     ],
     ["a name that no app has", [{ name: "x", hostPort: 80 }], http, ["MANIFEST_INVALID", /no app has a port x/]],
   ] as const) {
-    it(`refuses ${why}`, () => assert.throws(() => portMappings(manifest(ports, [own])), fails(failure[0], failure[1])));
+    it(`refuses ${why}`, () =>
+      assert.throws(() => portMappings(manifest(ports, [own])), fails(failure[0], failure[1])));
   }
 });
 
