@@ -271,7 +271,7 @@ void report_lost_output(enum report report, int errnum, bool is_logged)
     char cause[256];
     snprintf(cause, sizeof cause, "%s: %s", errno_name(errnum), strerror(errnum));
     report_words(report, &(struct report_words){"IO_FAILED", "not all of the pod's output could be written", cause,
-                                                is_logged ? "logs/ in the pod's directory, which perigee status names, has what the log's bounds allow"
+                                                is_logged ? "perigee logs shows what the bounds of the log allow"
                                                           : "send the output to a place that takes it"});
 }
 

@@ -1,76 +1,15 @@
-/* Streams and logs. Knows nothing of pods: whose bytes they are is standard.c's business. */
+/* Streams. Knows nothing of pods: whose bytes they are is standard.c's business. */
 #include "output.h"
 
-#include "die.h"
-#include "paths.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A pipe holds 1 MiB at most unless the machine's administrator or a process with rights on the host said otherwise. */
-enum { CONTROL_D = 4, MOST_GATHERED = 16 << 20, MOST_TURNS = 256 };
-
-static const char *name_of(const struct log *log)
-{
-    const char *slash = strrchr(log->record->path, '/');
-    return slash != NULL ? slash + 1 : log->record->path;
-}
-
-static void reopen(struct log *log)
-{
-    struct stat status;
-    log->fd = openat(log->directory, name_of(log), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
-    log->size = log->fd >= 0 && fstat(log->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
-}
-
-void log_open(struct log *log, int pod, const struct log_record *record)
-{
-    const char *slash = strrchr(record->path, '/');
-    char *parent = strndup(record->path, slash != NULL ? (size_t)(slash - record->path) : 0);
-    *log = (struct log){.record = record, .directory = -ENOMEM, .fd = -1};
-    if (parent != NULL)
-        log->directory = make_directories(pod, parent, 0750);
-    free(parent);
-    if (log->directory < 0)
-        die("log", record->path, -log->directory);
-    reopen(log);
-    if (log->fd < 0)
-        die("log", record->path, errno);
-}
-
-/* PATH becomes PATH.1, that PATH.2 …; the last one goes. */
-static void rotate(struct log *log)
-{
-    char older[512], newer[512];
-    close(log->fd);
-    for (uint32_t number = log->record->files - 1; number > 0; number--) {
-        snprintf(older, sizeof older, "%s.%u", name_of(log), number);
-        snprintf(newer, sizeof newer, number > 1 ? "%s.%u" : "%s", name_of(log), number - 1);
-        (void)!renameat(log->directory, newer, log->directory, older);
-    }
-    if (log->record->files == 1)
-        (void)!unlinkat(log->directory, name_of(log), 0);
-    reopen(log);
-    /* Where a name cannot be changed the bound still holds. */
-    if (log->fd >= 0 && log->size > 0 && ftruncate(log->fd, 0) == 0)
-        log->size = 0;
-}
-
-static void log_write(struct log *log, const char *bytes, size_t length)
-{
-    /* It could not be made anew; there may be room by now. */
-    if (log->fd < 0)
-        reopen(log);
-    if (log->fd >= 0 && log->size > 0 && log->size + length > log->record->bytes)
-        rotate(log);
-    ssize_t written = log->fd >= 0 ? write(log->fd, bytes, length) : 0;
-    log->size += written > 0 ? (uint64_t)written : 0;
-}
+enum { CONTROL_D = 4, MOST_GATHERED = 16 << 20, MOST_TURNS = 256, MOST_READS = 16 };
 
 void stream_open(struct stream *stream, int from, int to, struct log *log, enum stream_end at_end)
 {
@@ -145,21 +84,23 @@ static void keep_tail(struct tail *tail, const char *bytes, size_t length)
     tail->used = kept + length;
 }
 
-static void read_source(struct stream *stream)
+/* False if there was nothing. */
+static bool read_source(struct stream *stream)
 {
     ssize_t length = read(stream->from, stream->bytes, STREAM_BYTES);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (length <= 0) {
         end_source(stream);
-        return;
+        return false;
     }
     if (stream->log != NULL)
-        log_write(stream->log, stream->bytes, (size_t)length);
+        log_write(stream->log, stream->is_error, stream->bytes, (size_t)length);
     if (stream->tail != NULL)
         keep_tail(stream->tail, stream->bytes, (size_t)length);
     stream->used = stream->to >= 0 ? (size_t)length : 0;
     stream->sent = 0;
+    return true;
 }
 
 void stream_take(struct stream *stream)
@@ -172,8 +113,10 @@ void stream_take(struct stream *stream)
 void stream_move(struct stream *stream)
 {
     struct pollfd receiver;
-    if (stream->used == 0 && stream->from >= 0)
-        read_source(stream);
+    bool has_more = true;
+    /* What only goes to the log is taken without a poll for each part of it, and not for so long that others would wait. */
+    for (int reads = 0; reads < MOST_READS && has_more && stream->used == 0 && stream->from >= 0; reads++)
+        has_more = read_source(stream);
     receiver = stream_wanted(stream);
     if (stream->used > 0 && poll(&receiver, 1, 0) == 1)
         send_held(stream);
@@ -211,7 +154,7 @@ void stream_gather(struct stream *stream)
             return;
         }
         if (stream->log != NULL)
-            log_write(stream->log, stream->bytes + stream->used, (size_t)length);
+            log_write(stream->log, stream->is_error, stream->bytes + stream->used, (size_t)length);
         stream->used += stream->to >= 0 ? (size_t)length : 0;
         gathered += (size_t)length;
     }

@@ -2,22 +2,14 @@
 #ifndef PERIGEE_OUTPUT_H
 #define PERIGEE_OUTPUT_H
 
-#include "plan.h"
+#include "log.h"
 
 #include <poll.h>
-
-/* A bounded file that is rotated. What cannot be written is lost; the app goes on. */
-struct log {
-    const struct log_record *record;
-    /* The directory, and the file or -1. */
-    int directory, fd;
-    uint64_t size;
-};
 
 /* What happens to the receiver at the end of the source. The caller's is left alone; an app's is closed, a terminal's after ^D. */
 enum stream_end { END_LEAVE, END_CLOSE, END_SEND_EOF };
 
-enum { STREAM_BYTES = 4096 };
+enum { STREAM_BYTES = LOG_BATCH_BYTES };
 
 /* The last of what was written. */
 struct tail {
@@ -31,6 +23,8 @@ struct stream {
     int from, to;
     struct log *log;
     struct tail *tail;
+    /* Which of the two streams of the app that is, for the log. */
+    bool is_error;
     enum stream_end at_end;
     bool is_to_socket, is_to_terminal;
     /* Why what was read did not get to a receiver who still wants it; 0: it did. */
@@ -40,9 +34,6 @@ struct stream {
     char *bytes;
     char own[STREAM_BYTES];
 };
-
-/* Opens a log below the pod directory. */
-void log_open(struct log *log, int pod, const struct log_record *record);
 
 void stream_open(struct stream *stream, int from, int to, struct log *log, enum stream_end at_end);
 

@@ -160,7 +160,7 @@ struct app_plan {
     struct log_record log;
     /* What the app gets as 0, 1, 2, unless it has a terminal. */
     int standard[3];
-    /* Bit N: descriptor N is a pipe of ours, which is to belong to the app's user. */
+    /* Bit N: descriptor N (3: check_output) is a pipe of ours, which is to belong to the app's user. */
     unsigned own_pipes;
     /* The null device, for an app with handlers or checks; what its checks write to. */
     int handler_input, check_output;

@@ -153,7 +153,7 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
     check_restart(plan, app);
     require((app->handler_seconds > 0) == app_has_handlers(app), app->name, "handlers have a limit of time, and nothing else has");
     require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");
-    require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 4096), app->name, "a log needs a path in the pod directory, 4096 bytes and one file");
+    require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 16384), app->name, "a log needs a path in the pod directory, 16384 bytes and one file");
     plan_add(&app->environment, &app->environment_count, sizeof *app->environment);
     app->environment_count--;
 }

@@ -12,6 +12,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* Beside 0 to 2 a number of a pipe: the one that an app's checks write to. */
+enum { CHECK_OUTPUT = 3 };
+
 size_t standard_most(const struct pod_plan *plan)
 {
     return plan->app_count * 3 + 2;
@@ -47,8 +50,8 @@ static void open_pipe(const struct pod_plan *plan, struct app_plan *app, int num
 void standard_give(const struct pod_plan *plan)
 {
     for (const struct app_plan *app = plan->apps; app < plan->apps + plan->app_count; app++)
-        for (unsigned i = 0; i < 3; i++)
-            if ((app->own_pipes >> i & 1) != 0 && fchown(app->standard[i], app->uid, app->gid) < 0)
+        for (int i = 0; i <= CHECK_OUTPUT; i++)
+            if ((app->own_pipes >> i & 1) != 0 && fchown(i == CHECK_OUTPUT ? app->check_output : app->standard[i], app->uid, app->gid) < 0)
                 die("standard", app->name, errno);
 }
 
@@ -115,13 +118,15 @@ static void open_output(struct standard *standard, struct app_plan *app, struct 
         return;
     }
     open_pipe(standard->plan, app, number, &ours, &app->standard[number]);
-    stream_open(add(standard), ours, standard->plan->is_foreground ? open_again(number, O_WRONLY) : -1, log, END_LEAVE);
+    struct stream *stream = add(standard);
+    stream_open(stream, ours, standard->plan->is_foreground ? open_again(number, O_WRONLY) : -1, log, END_LEAVE);
+    stream->is_error = number == STDERR_FILENO;
 }
 
 static void open_tail(struct standard *standard, struct app_plan *app, struct tail *tail)
 {
     int ours;
-    open_pipe(standard->plan, app, true, &ours, &app->check_output);
+    open_pipe(standard->plan, app, CHECK_OUTPUT, &ours, &app->check_output);
     struct stream *stream = add(standard);
     stream_open(stream, ours, -1, NULL, END_LEAVE);
     stream->tail = tail;

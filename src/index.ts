@@ -39,6 +39,8 @@ export {
   listKeys,
   type StoredKey,
 } from "./api/keys.ts";
+export { type LogsOptions, type PodLogs, podLogs } from "./api/logs.ts";
+export type { PodLogLine } from "./api/merge-lines.ts";
 export { type PatchedImage, type PatchManifestOptions, patchManifest } from "./api/patch-manifest.ts";
 export { type PlannedPod, planPod } from "./api/plan.ts";
 export { listPods, type PodStatus, podStatus, type RemovedPod, removePods, type StatusOptions } from "./api/pods.ts";

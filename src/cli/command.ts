@@ -25,6 +25,10 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Intermediate results of a long-running command: a line of text, or one JSON object a line. */
   emit(text: string, value: unknown): void;
+  /** Bytes of a result that is no text of ours, in the order of the calls; resolves when they are written, or nobody wants them. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Whether standard output is one: what is written there must be harmless for it. */
+  readonly isTerminal: boolean;
   /** Asks on the terminal; undefined when stdin or stderr is none. */
   ask(question: string, options?: { readonly secret?: boolean }): Promise<string | undefined>;
   /** This invocation's --format. */

@@ -23,3 +23,20 @@ export function parseDuration(text: string, flag: string): number {
     total += Number(number) * (unit.get(name ?? "") ?? 0);
   return Math.round(total);
 }
+
+/**
+ * A time: RFC 3339, without a zone that of this machine, without a time the day's beginning; seconds since 1970; or how long ago, as a duration with units.
+ * @throws Failure USAGE naming `flag`
+ */
+export function parseMoment(text: string, flag: string, now: Date = new Date()): Date {
+  if (/^\d{1,11}(\.\d{1,9})?$/.test(text)) return new Date(Number(text) * 1000);
+  const match = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)([Zz]|[+-]\d\d:\d\d)?)?$/.exec(text);
+  if (match === null && /^\d[\d.a-z]*$/.test(text)) return new Date(now.getTime() - parseDuration(text, flag));
+  const [, day, time = "00:00", zone = ""] = match ?? [];
+  const date = new Date(`${day}T${time}${zone.toUpperCase()}`);
+  if (match !== null && !Number.isNaN(date.getTime())) return date;
+  throw new Failure("USAGE", `${flag} takes a time or a duration, not ${JSON.stringify(text)}`, {
+    subject: flag,
+    hint: `${flag} 2026-01-31T12:00:00Z, or ${flag} 10m for ten minutes ago`,
+  });
+}

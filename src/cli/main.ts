@@ -114,7 +114,6 @@ const elsewhere: ReadonlyMap<string, string> = new Map([
   ["inspect", "status"],
   ["kill", "stop --force"],
   ["exec", "enter"],
-  ["logs", "status"],
   ["start", "run-prepared"],
   ["create", "prepare"],
   ["untrust", "trust rm"],
@@ -157,6 +156,8 @@ async function runCommand(command: Command, prepared: Prepared): Promise<number>
     signal,
     format,
     emit: (text, value) => (format === "json" ? output.json(value, "line") : output.lines([text])),
+    write: (bytes) => output.bytes(bytes, signal),
+    isTerminal: output.isTerminal,
     ask: async (question, { secret = false } = {}) => {
       const { ask } = await import("./ask.ts");
       return await ask({ question, secret, signal });

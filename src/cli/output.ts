@@ -2,7 +2,7 @@
  * The only writer to standard output and standard error. Results on the one, everything else on the other.
  * Writes by descriptor: process.stdout and process.stderr would set O_NONBLOCK on pipes that a pod inherits after execve.
  */
-import { fstatSync, writeSync } from "node:fs";
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { errnoOf, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { createProgress, type ProgressMode, quietPeriod } from "./progress.ts";
@@ -26,6 +26,9 @@ export interface Output {
   readonly log: Log;
   /** The result for people. */
   lines(lines: readonly string[]): void;
+  /** Foreign bytes as they are, for as long as `signal` lets them wait: the caller has seen that it is no terminal, or made them harmless. */
+  bytes(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  readonly isTerminal: boolean;
   /** The result, or one of many, as one JSON document on lines of its own. */
   json(value: unknown, layout: "pretty" | "line"): void;
   /** A failure in both forms (cli/failures.ts); the label is what the first line begins with. */
@@ -46,8 +49,10 @@ export function createOutput(options: OutputOptions): Output {
     isReaderGone = true;
     onReaderGone();
   };
+  let send: PatientWrite | undefined;
   const errors = createErrorStream(format === "table" && !isQuiet, environment);
-  const filterLine = isTerminal(standardOutput) ? harmless : (line: string) => line;
+  const isToTerminal = isTerminal(standardOutput);
+  const filterLine = isToTerminal ? harmless : (line: string) => line;
   const say = (level: "debug" | "info" | "warn", message: string): void => {
     if (format === "json") errors.write(`${jsonText({ log: { level, message } })}\n`);
     else errors.write(`${level === "warn" ? `${errors.coloured("warning", "33")}: ` : ""}${printable(message)}\n`);
@@ -69,6 +74,13 @@ export function createOutput(options: OutputOptions): Output {
       errors.write("");
       write(lines.map((line) => `${filterLine(line)}\n`).join(""));
     },
+    bytes: async (bytes, signal) => {
+      send ??= openPatiently(standardOutput);
+      if (isReaderGone || (await send(bytes, signal))) return;
+      isReaderGone = true;
+      onReaderGone();
+    },
+    isTerminal: isToTerminal,
     json: (value, layout) => {
       errors.write("");
       write(`${jsonText(value, layout === "pretty" ? 2 : undefined)}\n`);
@@ -172,8 +184,65 @@ export function writeFully(fd: number, text: string): boolean {
   return true;
 }
 
+/** As writeFully, and signals are heard while a reader does not read; `signal` ends the wait. */
+type PatientWrite = (bytes: Uint8Array, signal: AbortSignal) => Promise<boolean>;
+
+/**
+ * Of the caller's pipe or terminal under a descriptor that never waits: O_NONBLOCK on its own would be that of everybody who shares it. A
+ * socket has no other descriptor; there node:net does as it always does.
+ */
+function openPatiently(fd: number): PatientWrite {
+  let patient = fd;
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isSocket()) return socketWrite(fd);
+    if (stat.isFIFO() || isTerminal(fd)) {
+      patient = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    }
+  } catch {
+    // The reader is gone, or it is another user's: the write itself will tell.
+  }
+  return async (bytes, signal) => await writePatiently(patient, bytes, signal);
+}
+
+async function writePatiently(fd: number, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+  let left = bytes;
+  for (let waited = 1; left.length > 0 && !signal.aborted; ) {
+    try {
+      left = left.subarray(writeSync(fd, left));
+      waited = 1;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === "EPIPE") return false;
+      if (errno !== "EAGAIN") throw error;
+      await new Promise((resolve) => setTimeout(resolve, waited));
+      waited = Math.min(waited * 2, 50);
+    }
+  }
+  return true;
+}
+
+function socketWrite(fd: number): PatientWrite {
+  const socket = new (process.getBuiltinModule("node:net").Socket)({ fd, readable: false, writable: true });
+  // Each write hears of it.
+  socket.on("error", () => {});
+  return (bytes, signal) =>
+    new Promise((resolve, reject) => {
+      const end = (): void => resolve(true);
+      if (signal.aborted) return end();
+      signal.addEventListener("abort", end, { once: true });
+      socket.write(bytes, (error) => {
+        signal.removeEventListener("abort", end);
+        const errno = errnoOf(error);
+        if (errno === undefined) resolve(true);
+        else if (errno === "EPIPE" || errno === "ECONNRESET" || errno === "ERR_STREAM_DESTROYED") resolve(false);
+        else reject(error ?? new Error(errno));
+      });
+    });
+}
+
 /** JSON whose text cannot repaint a terminal: what `printable` would change is escaped the JSON way. */
-function jsonText(value: unknown, indent?: number): string {
+export function jsonText(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, undefined, indent) ?? "null";
   return text.replace(
     /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,

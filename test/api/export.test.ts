@@ -12,6 +12,7 @@ import type { RunOptions } from "../../src/api/run.ts";
 import { runPod } from "../../src/api/run.ts";
 import { setAttributes } from "../helpers/attributes.ts";
 import { fails } from "../helpers/failures.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { guestWorld } from "../helpers/pod-world.ts";
 import { imageManifest, valuesOf } from "../helpers/program.ts";
 
@@ -37,7 +38,7 @@ async function printed(archive: string, args: readonly string[]): Promise<string
   const uuid = await ended(archive, args);
   const logs = join(scene.world.data, "pods", "run", uuid, "logs");
   return readdirSync(logs)
-    .map((name) => readFileSync(join(logs, name), "utf8"))
+    .map((name) => loggedText(join(logs, name)))
     .join("");
 }
 

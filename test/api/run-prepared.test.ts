@@ -9,6 +9,7 @@ import { runPod } from "../../src/api/run.ts";
 import { type RunPreparedOptions, runPreparedPod } from "../../src/api/run-prepared.ts";
 import { readPodRecord, replacePodRecord } from "../../src/pod/record.ts";
 import { fails } from "../helpers/failures.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { guestWorld } from "../helpers/pod-world.ts";
 
 const scene = guestWorld();
@@ -26,7 +27,7 @@ async function run(pod: string, options: Partial<RunPreparedOptions> = {}) {
   const status = await (await runnable.spawn()).exited;
   const directory = join(world.data, "pods", "run", runnable.uuid);
   const [app = ""] = readPodRecord(directory)?.apps.map(({ name }) => name) ?? [];
-  return { directory, status, log: readFileSync(join(directory, "logs", app), "utf8"), warnings: runnable.warnings };
+  return { directory, status, log: loggedText(join(directory, "logs", app)), warnings: runnable.warnings };
 }
 
 const state = async (pod: string) => (await podStatus(scene.world.settings, { pod })).state;

@@ -11,6 +11,7 @@ import type { Progress } from "../../src/base/log.ts";
 import { readPodRecord } from "../../src/pod/record.ts";
 import { fails } from "../helpers/failures.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { PodWorld } from "../helpers/pod-world.ts";
 
 const clean = leakSnapshot();
@@ -35,7 +36,7 @@ const volume = { volumes: ["data,kind=empty"] };
 async function run(args: readonly string[], options: Partial<RunOptions> = {}) {
   const { uuid, exited } = await world.start(image, args, { ...volume, ...options });
   const status = await exited;
-  const log = readFileSync(join(world.data, "pods", "run", uuid, "logs", "guest"), "utf8");
+  const log = loggedText(join(world.data, "pods", "run", uuid, "logs", "guest"));
   return { uuid, status, log };
 }
 

@@ -10,6 +10,7 @@ import { type StopOptions, stopPods } from "../../src/api/stop.ts";
 import { openPods, Pod } from "../../src/pod/pod.ts";
 import { readSupervisor } from "../../src/pod/record.ts";
 import { fails } from "../helpers/failures.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { guestWorld } from "../helpers/pod-world.ts";
 
 const guest = guestWorld();
@@ -20,8 +21,7 @@ const stop = (pods: readonly string[], more: Partial<StopOptions> = {}) =>
 /** Resolves when the app has printed `waiting`: it has set up its signals then. */
 async function waiting(uuid: string): Promise<void> {
   const log = join(guest.world.data, "pods", "run", uuid, "logs", "guest");
-  while (!readFileSync(log, { encoding: "utf8", flag: "a+" }).includes("waiting"))
-    await new Promise((resolve) => setImmediate(resolve));
+  while (!loggedText(log).includes("waiting")) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("stopPods", () => {

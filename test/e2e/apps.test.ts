@@ -1,9 +1,10 @@
 /** Pods as the specification means them: apps beside each other, their stages, their surroundings (ACE-1 to ACE-23, OS-1 to OS-3). */
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { type ListedPod, type Outcome, tableOf, valuesOf, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
@@ -152,8 +153,8 @@ describe("apps of one pod", () => {
     output(pod(app("a", "echo", "from a"), app("b", "error", "from b")));
     const uuid = String(work.pods().at(-1)?.uuid);
     const { directory } = JSON.parse(work.must(["status", "--format", "json", uuid])) as { directory: string };
-    assert.equal(readFileSync(join(directory, "logs", "a"), "utf8"), "from a\n");
-    assert.equal(readFileSync(join(directory, "logs", "b"), "utf8"), "from b\n");
+    assert.equal(loggedText(join(directory, "logs", "a")), "from a\n");
+    assert.equal(loggedText(join(directory, "logs", "b")), "from b\n");
   });
 
   it("ACE-17: have loopback between them", () => {
@@ -268,7 +269,7 @@ describe("event handlers", () => {
     assert.deepEqual([status, stdout], [0, "before\napp\n"]);
     assert.equal(stderr, "after\nwarning: leaving: the post-stop handler ended with status 3\n");
     const { uuid, directory, apps } = last();
-    assert.equal(readFileSync(join(directory, "logs", "leaving"), "utf8"), "before\napp\nafter\n");
+    assert.equal(loggedText(join(directory, "logs", "leaving")), "before\napp\nafter\n");
     assert.equal(Object(apps[0])["postStopStatus"], 3);
     assert.match(work.must(["status", uuid]), /^app-leaving=0\napp-leaving\.post-stop=3$/m);
   });
@@ -292,7 +293,7 @@ describe("event handlers", () => {
     work.must(["stop", uuid]);
     const { directory, apps } = last();
     assert.equal(Object(apps[0])["postStopStatus"], 0);
-    assert.match(readFileSync(join(directory, "logs", "stopping"), "utf8"), /cleared\n$/);
+    assert.match(loggedText(join(directory, "logs", "stopping")), /cleared\n$/);
   });
 
   it("T-R19: a handler is looked for in the app's root, whatever its path says", () => {

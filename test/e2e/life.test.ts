@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { endPods, guestImage, guestWork } from "../helpers/guest-work.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { guest, type ListedPod, tableOf, valuesOf } from "../helpers/program.ts";
 
 const image = guestImage;
@@ -160,7 +161,7 @@ describe("a pod in the background", () => {
     const uuid = detach([image, "--", "tty", ",", "fds", ",", "cat"]);
     const ended = status(uuid, "--wait=30s");
     assert.equal(ended.apps[0]?.exitStatus, 0);
-    const log = readFileSync(join(work.data, "pods", "run", uuid, "logs", "guest"), "utf8");
+    const log = loggedText(join(work.data, "pods", "run", uuid, "logs", "guest"));
     assert.deepEqual(valuesOf(log, "tty.0"), ["no"]);
     assert.deepEqual(Object.keys(tableOf(log, "fd")), ["0", "1", "2"]);
     assert.equal(tableOf(log, "fd")["0"], "/dev/null");

@@ -26,6 +26,8 @@ export function commandContext({ args = [], options = {} }: GivenLine): CommandC
     settings: testSettings(),
     signal: new AbortController().signal,
     emit: () => {},
+    write: () => Promise.resolve(),
+    isTerminal: false,
     ask: () => Promise.resolve(undefined),
     format: "table",
   };

@@ -209,6 +209,8 @@ export function contextOf<R>(
     settings,
     signal: new AbortController().signal,
     emit: () => {},
+    write: () => Promise.resolve(),
+    isTerminal: false,
     ask: async (question) => {
       asked.push(question);
       return answers?.shift();

@@ -5,6 +5,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { AppPlan } from "../../src/shim/plan.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { makeApp, makePod, makeScratch, runPod, type Scratch, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
 let scratch: Scratch;
@@ -110,7 +111,7 @@ describe("handlers of an app", () => {
     running.stdin.end("for the app\n");
     const { stdout, stderr } = await running.ended;
     assert.deepEqual([stdout, stderr], ["before\nfor the app\napp\n", "after\n"]);
-    assert.equal(await readFile(join(pod.path, "log"), "utf8"), "before\nfor the app\napp\nafter\n");
+    assert.equal(loggedText(join(pod.path, "log")), "before\nfor the app\napp\nafter\n");
   });
 
   it("SHIM-3: with a terminal, they have it without controlling it", async () => {

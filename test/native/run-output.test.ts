@@ -8,6 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FileLock } from "../../src/shim/flock.ts";
 import { encodePlan } from "../../src/shim/plan.ts";
+import { loggedBytes } from "../helpers/logs.ts";
 import {
   guest,
   makePod,
@@ -27,7 +28,7 @@ before(async () => {
 after(() => scratch.remove());
 
 const log = { path: "logs/main", bytes: 65536, files: 3 };
-const logged = (pod: PodDirectory): Buffer => readFileSync(join(pod.path, "logs/main"));
+const logged = (pod: PodDirectory): Buffer => loggedBytes(join(pod.path, "logs/main"));
 
 async function unlocked(pod: PodDirectory, withinMs = 5000): Promise<void> {
   const deadline = Date.now() + withinMs;

@@ -153,6 +153,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   ["enter", { group: "Pods", summary: "Run a command in an app of a running pod", load: () => import("./enter.ts") }],
+  ["logs", { group: "Pods", summary: "Show what the apps of a pod printed", load: () => import("./logs.ts") }],
   ["cat-manifest", { group: "Pods", summary: "Print the manifest of a pod", load: () => import("./cat-manifest.ts") }],
   [
     "export",

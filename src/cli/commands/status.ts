@@ -13,7 +13,7 @@ export default defineCommand({
   arguments: "[pod]",
   summary: "Show one pod: its state, its times, its apps' exit statuses",
   description:
-    "POD is a uuid or its first digits, at least four, or the name that --pod-name gave. What an app printed is kept in logs/APP of the directory shown, until the pod is removed.",
+    "POD is a uuid or its first digits, at least four, or the name that --pod-name gave. perigee logs shows what its apps printed.",
   options: [
     ["--wait [duration]", "wait until the pod has ended, for ever or this long"],
     ["--uuid-file <file>", "read the uuid from a file that run --uuid-file-save wrote"],
