@@ -130,7 +130,7 @@ static void close_others(const struct init *init)
     size_t count = stages_kept(&init->stages, kept);
     kept[count++] = init->stages.starter.channel;
     kept[count++] = init->signals;
-    if (init->stages.plan->listen_port != 0)
+    if (init->stages.starter.plan->listen_port != 0)
         kept[count++] = LISTENER;
     descriptors_keep(kept, count, 0);
     free(kept);
