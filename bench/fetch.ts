@@ -2,9 +2,10 @@
 import { spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { decodeSelfChecking, encodeSelfChecking } from "../src/store/records.ts";
 import { alternate, type Command, peakMemory, settle } from "./measure.ts";
 import { type Context, type Row, timingRow } from "./rows.ts";
 import { makeKey, makeLayout, must, own, signingEnvironment, trustOwnKeys } from "./signing.ts";
@@ -97,13 +98,30 @@ function transfers(reader: Reader): readonly Row[] {
 }
 
 function upToDate(reader: Reader): readonly Row[] {
-  return ["tiny", "tree"].map((name) => {
+  return ["tiny", "tree"].flatMap((name) => {
     const again: Command = { ...fetch(reader, "perigee", `example.com/${name}`), before: undefined };
+    const { argv, env } = again;
     rmSync(reader.data, { recursive: true, force: true });
+    must(argv, env);
+    // What changed within the last second is not taken for settled (VERIFY-5).
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+    must(argv, env);
     const node: Command = { name: "node -e 0", argv: [process.execPath, "-e", "0"] };
-    const timings = alternate([again, node], 15);
-    return timingRow(`fetch ${name}, which is up to date`, timings, [{ factor: 5, of: node.name }]);
+    const bar = [{ factor: 5, of: node.name }];
+    const asked = timingRow(`fetch ${name}, which is up to date`, alternate([again, node], 15), bar);
+    freshen(reader.data);
+    return [asked, timingRow(`fetch ${name}, within max-age`, alternate([again, node], 15), bar)];
   });
+}
+
+/** As if the servers had said that nobody needs to ask for an hour; our own `serve` lets its clients ask each time. */
+function freshen(data: string): void {
+  const answers = join(data, "store", "answers");
+  for (const name of readdirSync(answers)) {
+    const path = join(answers, name);
+    const answer = decodeSelfChecking(readFileSync(path)) as object;
+    writeFileSync(path, encodeSelfChecking({ ...answer, maxAge: 3600 }));
+  }
 }
 
 function memory(reader: Reader): Row {

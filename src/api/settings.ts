@@ -212,6 +212,7 @@ async function makeClient(settings: ClientSettings): Promise<HttpClient> {
   const { createHttpClient, parseConnectTo } = await import("../http/client.ts");
   const { readProxies } = await import("../http/proxy.ts");
   const { credentialsOf } = await import("./auth-files.ts");
+  const { parseAuthoritiesBeside } = await import("../shim/libc.ts");
   const configured = await httpConfigOf(settings.configDirectories, settings.log);
   const extra = readableAuthorities(settings);
   return createHttpClient({
@@ -223,6 +224,7 @@ async function makeClient(settings: ClientSettings): Promise<HttpClient> {
     insecureHttp: settings.insecure.has("http"),
     proxies: readProxies(settings.environment),
     credentials: await credentialsOf(settings.configDirectories, settings.log),
+    prepareTls: parseAuthoritiesBeside,
     log: settings.log,
   });
 }

@@ -58,8 +58,8 @@ export async function isThere(place: Place, options: AcquireOptions): Promise<bo
 }
 
 /**
- * Copies the archive at `place` into `staging`, and shows every byte to `witness`. With `conditions` a server may answer that
- * nothing changed; then nothing was copied.
+ * Copies the archive at `place` into `staging`, and shows every byte to `witness`.
+ * @param first as of download
  * @throws Failure NOT_FOUND, NOT_AUTHORISED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, LIMIT_EXCEEDED, DISK_FULL, INTERRUPTED
  */
 export async function acquireArchive(
@@ -67,11 +67,11 @@ export async function acquireArchive(
   staging: Staging,
   options: AcquireOptions,
   witness: Witnessing,
-  conditions?: Readonly<Record<string, string>>,
-): Promise<Acquired | Downloaded | { readonly unchanged: HttpResponse }> {
+  first?: HttpResponse,
+): Promise<Acquired | Downloaded> {
   return place.kind === "file"
     ? await copyArchive(place, staging, options, await madeOf(witness))
-    : await download(place, staging, options, witness, conditions);
+    : await download(place, staging, options, witness, first);
 }
 
 /** The archive's bytes once more, from the descriptor they were hashed from. */

@@ -17,7 +17,7 @@ export interface Answers {
   /** The answer kept of `url`, and whether it may be used without asking. */
   recall(url: string): { readonly answer: KeptAnswer; readonly isFresh: boolean } | undefined;
   /** Keeps what a response allows to keep. */
-  keep(url: string, response: HttpResponse, what: Pick<KeptAnswer, "body" | "image">): Promise<void>;
+  keep(url: string, response: HttpResponse, what: Pick<KeptAnswer, "body" | "said" | "image">): Promise<void>;
   /** Something was used that no server confirmed just now: a fresh answer, a part of a download, an archive that has rotted. */
   noteShortcut(): void;
   hasShortcut(): boolean;
@@ -71,6 +71,13 @@ export function conditions({ etag, lastModified }: KeptAnswer): Readonly<Record<
   return lastModified === undefined ? {} : { "If-Modified-Since": lastModified };
 }
 
+/** How a document is read. What it says is kept with it, so that one that did not change is not read again. */
+export interface Reading<T> {
+  read(bytes: Buffer): Promise<T>;
+  /** Whether what was kept is what `read` would say: one of another version is not. */
+  isStill(said: unknown): said is T;
+}
+
 export interface DocumentRequest {
   readonly http: () => Promise<HttpClient>;
   /** Bytes. */
@@ -95,13 +102,26 @@ export interface Document {
 
 /** A small document, from before where that is allowed. @throws Failure as HttpClient.get, LIMIT_EXCEEDED */
 export async function getDocument(url: string, request: DocumentRequest): Promise<Document> {
+  return await getAndRead(url, request, nothingToRead);
+}
+
+const nothingToRead: Reading<undefined> = { read: async () => undefined, isStill: (said) => said === undefined };
+
+/** As getDocument, with what it says when its status is 200. @throws Failure as getDocument; whatever `reading` throws */
+export async function getAndRead<T>(
+  url: string,
+  request: DocumentRequest,
+  reading: Reading<T>,
+): Promise<Document & { readonly said?: T }> {
   const { http, limit, insecureHttp, isGuarded, headers = {}, answers, signal } = request;
   const kept = answers?.recall(url);
   const body = kept?.answer.body === undefined ? undefined : Buffer.from(kept.answer.body, "base64");
+  const said = kept?.answer.said;
+  const saidBefore = async (bytes: Buffer) => (reading.isStill(said) ? said : await reading.read(bytes));
   if (kept?.isFresh && body !== undefined) {
     answers?.noteShortcut();
     // Where it came from is not known of what was kept before that was noted.
-    return { status: 200, bytes: body, url, isPublic: kept.answer.isPublic ?? true };
+    return { status: 200, bytes: body, url, isPublic: kept.answer.isPublic ?? true, said: await saidBefore(body) };
   }
   const asked = kept === undefined || body === undefined ? {} : conditions(kept.answer);
   const options = { headers: { ...headers, ...asked }, insecureHttp, isGuarded, signal };
@@ -109,16 +129,18 @@ export async function getDocument(url: string, request: DocumentRequest): Promis
   const { isPublic } = response;
   if (response.status === 304 && kept !== undefined && body !== undefined) {
     response.discard();
-    await answers?.keep(url, revalidated(response, kept.answer), { body: kept.answer.body });
-    return { status: 200, bytes: body, url: response.url, isPublic };
+    const still = await saidBefore(body);
+    await answers?.keep(url, revalidated(response, kept.answer), { body: kept.answer.body, said: still });
+    return { status: 200, bytes: body, url: response.url, isPublic, said: still };
   }
   if (response.status !== 200) {
     response.discard();
     return { status: response.status, bytes: Buffer.alloc(0), url: response.url, isPublic };
   }
   const bytes = await response.bytes(limit);
-  await answers?.keep(url, response, { body: bytes.toString("base64") });
-  return { status: 200, bytes, url: response.url, isPublic };
+  const now = await reading.read(bytes);
+  await answers?.keep(url, response, { body: bytes.toString("base64"), said: now });
+  return { status: 200, bytes, url: response.url, isPublic, said: now };
 }
 
 /** A 304 repeats only what changed: what it leaves out holds on, but the age begins anew. */

@@ -3,9 +3,9 @@ import { errnoOf, Failure } from "../base/failure.ts";
 import type { HttpClient } from "../http/client.ts";
 import { requestUrl, type UrlPolicy } from "../http/url.ts";
 import { isUnderPrefix } from "../schema/grammar.ts";
-import { type Answers, getDocument } from "./answers.ts";
+import { type Answers, getAndRead } from "./answers.ts";
 import { statusFailure } from "./download.ts";
-import { type DiscoveryTags, pageLimit, readDiscoveryTags } from "./meta.ts";
+import { type DiscoveryTags, discoveryTags, pageLimit } from "./meta.ts";
 import { renderTemplate } from "./template.ts";
 
 export interface Endpoint {
@@ -145,17 +145,10 @@ async function ask(http: HttpClient, url: string, { insecureHttp, answers, signa
   }
   try {
     const headers = { Accept: "text/html" };
-    const page = await getDocument(url, {
-      http: async () => http,
-      limit: pageLimit,
-      headers,
-      insecureHttp,
-      answers,
-      signal,
-    });
-    if (page.status !== 200) return { attempt: { url, ...outcomeOf(page.status, url) } };
-    const tags = await readDiscoveryTags(page.bytes.toString("utf8"));
-    return { attempt: { url, outcome: "", kind: "found" }, tags, isPublic: page.isPublic };
+    const request = { http: async () => http, limit: pageLimit, headers, insecureHttp, answers, signal };
+    const page = await getAndRead(url, request, discoveryTags);
+    if (page.said === undefined) return { attempt: { url, ...outcomeOf(page.status, url) } };
+    return { attempt: { url, outcome: "", kind: "found" }, tags: page.said, isPublic: page.isPublic };
   } catch (error) {
     return refused(error, url);
   }

@@ -51,8 +51,18 @@ interface Received {
   readonly tell: Tell;
 }
 
+/** A server's answer to the question whether an archive changed; undefined where nothing is known that could be asked with. @throws Failure as download */
+export async function askWhetherChanged(
+  place: Place,
+  conditions: Readonly<Record<string, string>>,
+  options: AcquireOptions,
+): Promise<HttpResponse | undefined> {
+  if (place.kind === "file" || Object.keys(conditions).length === 0) return undefined;
+  return await request(place.url, { ...options, isGuarded: place.isGuarded }, conditions);
+}
+
 /**
- * @param conditions ask whether anything changed; then the answer may be `unchanged`
+ * @param first the beginning of it, when a server was asked already
  * @throws Failure NOT_FOUND, NOT_AUTHORISED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, LIMIT_EXCEEDED, DISK_FULL, INTERRUPTED
  */
 export async function download(
@@ -60,17 +70,13 @@ export async function download(
   staging: Staging,
   options: AcquireOptions,
   witnessing: Witnessing,
-  conditions: Readonly<Record<string, string>> = {},
-): Promise<Downloaded | { readonly unchanged: HttpResponse }> {
+  first?: HttpResponse,
+): Promise<Downloaded> {
   const asking: Asking = { ...options, isGuarded };
-  const first = await begin(url, staging, asking, conditions);
-  if (first.status === 304) {
-    first.discard();
-    return { unchanged: first };
-  }
+  const response = await begin(url, staging, asking, first);
   const witness = await madeOf(witnessing);
   return await withProgress(options.log, `fetching ${url}`, (tell) =>
-    downloadRest(first, staging, asking, witness, tell),
+    downloadRest(response, staging, asking, witness, tell),
   );
 }
 
@@ -111,9 +117,12 @@ async function begin(
   url: string,
   staging: Staging,
   options: Asking,
-  conditions: Readonly<Record<string, string>>,
+  asked: HttpResponse | undefined,
 ): Promise<HttpResponse> {
+  let first = asked;
   if (staging.partial !== undefined) {
+    first?.discard();
+    first = undefined;
     const response = await request(url, options, rangeOf(staging.partial));
     if (response.status === 200 || isRestOf(response, staging.partial)) {
       if (response.status === 206) options.answers?.noteShortcut();
@@ -121,8 +130,8 @@ async function begin(
     }
     response.discard();
   }
-  const response = await request(url, options, conditions);
-  if (response.status === 200 || (response.status === 304 && Object.keys(conditions).length > 0)) return response;
+  const response = first ?? (await request(url, options, {}));
+  if (response.status === 200) return response;
   response.discard();
   throw isAbsent(response.status) ? notThere({ kind: "url", url }) : statusFailure(response);
 }

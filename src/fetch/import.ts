@@ -7,18 +7,19 @@ import type { Log } from "../base/log.ts";
 import type { HttpResponse } from "../http/client.ts";
 import type { ImageLimits } from "../image/limits.ts";
 import { beginImport, type Staging } from "../store/blobs.ts";
-import { type ImageRecord, readArchiveBlob, touchImage } from "../store/images.ts";
+import { type ImageRecord, touchImage } from "../store/images.ts";
 import { blobPath, type Store } from "../store/layout.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import type { SignatureCheck } from "../trust/verify.ts";
 import { acquireArchive, acquireSignature, isThere, stagedBytes } from "./acquire.ts";
 import { conditions, revalidated } from "./answers.ts";
-import { type Acquired, type AcquireOptions, type Downloaded, notThere, where } from "./download.ts";
+import { confirmArchive } from "./confirm.ts";
+import { type Acquired, type AcquireOptions, askWhetherChanged, type Downloaded, notThere, where } from "./download.ts";
 import type { Location, Place } from "./locate.ts";
 import { requireMatch } from "./match.ts";
 import { type PendingImage, pendingImage } from "./pending.ts";
 import { type Recalled, recallSigners, rememberVerdict } from "./recall.ts";
-import { isSettled, storedDependencies } from "./stored.ts";
+import { isSettled, type KnownArchive, storedDependencies } from "./stored.ts";
 import { unpack } from "./unpack.ts";
 import { chooseWay } from "./way.ts";
 
@@ -61,29 +62,45 @@ export async function importImage(wanted: WantedImage, options: ImportOptions): 
     return await takeStored(wanted, options, signature, way.known.record);
   }
   if (way.kind === "shared") return await takeShared(way.place, wanted, options, signature);
-  const { known, release } = way;
+  try {
+    const answer = way.known && (await askWhetherChanged(image, conditions(way.known.answer), options));
+    if (way.known === undefined || answer?.status !== 304) {
+      return await importBytes(wanted, options, signature, answer, way.release);
+    }
+    answer.discard();
+    await noteUnchanged(answer, way.known, options);
+    await way.release();
+    return await takeStored(wanted, options, signature, way.known.record);
+  } finally {
+    await way.release();
+  }
+}
+
+/** Working directories are made only for bytes that come: most of the time nothing changed. */
+async function importBytes(
+  wanted: WantedImage,
+  options: ImportOptions,
+  signature: Early | "later" | undefined,
+  answer: HttpResponse | undefined,
+  release: () => Promise<void>,
+): Promise<PendingImage> {
+  const { image } = wanted.location;
   let staging: Staging | undefined;
   try {
     staging = await beginImport(options.store, undefined, image.kind === "url" ? image.url : undefined);
-    const taken = await acquire(image, wanted, options, signature, staging, known && conditions(known.answer));
-    if (!("unchanged" in taken)) {
-      await release();
-      return await finishImport(wanted, options, staging, taken);
-    }
-    if (known === undefined) throw new Failure("INTERNAL", "a server was not asked whether anything changed");
-    await options.answers?.keep(known.answer.url, revalidated(taken.unchanged, known.answer), {
-      image: known.answer.image,
-    });
+    const taken = await acquire(image, wanted, options, signature, staging, answer);
     await release();
-    const stored = await takeStored(wanted, options, signature, known.record);
-    await staging.abandon();
-    return stored;
+    return await finishImport(wanted, options, staging, taken);
   } catch (error) {
+    answer?.discard();
     await staging?.abandon(error instanceof Failure && canGoOn.has(error.code));
     throw error;
-  } finally {
-    await release();
   }
+}
+
+async function noteUnchanged(answer: HttpResponse, known: KnownArchive, { answers }: ImportOptions): Promise<void> {
+  const { url, image } = known.answer;
+  await answers?.keep(url, revalidated(answer, known.answer), { image });
 }
 
 /** What another process has just downloaded, as if it had come from the server. */
@@ -113,9 +130,7 @@ async function importCopy(
 ): Promise<PendingImage> {
   const staging = await beginImport(options.store);
   try {
-    const taken = await acquire(place, wanted, options, signature, staging, undefined);
-    if ("unchanged" in taken) throw new Failure("INTERNAL", "a file cannot answer that it did not change");
-    return await finishImport(wanted, options, staging, taken);
+    return await finishImport(wanted, options, staging, await acquire(place, wanted, options, signature, staging));
   } catch (error) {
     await staging.abandon();
     throw error;
@@ -139,8 +154,8 @@ async function finishImport(
 }
 
 /**
- * The image whose archive the server says is still the one: its stored bytes are hashed and its signature is verified as if they
- * had just come (T-D14). Where the record would not stay as it is, it is imported from those bytes.
+ * The image whose archive the server says is still the one: its stored bytes are those that were verified (VERIFY-5), and its signature is verified
+ * as if they had just come (T-D14). Where the record would not stay as it is, it is imported from those bytes.
  */
 async function takeStored(
   wanted: WantedImage,
@@ -148,22 +163,15 @@ async function takeStored(
   early: Early | "later" | undefined,
   record: ImageRecord,
 ): Promise<PendingImage> {
-  const { store, log, answers } = options;
+  const { store } = options;
   const signature = early === "later" ? await signatureNow(wanted, options) : early;
   const recalled = signature?.recalled?.archive === record.archive.sha512 ? signature.recalled : undefined;
   const check = signature && recalled === undefined ? await signature.check() : undefined;
-  try {
-    for await (const chunk of readArchiveBlob(store, record)) check?.update(chunk);
-  } catch (error) {
-    log.warn(`the stored archive of ${record.name} is damaged; it is fetched again`);
-    answers?.rotten.add(record.archive.sha512);
-    answers?.noteShortcut();
-    throw error;
-  }
+  const hashed = await confirmArchive(record, check, options);
   const signers = recalled?.signers ?? (await check?.finish(wanted.named?.name ?? record.name)) ?? [];
   if (wanted.named !== undefined) requireMatch(record, wanted.named);
   if (isSettled(store, record, signers, wanted.named)) {
-    await rememberVerdict(record.archive.sha512, await check?.verdict(), options);
+    await rememberVerdict(record.archive.sha512, { verdict: await check?.verdict(), hashed }, options);
     const commit = async (): Promise<ImageRecord> => {
       touchImage(store, record.id);
       return record;
@@ -243,13 +251,12 @@ async function acquire(
   options: ImportOptions,
   signature: Early | "later" | undefined,
   staging: Staging,
-  conditional: Readonly<Record<string, string>> | undefined,
-): Promise<Taken | { readonly unchanged: HttpResponse }> {
+  answer?: HttpResponse,
+): Promise<Taken> {
   const early = signature === "later" ? undefined : signature;
   let check: SignatureCheck | undefined;
   const witness = early && (async () => (check = await early.check()));
-  const acquired = await acquireArchive(image, staging, options, witness, conditional);
-  if ("unchanged" in acquired) return acquired;
+  const acquired = await acquireArchive(image, staging, options, witness, answer);
   if (signature !== "later") return { ...(early && check && { check, bytes: early.bytes }), acquired };
   const late = await signatureNow(wanted, options);
   const lateCheck = await late.check();

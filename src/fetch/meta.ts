@@ -2,6 +2,8 @@
 import type { DefaultTreeAdapterMap, TreeAdapter } from "parse5";
 import { Failure } from "../base/failure.ts";
 import { isACIdentifier } from "../schema/grammar.ts";
+import { isObject } from "../store/records.ts";
+import type { Reading } from "./answers.ts";
 
 export interface DiscoveryTag {
   /** Names it is for: this one and what is below it. */
@@ -38,6 +40,17 @@ export async function readDiscoveryTags(html: string): Promise<DiscoveryTags> {
       .slice(0, tagLimit);
   return { images: named("ac-discovery"), keys: named("ac-discovery-pubkeys") };
 }
+
+/** Raised whenever a page could give other tags than before. */
+const rules = 1;
+
+/** The tags of a page, as they are kept with it. */
+export const discoveryTags: Reading<DiscoveryTags & { readonly rules: number }> = {
+  read: async (bytes) => ({ rules, ...(await readDiscoveryTags(bytes.toString("utf8"))) }),
+  // Whoever could have written another could have written another page: only its form needs a look.
+  isStill: (said): said is DiscoveryTags & { readonly rules: number } =>
+    isObject(said) && said["rules"] === rules && Array.isArray(said["images"]) && Array.isArray(said["keys"]),
+};
 
 /** DISC-2, DISC-3: `prefix url`, separated by white space; anything else is no tag. */
 function parseTag(content: string): readonly DiscoveryTag[] {

@@ -5,7 +5,7 @@
 import type { Log } from "../base/log.ts";
 import type { Store } from "../store/layout.ts";
 import { isObject } from "../store/records.ts";
-import { keepVerdict, readVerdict } from "../store/verdicts.ts";
+import { type HashedFile, keepVerdict, readVerdict } from "../store/verdicts.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import { questionOf, signersIn, type Verdict, type VouchedBy } from "../trust/verdict.ts";
 import type { Answers } from "./answers.ts";
@@ -42,10 +42,14 @@ export async function recallSigners(
   return signers && { archive, signers };
 }
 
-/** After the stored archive was verified, all of it. */
-export async function rememberVerdict(archive: string, verdict: Verdict | undefined, options: RecallOptions) {
-  if (verdict === undefined || options.allowExpiredKey === true) return;
-  await keepVerdict(options.store, archive, verdict, options.log);
+/** After the stored archive was read, all of it. */
+export async function rememberVerdict(
+  archive: string,
+  { verdict, hashed }: { readonly verdict: Verdict | undefined; readonly hashed: HashedFile | undefined },
+  { store, log, allowExpiredKey }: RecallOptions,
+): Promise<void> {
+  const isNew = verdict !== undefined || hashed !== undefined;
+  if (isNew && allowExpiredKey !== true) await keepVerdict(store, archive, { verdict, hashed }, log);
 }
 
 /** Its digest tells that a verification of ours wrote it: a shape that is another is one of another version. */

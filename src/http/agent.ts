@@ -44,6 +44,11 @@ export interface Agents extends Pair {
 type ConnectionOptions = https.RequestOptions & http.ClientRequestArgs;
 type Callback = (error: Error | null, stream: Duplex) => void;
 
+/** The bundle loads a module of Node's when something of it is first looked at: a good time is while TLS is prepared elsewhere. */
+export function loadNetwork(): void {
+  for (const module of [dns.lookup, http.Agent, https.Agent, tls.connect]) void module;
+}
+
 /** One agent for each scheme, and again with the guard. Idle connections are kept for the next request but keep no process alive. */
 export function createAgents(options: AgentOptions): Agents {
   const secureContext = trusting(options.authorities);

@@ -42,6 +42,8 @@ export interface HttpOptions extends AuthorityFiles {
   readonly deadlines?: Deadlines | undefined;
   /** The resolver; the system's when absent. */
   readonly lookup?: LookupFunction | undefined;
+  /** Begun before the network modules are loaded, and waited for before the first connection. Never rejects. */
+  readonly prepareTls?: (() => Promise<void>) | undefined;
 }
 
 export interface HttpRequest {
@@ -117,17 +119,25 @@ function bare(host: string): string {
 
 async function open(options: HttpOptions): Promise<Connections> {
   const deadlines = options.deadlines ?? defaultDeadlines;
-  // TLS and the rest of Node's network modules come with it: nobody who asks no server waits for them.
-  const { createAgents } = await import("./agent.ts");
-  const agents = createAgents({
-    route: (host) => options.connectTo.find((entry) => entry.host === bare(host)),
-    authorities: await readAuthorities(options),
-    insecureTls: options.insecureTls,
-    connectMs: deadlines.connect,
-    lookup: options.lookup,
-  });
-  const { default: fetch } = await import("node-fetch");
-  return { fetch, agents, options, deadlines, asked: new Set(), tunnels: new Map() };
+  const prepared = options.prepareTls?.();
+  try {
+    const authorities = await readAuthorities(options);
+    // TLS and the rest of Node's network modules come with it: nobody who asks no server waits for them.
+    const { createAgents, loadNetwork } = await import("./agent.ts");
+    const { default: fetch } = await import("node-fetch");
+    loadNetwork();
+    await prepared;
+    const agents = createAgents({
+      route: (host) => options.connectTo.find((entry) => entry.host === bare(host)),
+      authorities,
+      insecureTls: options.insecureTls,
+      connectMs: deadlines.connect,
+      lookup: options.lookup,
+    });
+    return { fetch, agents, options, deadlines, asked: new Set(), tunnels: new Map() };
+  } finally {
+    await prepared; // the process must not end amid it
+  }
 }
 
 /** At most ten redirects, no place twice, each as strictly checked as the first (T-D02). */

@@ -26,6 +26,8 @@ interface Libc {
   /** OpenSSL's, which Node brings; undefined in a Node that hides it. */
   readonly sha512: Call | undefined;
   readonly running: Running | undefined;
+  /** Node's own; undefined in a Node that hides it, or has another. */
+  readonly newRootStore: PooledCall | undefined;
 }
 
 /** OpenSSL's functions for a digest in pieces. */
@@ -69,6 +71,8 @@ function libc(): Libc {
         finish: library.func("int EVP_DigestFinal_ex(void *context, void *digest, void *length)"),
         free: library.func("void EVP_MD_CTX_free(void *context)"),
       })),
+      // Its name says that it takes no arguments: one that does has another.
+      newRootStore: orUndefined(() => library.func("void *_ZN4node6crypto16NewRootCertStoreEv()")),
     };
   }
   return loaded;
@@ -144,6 +148,18 @@ export function opensslRunningSha512(): RunningSha512 | undefined {
     },
     free: () => void running.free(context),
   };
+}
+
+/**
+ * Lets Node parse its built-in authorities in the thread pool: it keeps them for every context of TLS, of which the first otherwise waits for that
+ * as long as a bare Node takes to start. Only time is lost where it cannot be done.
+ */
+export function parseAuthoritiesBeside(): Promise<void> {
+  return new Promise((resolve) => {
+    const { newRootStore } = libc();
+    if (newRootStore === undefined) resolve();
+    else newRootStore.async(() => resolve());
+  });
 }
 
 /** `EBADF` for 9. */

@@ -25,6 +25,8 @@ export interface KeptAnswer {
   readonly isPublic?: boolean | undefined;
   /** A small document itself, base64. */
   readonly body?: string | undefined;
+  /** What was read in that document, for who knows its form. */
+  readonly said?: unknown;
   /** Of an archive: the image it is, and the SHA-512 of its bytes. */
   readonly image?: { readonly id: string; readonly sha512: string } | undefined;
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { maxAgeOf } from "../../src/fetch/answers.ts";
 import type { FetchContext } from "../../src/fetch/member.ts";
-import { answersOf } from "../../src/store/answers.ts";
+import { answersOf, keepAnswer, readAnswer } from "../../src/store/answers.ts";
 import { blobPath } from "../../src/store/layout.ts";
 import { openKeystore } from "../../src/trust/keystore.ts";
 import { fails } from "../helpers/failures.ts";
@@ -40,6 +40,28 @@ describe("fetching what is up to date", () => {
     const asked = await requests(async () => assert.equal((await world.fetch(name)).id, id));
     assert.equal(asked.length, 3);
     for (const { path, headers } of asked) assert.equal(headers["if-none-match"], `"${serial}"`, path);
+  });
+
+  it("makes no working directory for what does not come", async () => {
+    await publish("same");
+    await world.fetch(name);
+    const staging = join(world.store.root, "staging");
+    const before = statSync(staging).mtimeMs;
+    await world.fetch(name);
+    assert.equal(statSync(staging).mtimeMs, before);
+  });
+
+  it("does not parse a page again that did not change, unless another version of the rules did", async () => {
+    const { id } = await publish("same");
+    await world.fetch(name);
+    const url = `https://${name}?ac-discovery=1`;
+    const kept = readAnswer(world.store, url);
+    assert.ok(kept !== undefined);
+    const elsewhere = { images: [{ prefix: "example.com", url: "https://example.com/else.{ext}" }], keys: [] };
+    await keepAnswer(world.store, { ...kept, said: { ...elsewhere, rules: 1 } });
+    await assert.rejects(world.fetch(name), fails("NOT_FOUND"));
+    await keepAnswer(world.store, { ...kept, said: { ...elsewhere, rules: 0 } });
+    assert.equal((await world.fetch(name)).id, id);
   });
 
   it("takes none within max-age, and three conditional ones behind it", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseConnectTo } from "../../src/http/client.ts";
 import { fails } from "../helpers/failures.ts";
 import { host, openHttpScene, patient, withServer } from "../helpers/http-scene.ts";
@@ -21,6 +22,19 @@ describe("createHttpClient: an ordinary request", () => {
     assert.equal(request?.host, host);
     assert.equal(request?.headers["user-agent"], "perigee/1.2.3");
     assert.equal(request?.headers["accept-encoding"], "identity");
+  });
+
+  it("waits for what prepares TLS before it connects, and before it fails", async () => {
+    server.on("/prepared", { body: "ok" });
+    const seen: string[] = [];
+    const prepareTls = async (): Promise<void> => {
+      await sleep(50);
+      seen.push("prepared");
+    };
+    await client({ prepareTls }).get("https://example.com/prepared");
+    const missing = client({ prepareTls, caFiles: ["/nonexistent.pem"] }).get("https://example.com/prepared");
+    await assert.rejects(missing, fails("NOT_FOUND"));
+    assert.deepEqual(seen, ["prepared", "prepared"]);
   });
 
   it("any status is a response; HEAD has no body", async () => {

@@ -86,6 +86,18 @@ describe("hasXattr", () => {
   });
 });
 
+describe("parseAuthoritiesBeside", () => {
+  it("ends well, several at once too, and contexts of TLS are made as without it", () => {
+    const script = `
+      import tls from "node:tls";
+      await Promise.all([1, 2, 3].map(() => libc.parseAuthoritiesBeside()));
+      tls.createSecureContext().context.addCACert(tls.rootCertificates[0]);
+      console.log(tls.rootCertificates.length > 100);`;
+    const { status, stdout } = inNode(script);
+    assert.deepEqual({ status, stdout }, { status: 0, stdout: "true\n" });
+  });
+});
+
 describe("koffi", () => {
   it("is not loaded by importing this module, only by the first call", () => {
     const loaded = 'process.report.getReport().sharedObjects.some((path) => path.endsWith("/koffi.node"))';
