@@ -71,6 +71,6 @@ function noting(members: MemberStream, dropped: string[]): MemberStream {
     for (const what of member.dropped ?? []) {
       if (dropped.length < mostDropped) dropped.push(`${showPath(member.path)}: ${what}`);
     }
-    return [member];
+    return member;
   });
 }

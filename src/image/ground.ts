@@ -11,7 +11,11 @@ export interface Ground {
    * nothing is there, or an earlier image has something else there, such as a link, which is replaced and never followed (ACE-5)
    */
   lay(path: string, isDirectory: boolean): readonly string[];
+  /** Whether laying what is no directory at `path` would change nothing: it stands where the last entry does, and no directory does. */
+  isBeside(path: Uint8Array): boolean;
 }
+
+const slash = 0x2f;
 
 /** Only directories: what is no directory must be replaced whatever it is. */
 interface Directory extends Map<string, Directory> {}
@@ -32,7 +36,17 @@ export function emptyGround(): Ground {
       else if (!last.directory.has(name)) last.directory.set(name, new Map());
       return made;
     },
+    isBeside: (path) => last.directory.size === 0 && isChild(path, last.path),
   };
+}
+
+/** Whether `path` is that of an entry of `directory`; without making a string of it: it meets every entry of an archive. */
+function isChild(path: Uint8Array, directory: string): boolean {
+  const length = directory.length;
+  if (length === 0 || path.length <= length || path[length] !== slash) return false;
+  for (let at = length + 1; at < path.length; at++) if (path[at] === slash) return false;
+  for (let at = length - 1; at >= 0; at--) if (path[at] !== directory.charCodeAt(at)) return false;
+  return true;
 }
 
 /** The directory at `path`; those that were not there are added to `made`. */
@@ -58,8 +72,9 @@ function walk(root: Directory, path: string, made: string[]): Directory {
 export function onGround(members: MemberStream): MemberStream {
   const ground = emptyGround();
   return expandMembers(members, (member) => {
+    if (member.type !== "directory" && ground.isBeside(member.path)) return member;
     const parents = ground.lay(pathKey(member.path), member.type === "directory");
-    return parents.length === 0 ? [member] : [...parents.map(plainDirectory), member];
+    return parents.length === 0 ? member : [...parents.map(plainDirectory), member];
   });
 }
 

@@ -31,8 +31,9 @@ export function layoutChecker(): LayoutChecker {
     place(entry) {
       const key = pathKey(entry.path);
       const place = placeOf(entry, key);
-      remember(seen, entry, key, above);
-      above = parentOf(key, above);
+      const isBeside = isIn(key, above);
+      remember(seen, entry, key, isBeside);
+      if (!isBeside) above = key.slice(0, Math.max(key.lastIndexOf("/"), 0));
       if (entry.type === "hardlink") checkLink(seen, entry);
       if (entry.type === "character" && entry.device?.major === 0 && entry.device.minor === 0) {
         throw invalid(entry, "a character device 0:0, which would hide files of an overlay"); // D06
@@ -91,13 +92,13 @@ function firstPart(key: string): string {
 }
 
 /** ACI-2: no duplicates, whatever their kind; nothing below what is no directory (S01, S02, F09…F12). */
-function remember(seen: Seen, entry: TarEntry, key: string, above: string): void {
+function remember(seen: Seen, entry: TarEntry, key: string, isBeside: boolean): void {
   const before = seen.get(key);
   if (before !== undefined && !(before === "implied" && entry.type === "directory")) {
     throw invalid(entry, before === "implied" ? "other entries lie below it" : "it is there twice");
   }
   seen.set(key, entry.type);
-  if (isIn(key, above)) return; // a directory it was with the entry before, and a directory it stays
+  if (isBeside) return; // a directory it was with the entry before, and a directory it stays
   for (let slash = key.lastIndexOf("/"); slash > 0; slash = key.lastIndexOf("/", slash - 1)) {
     const parent = key.slice(0, slash);
     const kind = seen.get(parent);
@@ -113,11 +114,6 @@ function remember(seen: Seen, entry: TarEntry, key: string, above: string): void
 function isIn(key: string, directory: string): boolean {
   const slash = key.lastIndexOf("/");
   return slash === directory.length && key.slice(0, slash) === directory;
-}
-
-/** The directory of `key`, and "" when it has none; `above` is where the entry before was. */
-function parentOf(key: string, above: string): string {
-  return isIn(key, above) ? above : key.slice(0, Math.max(key.lastIndexOf("/"), 0));
 }
 
 /** A hard link names an earlier entry of rootfs itself, not a way to it (H01…H12). */

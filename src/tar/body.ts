@@ -12,9 +12,9 @@ export interface MemberBody {
 
 /** A body that is at hand with what fills it. */
 export function wholeBodyOf(reader: ByteReader, size: number): MemberBody | undefined {
-  const bytes = reader.takeNow(size + fillOf(size));
+  const bytes = reader.takeNow(size, fillOf(size));
   if (bytes === undefined) return undefined;
-  const body = new WholeBody(bytes.subarray(0, size));
+  const body = new WholeBody(bytes);
   return { body, isPending: false, finish: () => void body.drop() };
 }
 

@@ -3,8 +3,8 @@ import { Failure } from "../base/failure.ts";
 import type { Content } from "./entry.ts";
 
 export interface ByteReader {
-  /** Exactly `length` bytes if they are at hand: most are, and a promise for each would cost more than all the rest. */
-  takeNow(length: number): Buffer | undefined;
+  /** Exactly `length` bytes if they are at hand with `fill` behind them, which are passed over: most are, and a promise for each would cost more than all the rest. */
+  takeNow(length: number, fill?: number): Buffer | undefined;
   /** Exactly `length` bytes; undefined when the source ended before the first. @throws Failure ARCHIVE_INVALID when it ends within */
   take(length: number): Promise<Buffer | undefined>;
   /** 1 to `length` bytes as they lie; undefined at the end. The view stays valid only as long as the source keeps its chunk. */
@@ -46,7 +46,12 @@ export function byteReader(source: AsyncIterable<Uint8Array>): ByteReader {
     return chunk.subarray(start, at);
   }
 
-  const takeNow = (length: number): Buffer | undefined => (chunk.length - at >= length ? cut(length) : undefined);
+  const takeNow = (length: number, fill = 0): Buffer | undefined => {
+    if (chunk.length - at < length + fill) return undefined;
+    const start = at;
+    at += length + fill;
+    return chunk.subarray(start, start + length);
+  };
 
   async function take(length: number): Promise<Buffer | undefined> {
     if (chunk.length - at >= length) return cut(length);

@@ -20,6 +20,12 @@ export class Chunks {
     this.#used += bytes.length;
   }
 
+  /** As put, a short text of one byte a character. */
+  putText(text: string): void {
+    if (text.length > chunkSize - this.#used) this.flush();
+    this.#used += this.#chunk.write(text, this.#used, "latin1");
+  }
+
   /** Zeros that fill a body of `size` bytes to a block. */
   pad(size: number): void {
     const missing = (blockSize - (size % blockSize)) % blockSize;

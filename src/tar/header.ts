@@ -84,12 +84,14 @@ export function typeOf(block: Buffer): string {
   return String.fromCharCode(block[fields.type[0]] ?? 0);
 }
 
-/** The bytes of a text field up to the first NUL. */
+const empty = Buffer.alloc(0);
+
+/** The bytes of a text field up to the first NUL. One view, and none of what is empty: there are three of these fields for each entry. */
 export function textOf(block: Buffer, field: FieldName): Buffer {
   const [offset, length] = fields[field];
-  const bytes = block.subarray(offset, offset + length);
-  const end = bytes.indexOf(0);
-  return end < 0 ? bytes : bytes.subarray(0, end);
+  let end = offset;
+  while (end < offset + length && block[end] !== 0) end++;
+  return end === offset ? empty : block.subarray(offset, end);
 }
 
 /** `prefix/name`; GNU headers keep times where ustar has the prefix. */

@@ -5,21 +5,30 @@ import type { MemberStream, TarMember } from "./entry.ts";
  * The members that `expand` makes of each, in order. Nothing is read ahead: the turn of a member of `source` ends when the one
  * behind what was made of it is asked for.
  */
-export function expandMembers(source: MemberStream, expand: (member: TarMember) => readonly TarMember[]): MemberStream {
+export function expandMembers(
+  source: MemberStream,
+  expand: (member: TarMember) => TarMember | readonly TarMember[],
+): MemberStream {
   const members = source[Symbol.asyncIterator]();
+  /** What is left of what one member became. */
   let made: readonly TarMember[] = [];
   let given = 0;
-  const take = (member: TarMember): void => {
-    made = expand(member);
+  /** The first of what `member` becomes; undefined when that is nothing. */
+  const firstOf = (member: TarMember): TarMember | undefined => {
+    const expanded = expand(member);
+    if (!isList(expanded)) return expanded;
+    made = expanded;
     given = 0;
+    return made[given++];
   };
   const nextNow = (): TarMember | undefined => {
-    while (given === made.length) {
+    if (given < made.length) return made[given++];
+    for (;;) {
       const member = source.nextNow?.();
       if (member === undefined) return undefined;
-      take(member);
+      const first = firstOf(member);
+      if (first !== undefined) return first;
     }
-    return made[given++];
   };
   const next = async (): Promise<IteratorResult<TarMember, undefined>> => {
     for (;;) {
@@ -27,7 +36,8 @@ export function expandMembers(source: MemberStream, expand: (member: TarMember) 
       if (ready !== undefined) return { done: false, value: ready };
       const { done, value } = await members.next();
       if (done === true) return { done, value: undefined };
-      take(value);
+      const first = firstOf(value);
+      if (first !== undefined) return { done: false, value: first };
     }
   };
   const end = async (): Promise<IteratorResult<TarMember, undefined>> => {
@@ -35,4 +45,8 @@ export function expandMembers(source: MemberStream, expand: (member: TarMember) 
     return { done: true, value: undefined };
   };
   return { nextNow, [Symbol.asyncIterator]: () => ({ next, return: end }) };
+}
+
+function isList(expanded: TarMember | readonly TarMember[]): expanded is readonly TarMember[] {
+  return Array.isArray(expanded);
 }

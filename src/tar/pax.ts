@@ -13,15 +13,15 @@ export function parsePax(body: Buffer): PaxRecords {
   const records = new Map<string, Buffer>();
   const pairs: (readonly [string, Buffer])[] = [];
   for (let at = 0; at < body.length; ) {
-    const blank = body.indexOf(0x20, at);
-    const digits = blank < 0 || blank - at > 7 ? "" : body.toString("latin1", at, blank);
-    const end = at + (/^[1-9]\d*$/.test(digits) ? Number(digits) : 0);
+    const blank = afterDigits(body, at);
+    const end = at + lengthIn(body, at, blank);
     if (end <= blank + 1 || end > body.length || body[end - 1] !== 0x0a) {
       throw invalidPax("an extended header record has a wrong length");
     }
-    const equals = body.indexOf(0x3d, blank);
-    if (equals <= blank + 1 || equals >= end) throw invalidPax("an extended header record has no key");
-    const key = keyOf(body.subarray(blank + 1, equals));
+    let equals = blank + 1;
+    while (equals < end && body[equals] !== 0x3d) equals++;
+    if (equals === blank + 1 || equals === end) throw invalidPax("an extended header record has no key");
+    const key = keyOf(body, blank + 1, equals);
     const value = body.subarray(equals + 1, end - 1);
     at = end;
     if (sparsePair.includes(key)) {
@@ -29,13 +29,35 @@ export function parsePax(body: Buffer): PaxRecords {
       continue;
     }
     if (records.has(key)) throw invalidPax(`the extended header has ${excerpt(key)} twice`);
-    if (!key.startsWith("SCHILY.xattr.") && value.includes(0)) {
+    if (hasNul(value) && !key.startsWith("SCHILY.xattr.")) {
       throw invalidPax(`the extended header's ${excerpt(key)} has a NUL byte`);
     }
     records.set(key, value);
   }
   joinPairs(records, pairs);
   return records;
+}
+
+/** Digits of a length; a header has fewer bytes than eight of them can say. */
+const mostDigits = 7;
+
+/** Where the digits end that begin at `at`. Byte by byte, as everything here: a search by Node costs more than all of a short record. */
+function afterDigits(body: Buffer, at: number): number {
+  let end = at;
+  while (end < body.length && end - at <= mostDigits && isDigit(body[end])) end++;
+  return end;
+}
+
+/** What the digits say, when there is a blank behind them; else 0. */
+function lengthIn(body: Buffer, at: number, blank: number): number {
+  if (body[blank] !== 0x20 || blank - at > mostDigits || body[at] === 0x30) return 0;
+  let length = 0;
+  for (let digit = at; digit < blank; digit++) length = length * 10 + (body[digit] ?? 0) - 0x30;
+  return length;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 const sparseMap = "GNU.sparse.map";
@@ -52,9 +74,26 @@ function joinPairs(records: Map<string, Buffer>, pairs: readonly (readonly [stri
   records.set(sparseMap, Buffer.from(pairs.map(([, value]) => value.toString("latin1")).join(",")));
 }
 
-function keyOf(bytes: Buffer): string {
+function keyOf(body: Buffer, start: number, end: number): string {
+  if (isMtime(body, start, end)) return "mtime";
+  const bytes = body.subarray(start, end);
   if (!isUtf8(bytes) || bytes.includes(0)) throw invalidPax("a key of the extended header is no text");
   return bytes.toString("utf8");
+}
+
+const mtime = Buffer.from("mtime");
+
+/** What nearly every record says. */
+function isMtime(body: Buffer, start: number, end: number): boolean {
+  if (end - start !== mtime.length) return false;
+  for (let at = 0; at < mtime.length; at++) if (body[start + at] !== mtime[at]) return false;
+  return true;
+}
+
+function hasNul(value: Buffer): boolean {
+  if (value.length > 64) return value.includes(0);
+  for (let at = 0; at < value.length; at++) if (value[at] === 0) return true;
+  return false;
 }
 
 /** A decimal without sign or exponent (N05, N07), else undefined. */
@@ -94,14 +133,25 @@ function plainTime(value: Buffer): { readonly seconds: bigint; readonly nanoseco
 
 /** One record; its length counts its own digits. */
 export function encodePaxRecord(key: string, value: Buffer | string): Buffer {
-  const rest = Buffer.byteLength(key) + Buffer.byteLength(value) + 3;
-  let length = rest + 1;
-  while (String(length).length + rest !== length) length = String(length).length + rest;
+  const length = recordLength(Buffer.byteLength(key) + Buffer.byteLength(value));
   if (typeof value === "string") return Buffer.from(`${length} ${key}=${value}\n`);
   const record = Buffer.allocUnsafe(length);
   value.copy(record, record.write(`${length} ${key}=`));
   record[length - 1] = 0x0a;
   return record;
+}
+
+/** As encodePaxRecord, as text, for a key and a value that are ASCII. */
+export function asciiPaxRecord(key: string, value: string): string {
+  return `${recordLength(key.length + value.length)} ${key}=${value}\n`;
+}
+
+/** Of a record whose key and value have that many bytes. */
+function recordLength(bytes: number): number {
+  const rest = bytes + 3;
+  let digits = 1;
+  while (String(digits + rest).length !== digits) digits++;
+  return digits + rest;
 }
 
 function invalidPax(message: string): Failure {

@@ -253,7 +253,7 @@ function sparseMember(entry: TarEntry, map: SparseMap, data: Content): TarMember
 /** The body of an extended header when all of it is at hand. */
 function metaNow({ reader, limits }: ReaderState, block: Buffer): Buffer | undefined {
   const length = metaLength(block, limits);
-  return reader.takeNow(length + fillOf(length))?.subarray(0, length);
+  return reader.takeNow(length, fillOf(length));
 }
 
 async function readMeta({ reader, limits }: ReaderState, block: Buffer): Promise<Buffer> {

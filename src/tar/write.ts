@@ -17,7 +17,7 @@ import {
   type Xattr,
 } from "./entry.ts";
 import { checksumBlanks, fields, putOctal, putOctalAt, type SummedBlock, summedBlock, sumOfWords } from "./header.ts";
-import { encodePaxRecord } from "./pax.ts";
+import { asciiPaxRecord, encodePaxRecord } from "./pax.ts";
 
 /** The digit, as a byte. */
 const typeFlags: Readonly<Record<EntryType, number>> = {
@@ -126,7 +126,24 @@ function putHeader(
   extents: readonly Extent[] | undefined,
   options: WriteOptions,
 ): void {
-  for (const piece of headerPieces(member, extents, options)) chunks.put(piece);
+  if (extents !== undefined || !fitsHeader(member)) {
+    for (const piece of headerPieces(member, extents, options)) chunks.put(piece);
+    return;
+  }
+  // The same bytes without a buffer for each piece: nearly every entry has a time that the header cannot hold, and nothing else.
+  if (!fitsTime(member)) {
+    const record = asciiPaxRecord("mtime", timeText(member));
+    chunks.put(paxHeader(record.length));
+    chunks.putText(record);
+    chunks.pad(record.length);
+  }
+  chunks.put(ustarHeader(member));
+}
+
+/** Whether the ustar header can hold all but the time. */
+function fitsHeader({ path, link, uid, gid, size, xattrs }: TarEntry): boolean {
+  const fitsNames = path.length <= fields.name[1] && link.length <= fields.link[1];
+  return fitsNames && uid <= largestOctal7 && gid <= largestOctal7 && size <= largestOctal11 && xattrs.length === 0;
 }
 
 /** @returns the bytes of the body; undefined, and nothing is put, when they are not at hand */
@@ -210,13 +227,14 @@ function fitsTime({ mtime }: TarEntry): boolean {
 
 /** `S` or `S.NNNNNNNNN` without trailing zeros; before 1970 the fraction still counts upwards, so the sign is moved. */
 function timeText({ mtime: { seconds, nanoseconds } }: TarEntry): string {
-  const isNegative = seconds < 0n && nanoseconds > 0;
+  if (nanoseconds === 0) return String(seconds);
+  const isNegative = seconds < 0n;
   const whole = isNegative ? seconds + 1n : seconds;
-  const fraction = String(isNegative ? 1_000_000_000 - nanoseconds : nanoseconds)
-    .padStart(9, "0")
-    .replace(/(?<!0)0+$/, "");
+  // Nine digits behind a one, so that those in front stay.
+  let digits = String(1_000_000_000 + (isNegative ? 1_000_000_000 - nanoseconds : nanoseconds));
+  while (digits.endsWith("0")) digits = digits.slice(0, -1);
   const sign = isNegative && whole === 0n ? "-" : "";
-  return nanoseconds === 0 ? String(seconds) : `${sign}${whole}.${fraction}`;
+  return `${sign}${whole}.${digits.slice(1)}`;
 }
 
 /** Numbers that PAX overrides are 0 here, so that no reader can see another, plausible one; times hold the nearest second. */

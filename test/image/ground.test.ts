@@ -32,6 +32,19 @@ describe("emptyGround (ACE-5, ACE-10)", () => {
     assert.deepEqual(ground.lay("li", false), []);
   });
 
+  it("tells what needs no look: a file beside the last, where no directory stands", () => {
+    const ground = emptyGround();
+    const beside = (path: string) => ground.isBeside(Buffer.from(path));
+    assert.ok(!beside("top"));
+    ground.lay("a/b/file", false);
+    assert.ok(beside("a/b/other"));
+    for (const path of ["a/b", "a/c/other", "a/bb/other", "a/b/c/other", "a/other", "other", "a/b"]) {
+      assert.ok(!beside(path), path);
+    }
+    ground.lay("a/b/c", true);
+    assert.ok(!beside("a/b/c"), "it would take the place of a directory");
+  });
+
   it("A10: a thousand levels, a hundred thousand files", () => {
     const ground = emptyGround();
     const deep = Array.from({ length: 1000 }, () => "d").join("/");
