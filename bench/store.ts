@@ -10,8 +10,14 @@ const imageCount = 1000;
 const garbage = 20;
 
 export async function store(context: Context): Promise<readonly Row[]> {
-  const stores = [10, 100, imageCount].map((count) => ({ count, data: fill(context, count) }));
-  return [...listing(context, stores.at(-1)?.data ?? ""), ...sweeping(context, stores)];
+  const counts = [10, 100, imageCount];
+  const stores = counts.map((count) => ({ count, data: fill(context, count, "lone") }));
+  const dependants = counts.map((count) => ({ count, data: fill(context, count, "dependants") }));
+  return [
+    ...listing(context, stores.at(-1)?.data ?? ""),
+    ...sweeping(context, stores, "images"),
+    ...sweeping(context, dependants, "images, half of which depend on others"),
+  ];
 }
 
 function listing({ program }: Context, data: string): readonly Row[] {
@@ -21,7 +27,11 @@ function listing({ program }: Context, data: string): readonly Row[] {
   return [timingRow(`image list, ${imageCount} images`, timings, [{ factor: 1.8, of: "node -e 0" }])];
 }
 
-function sweeping({ program }: Context, stores: readonly { count: number; data: string }[]): readonly Row[] {
+function sweeping(
+  { program }: Context,
+  stores: readonly { count: number; data: string }[],
+  what: string,
+): readonly Row[] {
   const commands = stores.toReversed().map(
     ({ count, data }): Command => ({
       name: count === imageCount ? "perigee" : `${count} images`,
@@ -31,7 +41,7 @@ function sweeping({ program }: Context, stores: readonly { count: number; data: 
   );
   const timings = alternate(commands, 11);
   return [
-    timingRow(`gc of ${garbage} trees and archives beside ${imageCount} images`, timings, [
+    timingRow(`gc of ${garbage} trees and archives beside ${imageCount} ${what}`, timings, [
       { factor: 1.5, of: "10 images" },
     ]),
   ];
@@ -50,15 +60,18 @@ function litter(data: string): void {
 }
 
 /** A store with `count` images, each of one small file; made by tar, which is started faster than we are. */
-function fill({ work, program, log }: Context, count: number): string {
-  const data = join(work, `store-${count}`);
+function fill({ work, program, log }: Context, count: number, kind: "lone" | "dependants"): string {
+  const data = join(work, `store-${kind}-${count}`);
   const layout = join(work, "store-layout");
   mkdirSync(join(layout, "rootfs"), { recursive: true });
   log(`bench: a store of ${count} images`);
   const paths: string[] = [];
   for (let index = 0; index < count; index += 1) {
     const name = `example.com/image-${index}`;
-    writeFileSync(join(layout, "manifest"), JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name }));
+    const isDependant = kind === "dependants" && index % 2 === 1;
+    const dependencies = isDependant ? [{ imageName: `example.com/image-${index - 1}` }] : [];
+    const manifest = { acKind: "ImageManifest", acVersion: "0.8.11", name, dependencies };
+    writeFileSync(join(layout, "manifest"), JSON.stringify(manifest));
     writeFileSync(join(layout, "rootfs", "name"), name);
     const path = join(work, `store-${index}.aci`);
     must(["tar", "--format=ustar", "-C", layout, "-cf", path, "manifest", "rootfs"]);

@@ -34,7 +34,9 @@ const withoutChildProcess = {
 const packs = {
   "start.js": ["src/cli/main.ts", "src/cli/commands/version.ts"],
   "pods.js": ["run", "enter", "list", "status", "stop"].map((name) => `src/cli/commands/${name}.ts`),
-  "images.js": ["src/cli/commands/image-list.ts", "src/cli/commands/gc.ts"],
+  "list.js": ["src/cli/commands/image-list.ts"],
+  "relist.js": ["src/store/relist.ts"],
+  "images.js": ["src/cli/commands/gc.ts"],
   "fetch.js": [
     ...["src/cli/commands/fetch.ts", "src/api/fetch.ts", "src/api/auth-files.ts", "src/image/limits.ts"],
     ...["client", "agent", "proxy"].map((name) => `src/http/${name}.ts`),

@@ -44,7 +44,7 @@ function recordable(dist, scratch) {
 }
 
 function recordPods({ name }, { record }) {
-  const packs = "start.js,pods.js,images.js";
+  const packs = "start.js,pods.js,list.js,relist.js,images.js";
   record(packs, "version");
   record(packs, "list");
   record(packs, "image", "list");

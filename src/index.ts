@@ -20,13 +20,11 @@ export {
   type ExtractedImage,
   type ExtractImageOptions,
   extractImage,
-  listImages,
   type RemovedImage,
   type RemoveImagesOptions,
   removeImage,
   removeImages,
   type ShowImageOptions,
-  type StoredImage,
   showImage,
 } from "./api/images.ts";
 export {
@@ -39,6 +37,7 @@ export {
   listKeys,
   type StoredKey,
 } from "./api/keys.ts";
+export { listImages, type StoredImage } from "./api/list-images.ts";
 export { type LogsOptions, type PodLogs, podLogs } from "./api/logs.ts";
 export type { PodLogLine } from "./api/merge-lines.ts";
 export { type PatchedImage, type PatchManifestOptions, patchManifest } from "./api/patch-manifest.ts";

@@ -72,6 +72,7 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/index.ts": "only re-exports",
   "src/sbom/package.ts": "only types and one limit",
   "src/tar/refusals.ts": "test/tar/read.test.ts",
+  "src/store/relist.ts": "listed.test.ts beside it",
   "src/fetch/pending.ts": "import.test.ts and closure.test.ts beside it",
   "src/fetch/unpack.ts": "import.test.ts beside it",
   "src/fetch/member.ts": "closure.test.ts, answers.test.ts, mirrors.test.ts and rollback.test.ts beside it",

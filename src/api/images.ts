@@ -1,4 +1,4 @@
-/** The stored images: what there is, what one says of itself, its files, and taking one out. */
+/** The stored images: what one says of itself, its files, and taking one out. */
 import { Failure } from "../base/failure.ts";
 import { parseReference } from "../fetch/reference.ts";
 import { findPods, openPods } from "../pod/pod.ts";
@@ -7,54 +7,13 @@ import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
 import { touchImage } from "../store/images.ts";
 import { openStore, type Store } from "../store/layout.ts";
-import { readListed } from "../store/listed.ts";
-import {
-  ambiguous,
-  matchingRecordsSync,
-  notStored,
-  readManifestSync,
-  readRecordSync,
-  resolveImageIdSync,
-} from "../store/lookup.ts";
-import type { ImageRecord } from "../store/records.ts";
-import { removeImage as removeFromStore, requireUnused, type TreeUsers } from "../store/removal.ts";
+import { ambiguous, matchesOf, notStored, readManifestSync, resolveImageIdSync } from "../store/lookup.ts";
+import type { StoredRecord } from "../store/records.ts";
+import { openRemoval, type TreeUsers } from "../store/removal.ts";
 import { emptyTrash } from "../store/staging.ts";
 import { findImageSource, notAStoredImage } from "./image-source.ts";
 import type { Settings } from "./settings.ts";
 import { unpackTo } from "./unpack-to.ts";
-
-export interface StoredImage {
-  readonly id: ImageID;
-  readonly name: string;
-  readonly labels: ImageRecord["labels"];
-  /** Bytes on the disk: the archive, and the trees that were rendered of the image. */
-  readonly size: number;
-  readonly archiveSize: number;
-  /** Each file of a tree once, whatever its names; 0 while nothing is rendered. */
-  readonly treeSize: number;
-  readonly importedAt: Date;
-  readonly lastUsedAt: Date;
-  /** Fingerprints of the keys whose signatures were verified at fetch. */
-  readonly signers: readonly string[];
-  readonly signed: boolean;
-}
-
-/** Every stored image, oldest import first. A broken entry of the index is left out with a warning. */
-export async function listImages(settings: Settings): Promise<readonly StoredImage[]> {
-  const store = await openStore(settings.directories.data);
-  return (await readListed(store, settings.log)).map((image) => ({
-    id: image.id,
-    name: image.name,
-    labels: image.labels,
-    size: image.archiveSize + image.treeSize,
-    archiveSize: image.archiveSize,
-    treeSize: image.treeSize,
-    importedAt: new Date(image.importedAt),
-    lastUsedAt: new Date(image.usedAt),
-    signers: image.signers,
-    signed: image.signers.length > 0,
-  }));
-}
 
 export interface ShowImageOptions {
   /** `sha512-` and ≥ 8 digits, NAME[:VERSION][,label=value…], or the path of an .aci. */
@@ -138,12 +97,13 @@ export async function removeImages(settings: Settings, options: RemoveImagesOpti
   const lock = await lockStore(store, "exclusive", { signal: options.signal, log: settings.log });
   let removed: readonly RemovedImage[];
   try {
-    const ids = [...new Set(options.images.map((image) => findToRemove(store, image)))];
-    // Gathered with the lock held: a pod that is being prepared records its trees under the shared lock.
-    const users = treeUsers(settings.directories.data);
-    for (const id of ids) requireUnused(store, id, users);
-    removed = ids.map((id) => ({ id, name: readRecordSync(store, id)?.name ?? "" }));
-    for (const id of ids) await removeFromStore(store, id, users);
+    // Users are gathered with the lock held: a pod that is being prepared records its trees under the shared lock.
+    const removal = openRemoval(store, treeUsers(settings.directories.data));
+    const records = removal.records();
+    const ids = [...new Set(options.images.map((image) => findToRemove(store, records, image)))];
+    for (const id of ids) removal.requireUnused(id);
+    removed = ids.map((id) => ({ id, name: records.find((record) => record.id === id)?.name ?? "" }));
+    for (const id of ids) await removal.remove(id);
   } finally {
     lock.release();
   }
@@ -178,11 +138,12 @@ export async function removeImage(
 }
 
 /** Removing is not undone, so here a name never means the newest of several. */
-function findToRemove(store: Store, image: string): ImageID {
+function findToRemove(store: Store, records: readonly StoredRecord[], image: string): ImageID {
   const reference = parseReference(image);
   if (reference.kind === "id") return resolveImageIdSync(store, reference.prefix);
   if (reference.kind !== "name") throw notAStoredImage(image);
-  const matches = matchingRecordsSync(store, reference.name, reference.labels).map((record) => record.id);
+  const named = records.filter((record) => record.name === reference.name);
+  const matches = matchesOf(named, reference.labels).map((record) => record.id);
   const [first, second] = matches;
   if (first === undefined) throw notStored(image);
   if (second !== undefined) throw ambiguous(store, image, matches);

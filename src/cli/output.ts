@@ -72,7 +72,7 @@ export function createOutput(options: OutputOptions): Output {
     },
     lines: (lines) => {
       errors.write("");
-      write(lines.map((line) => `${filterLine(line)}\n`).join(""));
+      if (lines.length > 0) write(`${lines.map(filterLine).join("\n")}\n`);
     },
     bytes: async (bytes, signal) => {
       send ??= openPatiently(standardOutput);

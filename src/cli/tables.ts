@@ -14,7 +14,7 @@ export function formatTable(
   const lines = options.legend === false ? rows : [headers, ...rows];
   const laid = layOut(headers.length, lines, (text) => text.length);
   // Hardly a table has a character of two units, and counting them in each cell takes longer than all else of a thousand lines.
-  return laid.every(isPlain) ? laid : layOut(headers.length, lines, codePoints);
+  return isPlain(laid.join("\n")) ? laid : layOut(headers.length, lines, codePoints);
 }
 
 /** Loops instead of callbacks: a thousand lines are laid out before V8 has compiled anything. */
@@ -25,13 +25,17 @@ function layOut(columns: number, lines: Lines, widthOf: (text: string) => number
     for (const line of lines) width = Math.max(width, widthOf(line[column] ?? ""));
     widths.push(width);
   }
+  const blanks = Array.from({ length: Math.max(...widths) + 3 }, (_, width) => " ".repeat(width));
+  // Joined at once: a string for every cell that is added would be garbage by the megabyte.
+  const pieces: string[] = [];
   return lines.map((line) => {
-    let text = "";
+    pieces.length = 0;
     for (let column = 0; column < columns; column += 1) {
       const cell = line[column] ?? "";
-      text += cell.padEnd((widths[column] ?? 0) + cell.length - widthOf(cell) + 2);
+      pieces.push(cell);
+      if (column < columns - 1) pieces.push(blanks[(widths[column] ?? 0) - widthOf(cell) + 2] ?? "");
     }
-    return text.trimEnd();
+    return pieces.join("").trimEnd();
   });
 }
 

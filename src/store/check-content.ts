@@ -64,8 +64,10 @@ export interface TreeCheckOptions extends ContentOptions {
 /** What is wrong with the trees of stored images, and what became of it. An image whose archives cannot be read is the other half's. */
 export async function checkTrees(store: Store, options: TreeCheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const record of listRecordsSync(store)) {
-    const treeId = treeIdIfKnown(openPlanner(store), record.id);
+  const records = listRecordsSync(store);
+  const planner = openPlanner(store, records);
+  for (const record of records) {
+    const treeId = treeIdIfKnown(planner, record.id);
     if (treeId === undefined || findTree(store, treeId) === undefined) continue;
     const finding = await checkTree(store, record, treeId, options);
     if (finding !== undefined) findings.push(finding);

@@ -8,7 +8,7 @@ import { oldAnswers } from "./answers.ts";
 import { sweepTurns } from "./downloads.ts";
 import { openPlanner } from "./layers.ts";
 import { blobsOf, indexOf, listedOf, listingOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
-import { compareManifests, readIndex } from "./listing.ts";
+import { compareManifests, type Index, keepTrees, readIndex } from "./listing.ts";
 import { listNames, shelvesOf } from "./lookup.ts";
 import { sweepNewest } from "./newest.ts";
 import type { StoredRecord } from "./records.ts";
@@ -45,8 +45,9 @@ export async function sweepStore(
   options: { readonly log?: Log | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Swept> {
   const log = options.log ?? silentLog;
-  const records = await mendedRecords(store, log, options.signal);
-  const trees = roots === "unknown" ? [] : await sweepTrees(store, roots, records);
+  const index = await mendedIndex(store, log, options.signal);
+  const records = index.images.map(({ record }) => record);
+  const trees = roots === "unknown" ? [] : await sweepTrees(store, roots, index, log);
   const archives = new Set(records.map((record) => record.archive.sha512));
   const blobs = await sweepBlobs(store, archives);
   await sweepVerdicts(store, archives);
@@ -62,12 +63,8 @@ export async function sweepStore(
   return { trees, staging, blobs };
 }
 
-/** Every record, after what can be mended of the index and of the manifests was. */
-async function mendedRecords(
-  store: Store,
-  log: Log,
-  signal: AbortSignal | undefined,
-): Promise<readonly StoredRecord[]> {
+/** The index, after what can be mended of it and of the manifests was. */
+async function mendedIndex(store: Store, log: Log, signal: AbortSignal | undefined): Promise<Index> {
   const found = readIndex(store);
   if (found.broken.length > 0) {
     const { mendIndex } = await import("./mend.ts");
@@ -79,22 +76,32 @@ async function mendedRecords(
     const { mendManifests } = await import("./mend.ts");
     await mendManifests(store, unsaid, log, signal);
   }
-  return index.images.map(({ record }) => record);
+  return index;
 }
 
 /** @returns ids of the trees removed */
 async function sweepTrees(
   store: Store,
   roots: ReadonlySet<string>,
-  records: readonly StoredRecord[],
+  index: Index,
+  log: Log,
 ): Promise<readonly string[]> {
   const kept = new Set(roots);
-  for (const { id, hasDependencies } of records) if (!hasDependencies) kept.add(id);
+  for (const { record } of index.images) if (!record.hasDependencies) kept.add(record.id);
   // The manifests of those with dependencies are read only when some tree may be theirs.
   if (listNames(treesOf(store)).some((name) => !kept.has(name))) {
-    for (const tree of treesOfSeveral(store, records)) kept.add(tree);
+    for (const tree of await treesOfDependants(store, index, log)) kept.add(tree);
   }
   return await sweepDirectory(store, treesOf(store), kept);
+}
+
+/** They depend on nothing but the index: while that is as it was, they are (LIST-6). */
+async function treesOfDependants(store: Store, index: Index, log: Log): Promise<readonly string[]> {
+  if (index.kept?.trees !== undefined) return index.kept.trees;
+  const records = index.images.map(({ record }) => record);
+  const trees = treesOfSeveral(store, records);
+  if (records.some(({ hasDependencies }) => hasDependencies)) await keepTrees(store, index, trees, log);
+  return trees;
 }
 
 /** A tree that cannot be computed, because a dependency is gone, is rendered again when it can. */

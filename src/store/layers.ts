@@ -7,6 +7,7 @@ import type { ImageID } from "../schema/image-id.ts";
 import { type Layer, renderLayers, treeIdFor } from "./dependencies.ts";
 import type { Store } from "./layout.ts";
 import {
+  listRecordsSync,
   matchesOf,
   notStored,
   type RenderFacts,
@@ -96,11 +97,19 @@ function recordOf(records: Records, id: ImageID): StoredRecord {
   return record;
 }
 
+/** The first name is looked for in the entries as they are; whoever asks for a second one has all of them read, so that many names do not mean as many readings. */
 function recordsOnDisk(store: Store): Records {
-  return {
-    byId: remembering((id: ImageID) => readRecordSync(store, id)),
-    named: remembering((name: string) => recordsNamedSync(store, name)),
+  let all: Records | undefined;
+  let isFirst = true;
+  const look = (name: string): readonly StoredRecord[] => {
+    if (isFirst) {
+      isFirst = false;
+      return recordsNamedSync(store, name);
+    }
+    all ??= recordsOf(listRecordsSync(store));
+    return all.named(name);
   };
+  return { byId: remembering((id: ImageID) => readRecordSync(store, id)), named: remembering(look) };
 }
 
 function recordsOf(index: readonly StoredRecord[]): Records {

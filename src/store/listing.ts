@@ -28,6 +28,8 @@ interface Listing {
   readonly index: FileStamp;
   /** Of `manifests/` when every manifest had the digest of its record; absent while nobody compared them. */
   readonly manifests?: FileStamp | undefined;
+  /** Ids of the trees of images that have dependencies; absent while nobody asked (LIST-6). */
+  readonly trees?: readonly string[] | undefined;
   /** By ID. */
   readonly images: readonly IndexedImage[];
 }
@@ -108,6 +110,18 @@ function isManifestWhole(store: Store, record: StoredRecord): boolean {
   }
 }
 
+/** Keeps which trees the images with dependencies have, beside what is kept of the index as it is now (LIST-6). */
+export async function keepTrees(
+  store: Store,
+  { stamp }: Index,
+  trees: readonly string[],
+  log: Log = silentLog,
+): Promise<void> {
+  const listing = readListing(store);
+  const isOfIndex = listing !== undefined && stamp !== undefined && isSameStamp(listing.index, stamp);
+  if (isOfIndex) await keep(listingOf(store), { ...listing, trees }, log);
+}
+
 /** Keeps what was read anew, when that spares the next reader enough (LIST-2). */
 export async function keepIndex(store: Store, index: Index, log: Log = silentLog): Promise<void> {
   if (index.kept === undefined) await keepListing(store, index, undefined, log);
@@ -128,5 +142,11 @@ function readListing(store: Store): Listing | undefined {
 }
 
 function isListing(value: unknown): value is Listing {
-  return isObject(value) && value["form"] === form && isObject(value["index"]) && Array.isArray(value["images"]);
+  return (
+    isObject(value) &&
+    value["form"] === form &&
+    isObject(value["index"]) &&
+    Array.isArray(value["images"]) &&
+    (value["trees"] === undefined || Array.isArray(value["trees"]))
+  );
 }

@@ -1,10 +1,31 @@
 /** The one door to the OpenPGP library: loaded when first needed, always with our configuration. */
 import type * as library from "openpgp";
+import { errnoOf, Failure } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
 
 export type OpenPGP = typeof library;
 
+/** @throws Failure IO_FAILED when it cannot be loaded */
 export async function loadOpenpgp(): Promise<OpenPGP> {
-  return await import("openpgp");
+  try {
+    return await import("openpgp");
+  } catch (error) {
+    throw notLoaded(error);
+  }
+}
+
+/**
+ * Node looks for a package with calls whose failures it takes for "not there": a process that may open no more files is told that the library
+ * is missing (T-K04).
+ */
+export function notLoaded(error: unknown): Failure {
+  const isHidden = ["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"].includes(errnoOf(error) ?? "");
+  if (!isHidden) return ioFailure(error, "the OpenPGP library cannot be loaded", "openpgp");
+  return new Failure("IO_FAILED", "the OpenPGP library cannot be loaded", {
+    subject: "openpgp",
+    cause: "it is missing, or cannot be read, or this process may open no more files",
+    hint: "ulimit -n 1024, and run it again; if it stays so, install perigee anew",
+  });
 }
 
 /** For judging keys: SHA-1 certifies nothing, not even a key's own identities (T-S06). Which key algorithms count is policy.ts's. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { extractImage, listImages, removeImage, removeImages, showImage } from "../../src/api/images.ts";
+import { extractImage, removeImage, removeImages, showImage } from "../../src/api/images.ts";
 import { loadSettings, type Settings } from "../../src/api/settings.ts";
 import { openPods } from "../../src/pod/pod.ts";
 import { writePodRecord } from "../../src/pod/record.ts";
@@ -11,7 +11,7 @@ import { blobPath, openStore, type Store } from "../../src/store/layout.ts";
 import { listRecordsSync, readManifestSync } from "../../src/store/lookup.ts";
 import { treeIdOf } from "../../src/store/trees.ts";
 import { fails } from "../helpers/failures.ts";
-import { type FakeImage, importImage, importReal, makeImage, sha512 } from "../helpers/images.ts";
+import { type FakeImage, importImage, importReal, makeImage } from "../helpers/images.ts";
 import { contentOf } from "../helpers/store-check.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
@@ -51,35 +51,6 @@ async function recordPod(settings: Settings, treeId: string): Promise<void> {
     cgroups: [],
   });
 }
-
-describe("listImages", () => {
-  it("tells of every image what it is, how large and by whom it is vouched for", async (t) => {
-    const { settings, store } = await setUp(t);
-    const signers = [{ fingerprint: "3c1a0dfd", keyDigest: sha512("key"), signedAt: "2026-01-01T00:00:00Z" }];
-    const image = await web({ signers });
-    const record = await importReal(store, image);
-    await importReal(store, await makeImage({ name: "example.com/later" }, []));
-    const [first, second, ...rest] = await listImages(settings);
-    assert.deepEqual(rest, []);
-    assert.equal(second?.signed, false);
-    assert.deepEqual(
-      { ...first, lastUsedAt: undefined, treeSize: undefined },
-      {
-        id: record.id,
-        name: "example.com/web",
-        labels: [{ name: "version", value: "1.0" }],
-        size: (image.archive?.length ?? 0) + (first?.treeSize ?? 0),
-        archiveSize: image.archive?.length,
-        treeSize: undefined,
-        importedAt: new Date(record.importedAt),
-        lastUsedAt: undefined,
-        signers: ["3c1a0dfd"],
-        signed: true,
-      },
-    );
-    assert.ok(Math.abs((first?.lastUsedAt.getTime() ?? 0) - Date.parse(record.importedAt)) < 60_000);
-  });
-});
 
 describe("showImage", () => {
   it("gives the bytes of the manifest by ID, by name, and of a file", async (t) => {

@@ -83,7 +83,7 @@ describe("the bundle", () => {
   }
   it("what every start reads is small, and its code cache is there", () => {
     assert.ok(statSync("dist/start.js").size < 80_000);
-    for (const pack of ["start.js", "pods.js", "images.js", "fetch.js"])
+    for (const pack of ["start.js", "pods.js", "list.js", "relist.js", "images.js", "fetch.js"])
       assert.ok(statSync(`dist/${pack}.cache`).size > 10_000, pack);
   });
   it("a fetch has all its code from packs, but for OpenPGP", () => {

@@ -2,22 +2,25 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../../src/base/log.ts";
 import { lockStore, type Swept, sweepStore } from "../../src/store/gc.ts";
 import {
   blobPath,
   blobsOf,
   indexOf,
+  manifestPath,
   openStore,
   recordPath,
   type Store,
   stagingOf,
   treePath,
 } from "../../src/store/layout.ts";
+import { readIndex } from "../../src/store/listing.ts";
 import { listRecordsSync } from "../../src/store/lookup.ts";
 import { treeIdOf } from "../../src/store/trees.ts";
 import { fails } from "../helpers/failures.ts";
-import { fakeId, importImage, sha512 } from "../helpers/images.ts";
+import { fakeId, fillStore, importImage, sha512 } from "../helpers/images.ts";
 import { assertSound, contentOf, isThere, partsOf } from "../helpers/store-check.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
@@ -36,6 +39,37 @@ async function plantTree(store: Store, id: string): Promise<void> {
   await mkdir(join(treePath(store, id), "rootfs"), { recursive: true });
   await writeFile(join(treePath(store, id), "manifest.ok"), "");
 }
+
+describe("the trees of images with dependencies (LIST-6)", () => {
+  it("LIST-6: are computed once, kept while the index is as it was, and computed anew when it changed", async (t) => {
+    const store = await newStore(t);
+    await fillStore(store, 40);
+    await importImage(store, { name: "example.com/base" });
+    const above = await importImage(store, {
+      name: "example.com/above",
+      dependencies: [{ imageName: "example.com/base" }],
+    });
+    const tree = await treeIdOf(store, above.id);
+    // What changed within the last second is not taken for settled.
+    await sleep(1100);
+    const isKept = async (): Promise<boolean> => {
+      await plantTree(store, tree);
+      await plantTree(store, "deps-sha512-garbage");
+      const swept = await sweep(store);
+      assert.ok(swept.trees.includes("deps-sha512-garbage"));
+      return !swept.trees.includes(tree);
+    };
+    assert.ok(await isKept());
+    assert.deepEqual(readIndex(store).kept?.trees, [tree]);
+    // In place, as a disk that rots does it: the sweep does not read it, `image verify` does.
+    await writeFile(manifestPath(store, above.id), "rotten");
+    assert.ok(await isKept());
+    await importImage(store, { name: "example.com/base", version: "2" });
+    await rm(manifestPath(store, above.id));
+    assert.ok(!(await isKept()), "nobody knows any more what it depends on");
+    assert.equal(readIndex(store).kept?.trees, undefined);
+  });
+});
 
 describe("lockStore", () => {
   it("lets users in together, and whoever removes alone", async (t) => {

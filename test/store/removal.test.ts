@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readdir, writeFile } from "node:fs/promises";
 import { describe, it, type TestContext } from "node:test";
-import { openStore, recordPath, type Store, trashOf, treePath } from "../../src/store/layout.ts";
+import { blobPath, openStore, recordPath, type Store, trashOf, treePath } from "../../src/store/layout.ts";
 import { listRecordsSync } from "../../src/store/lookup.ts";
-import { removeImage } from "../../src/store/removal.ts";
+import { openRemoval, removeImage } from "../../src/store/removal.ts";
 import { emptyTrash } from "../../src/store/staging.ts";
 import { fails } from "../helpers/failures.ts";
 import { fakeId, importImage } from "../helpers/images.ts";
@@ -82,5 +82,27 @@ describe("removeImage", () => {
 
   it("is NOT_FOUND for an image that is not stored", async (t) => {
     await assert.rejects(removeImage(await newStore(t), fakeId("none"), nobody), fails("NOT_FOUND"));
+  });
+
+  it("several with one archive: it goes with the last, and what depended on a removed one can still be removed", async (t) => {
+    const store = await newStore(t);
+    const archive = Buffer.from("the same bytes");
+    const one = await importImage(store, { name: "example.com/one", archive });
+    const two = await importImage(store, {
+      name: "example.com/two",
+      archive,
+      dependencies: [{ imageName: "example.com/one" }],
+    });
+    assert.equal(one.archive.sha512, two.archive.sha512);
+    const removal = openRemoval(store, nobody);
+    await removal.remove(one.id);
+    assert.ok(await isThere(blobPath(store, one.archive.sha512)));
+    assert.deepEqual(
+      removal.records().map(({ name }) => name),
+      ["example.com/two"],
+    );
+    await assert.rejects(removal.remove(one.id), fails("NOT_FOUND"));
+    await removal.remove(two.id);
+    assert.ok(!(await isThere(blobPath(store, one.archive.sha512))));
   });
 });

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { listImages } from "../../src/api/images.ts";
+import { listImages } from "../../src/api/list-images.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { readRecordSync } from "../../src/store/lookup.ts";
 import { sizeOnDisk } from "../../src/store/size.ts";

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { lenientConfig, loadOpenpgp, makerConfig, type OpenPGP, strictConfig } from "../../src/trust/openpgp.ts";
+import {
+  lenientConfig,
+  loadOpenpgp,
+  makerConfig,
+  notLoaded,
+  type OpenPGP,
+  strictConfig,
+} from "../../src/trust/openpgp.ts";
 
 describe("the library's configuration", () => {
   let openpgp: OpenPGP;
@@ -25,5 +32,21 @@ describe("the library's configuration", () => {
     const { sha1 } = openpgp.enums.hash;
     strictConfig(openpgp);
     assert.equal(openpgp.config.rejectHashAlgorithms.has(sha1), false);
+  });
+});
+
+describe("notLoaded", () => {
+  const failed = (code: string) => Object.assign(new Error(`Cannot find module 'openpgp'`), { code });
+
+  it("T-K04: what Node takes for a missing library is told with all that it may be, and the way out", () => {
+    for (const code of ["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]) {
+      const { code: own, message, hint } = notLoaded(failed(code));
+      assert.deepEqual([own, message], ["IO_FAILED", "the OpenPGP library cannot be loaded"]);
+      assert.match(hint ?? "", /ulimit -n/);
+    }
+  });
+  it("T-K04: a process that may open no more files is told so", () => {
+    assert.equal(notLoaded(failed("EMFILE")).code, "LIMIT_EXCEEDED");
+    assert.equal(notLoaded(failed("ENOSPC")).code, "DISK_FULL");
   });
 });

@@ -1,5 +1,5 @@
 /** perigee image list */
-import { listImages, type StoredImage } from "../../api/images.ts";
+import { listImages, type StoredImage } from "../../api/list-images.ts";
 import { excerpt, Failure, printable } from "../../base/failure.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { formatTable, humanAge, humanSize } from "../tables.ts";
@@ -48,10 +48,13 @@ export default defineCommand({
     "perigee image list --format json",
   ],
   run: async (context) => {
+    const sort = context.options.text("sort");
     const compareImages = chosen(orders, context, "sort");
     const direction = chosen(directions, context, "order");
     chosenColumns(context);
     const images = await listImages(context.settings);
+    // They come in this order already.
+    if (sort === "importtime" && direction === 1) return images;
     return images.toSorted((a, b) => direction * compareImages(a, b));
   },
   text: (images, context) => {
