@@ -23,7 +23,7 @@ export function notLoaded(error: unknown): Failure {
   if (!isHidden) return ioFailure(error, "the OpenPGP library cannot be loaded", "openpgp");
   return new Failure("IO_FAILED", "the OpenPGP library cannot be loaded", {
     subject: "openpgp",
-    cause: "it is missing, or cannot be read, or this process may open no more files",
+    cause: "it is missing, or its disk cannot be read (EIO), or this process may open no more files (EMFILE)",
     hint: "ulimit -n 1024, and run it again; if it stays so, install perigee anew",
   });
 }

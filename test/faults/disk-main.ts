@@ -1,4 +1,4 @@
-/** Losses of power on a disk: `unshare --mount … node disk-main.js [--every N] [--points N] [FLOW…]`, which main.ts starts. Prints counts, and what did not hold. */
+/** Losses of power on a disk: `unshare --mount … node disk-main.js [--every N] [--points N] [--at N] [FLOW…]`, which main.ts starts. Prints counts, and what did not hold. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,12 +10,13 @@ import { countCalls, spread, stage } from "./trials.ts";
 import { FaultWorld } from "./world.ts";
 
 const { values, positionals } = parseArgs({
-  options: { every: { type: "string", default: "1" }, points: { type: "string" } },
+  options: { every: { type: "string", default: "1" }, points: { type: "string" }, at: { type: "string" } },
   allowPositionals: true,
 });
 
 /** The last is the end of the command, where what it said must hold. */
 function pick(all: readonly number[]): readonly number[] {
+  if (values.at !== undefined) return [Number(values.at)];
   if (values.points === undefined) return all.filter((_, index) => index % Number(values.every) === 0);
   return [...spread(all.length - 1, Number(values.points) - 1).map((index) => all[index - 1] ?? 0), 0];
 }

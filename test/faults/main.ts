@@ -56,7 +56,8 @@ try {
 }
 if ((values.fault ?? known).includes("disk")) {
   const script = fileURLToPath(new URL("disk-main.js", import.meta.url));
-  const line = ["--mount", process.execPath, script, "--every", values.every, ...positionals];
+  const at = values.at === undefined ? [] : ["--at", values.at];
+  const line = ["--mount", process.execPath, script, "--every", values.every, ...at, ...positionals];
   process.exitCode ||= spawnSync("unshare", line, { stdio: "inherit" }).status ?? 1;
 }
 process.stdout.write(`${total} faults in all\n`);

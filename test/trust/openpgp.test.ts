@@ -40,8 +40,9 @@ describe("notLoaded", () => {
 
   it("T-K04: what Node takes for a missing library is told with all that it may be, and the way out", () => {
     for (const code of ["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]) {
-      const { code: own, message, hint } = notLoaded(failed(code));
+      const { code: own, message, cause, hint } = notLoaded(failed(code));
       assert.deepEqual([own, message], ["IO_FAILED", "the OpenPGP library cannot be loaded"]);
+      assert.match(String(cause), /missing.*EIO.*EMFILE/);
       assert.match(hint ?? "", /ulimit -n/);
     }
   });
