@@ -41,6 +41,10 @@ const probes = {
   debootstrap: () => hasProgram("debootstrap"),
   strace: () => hasProgram("strace"),
   podman: () => hasProgram("podman"),
+  buildah: () => hasProgram("buildah"),
+  skopeo: () => hasProgram("skopeo"),
+  umoci: () => hasProgram("umoci"),
+  "docker-registry": () => hasProgram("docker-registry"),
   runc: () => hasProgram("runc"),
   bubblewrap: () => hasProgram("bwrap"),
   hyperfine: () => hasProgram("hyperfine"),
@@ -76,6 +80,10 @@ const forTests = [
   "zstd",
   "debootstrap",
   "strace",
+  "buildah",
+  "skopeo",
+  "umoci",
+  "docker-registry",
 ];
 const forBench = [...forQuickstart, "gnupg", "gpgv", "appc-spec", "podman", "runc", "bubblewrap", "hyperfine"];
 const forV2 = [...forQuickstart, "qemu-system-x86", "e2fsprogs"];

@@ -12,12 +12,13 @@ import type { ImageLimits } from "../image/limits.ts";
 import { requireOutput, writeOutput } from "../image/output.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import type { PackEntry } from "../shim/pack.ts";
+import { mergeLayers } from "../store/merge.ts";
+import type { Layer, Stack } from "../store/stack.ts";
+import { viewOf } from "../store/stack.ts";
 import { beginLayer, commitLayer, findLayer, keyOf, layerDirectory, lockKey } from "./cache.ts";
 import { runInteractive } from "./command.ts";
-import { mergeLayers, refuseRemovals } from "./merge.ts";
 import type { PlannedStep, RecipePlan } from "./plan.ts";
-import type { Layer, Stack } from "./stack.ts";
-import { viewOf } from "./stack.ts";
+import { refuseRemovals } from "./removals.ts";
 import { requireShell } from "./step-failure.ts";
 import { commandOf, directoryLayer, emptyLayer, stepLayer, type Workshop } from "./steps.ts";
 

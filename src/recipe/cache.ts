@@ -13,9 +13,9 @@ import { FileLock } from "../shim/flock.ts";
 import { lockStore } from "../store/gc.ts";
 import { openStoreSync, type Store, treePath, treesOf } from "../store/layout.ts";
 import { listNames } from "../store/lookup.ts";
+import type { Layer } from "../store/stack.ts";
 import { emptyTrash, makeStaging, type StagingDirectory, sweepStaging, throwAway } from "../store/staging.ts";
 import { findTree, publishTree } from "../store/trees.ts";
-import type { Layer } from "./stack.ts";
 
 /** Part of every key: another form of layers or of keys makes everything anew. */
 const formatVersion = 1;

@@ -7,10 +7,10 @@ import { errnoOf, Failure } from "../base/failure.ts";
 import { callerIds } from "../shim/caller-ids.ts";
 import { hasXattr } from "../shim/libc.ts";
 import { type PackEntry, pack } from "../shim/pack.ts";
+import { isWhiteoutEntry } from "../store/merge.ts";
+import { partsOf, pathBytes, placeOf, type StackView, showBytes } from "../store/stack.ts";
 import type { TarMember, Timestamp, Xattr } from "../tar/entry.ts";
 import { whiteoutMember } from "./layer.ts";
-import { isWhiteoutEntry } from "./merge.ts";
-import { partsOf, pathBytes, placeOf, type StackView, showBytes } from "./stack.ts";
 
 export interface CaptureOptions {
   readonly upper: string;

@@ -17,8 +17,8 @@ import {
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { readInRoot } from "../pod/in-root.ts";
+import { partsOf, pathBytes, showBytes, viewOf } from "../store/stack.ts";
 import { compileGlob, compileIgnore, type IgnoreRules, ignoreFile, isGlob } from "./patterns.ts";
-import { partsOf, pathBytes, showBytes, viewOf } from "./stack.ts";
 
 export interface ContextFile {
   /** Below the source it was found for; `""` for the source itself. */

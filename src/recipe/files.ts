@@ -4,12 +4,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
 import { resolveUser } from "../pod/users.ts";
+import { partsOf, pathBytes, type StackView } from "../store/stack.ts";
 import type { TarMember } from "../tar/entry.ts";
 import { type Context, type ContextFile, type ContextSource, contentOf, findSources } from "./context.ts";
 import type { Step, StepOf } from "./document.ts";
 import { type Attributes, type LayerDraft, makeDraft } from "./layer.ts";
 import { isGlob } from "./patterns.ts";
-import { partsOf, pathBytes, type StackView } from "./stack.ts";
 
 export type FileStep = StepOf<"copy"> | StepOf<"write"> | StepOf<"mkdir"> | StepOf<"symlink"> | StepOf<"remove">;
 

@@ -5,9 +5,9 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../base/failure.ts";
 import { unpack } from "../shim/unpack.ts";
+import { comparePaths, partsOf, type StackView, showBytes } from "../store/stack.ts";
 import type { TarMember } from "../tar/entry.ts";
 import { writeTar } from "../tar/write.ts";
-import { partsOf, type StackView, showBytes } from "./stack.ts";
 
 export interface Attributes {
   readonly mode: number;
@@ -114,16 +114,6 @@ const whiteoutEntry = {
 export function whiteoutMember(path: string, epoch: number): TarMember {
   const mtime = { seconds: BigInt(epoch), nanoseconds: 0 };
   return { ...whiteoutEntry, path: Buffer.from(path, "latin1"), mtime, xattrs: [] };
-}
-
-/** By components, bytes of each as they are: the order in which perigee-shim pack walks. */
-export function comparePaths(a: string, b: string): number {
-  const [left, right] = [partsOf(a), partsOf(b)];
-  for (let at = 0; at < left.length && at < right.length; at += 1) {
-    const [one = "", other = ""] = [left[at], right[at]];
-    if (one !== other) return one < other ? -1 : 1;
-  }
-  return left.length - right.length;
 }
 
 export function attributesOf(stats: { readonly mode: number; readonly uid: number; readonly gid: number }): Attributes {

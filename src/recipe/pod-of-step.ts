@@ -22,8 +22,8 @@ import { resolveUser } from "../pod/users.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import { FileLock } from "../shim/flock.ts";
 import { lockOf, openStoreSync } from "../store/layout.ts";
+import { pathBytes, type StackView } from "../store/stack.ts";
 import { accountsOf } from "./files.ts";
-import { pathBytes, type StackView } from "./stack.ts";
 
 export interface CommandRequest {
   readonly data: string;

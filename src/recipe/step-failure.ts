@@ -1,7 +1,7 @@
 /** What is said when a step cannot be done: which it is, where it stands, why, and how to get there. */
 import { Failure, type FailureDetails, printable } from "../base/failure.ts";
+import { pathBytes, type StackView } from "../store/stack.ts";
 import type { PlannedStep } from "./plan.ts";
-import { pathBytes, type StackView } from "./stack.ts";
 
 /** Of a recipe, for hints: the words that open a shell in it, but for the number. */
 interface Told {

@@ -4,6 +4,8 @@ import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import { pack } from "../shim/pack.ts";
+import { isWhiteoutEntry } from "../store/merge.ts";
+import { type Layer, type StackView, viewOf } from "../store/stack.ts";
 import type { StagingDirectory } from "../store/staging.ts";
 import type { TarMember } from "../tar/entry.ts";
 import { beginLayer, type Cache, commitLayer, findLayer, keyOf, lockKey, logPath } from "./cache.ts";
@@ -13,10 +15,8 @@ import type { Context } from "./context.ts";
 import type { Step, StepOf } from "./document.ts";
 import { isFileStep, type PreparedFiles, prepareFiles } from "./files.ts";
 import { makeDraft, unpackLayer } from "./layer.ts";
-import { isWhiteoutEntry } from "./merge.ts";
 import type { PlannedStep } from "./plan.ts";
 import type { CommandRequest } from "./pod-of-step.ts";
-import { type Layer, type StackView, viewOf } from "./stack.ts";
 import { inStep, stepFailed } from "./step-failure.ts";
 
 export interface Workshop {

@@ -5,7 +5,7 @@ import { type BuildRecipeOptions, buildFromRecipe, type RecipeResult } from "../
 import type { Settings } from "../../src/api/settings.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { RecipeInput } from "../../src/recipe/document.ts";
-import { type Layer, type StackView, viewOf } from "../../src/recipe/stack.ts";
+import { type Layer, type StackView, viewOf } from "../../src/store/stack.ts";
 import "./shim.ts";
 import { testSettings } from "./settings.ts";
 import { makeTemporary } from "./temporary.ts";

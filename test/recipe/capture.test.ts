@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type CaptureOptions, captureMembers } from "../../src/recipe/capture.ts";
-import { type StackView, viewOf } from "../../src/recipe/stack.ts";
+import { type StackView, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { runCommand } from "../../src/recipe/command.ts";
 import type { CommandRequest } from "../../src/recipe/pod-of-step.ts";
-import { type Layer, viewOf } from "../../src/recipe/stack.ts";
+import { type Layer, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { guest } from "../helpers/program.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";

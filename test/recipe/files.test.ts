@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { openContext } from "../../src/recipe/context.ts";
 import { Recipe } from "../../src/recipe/document.ts";
 import { isFileStep, prepareFiles } from "../../src/recipe/files.ts";
-import { type StackView, viewOf } from "../../src/recipe/stack.ts";
+import { type StackView, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 

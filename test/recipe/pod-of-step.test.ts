@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } f
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type CommandRequest, makeStepPod } from "../../src/recipe/pod-of-step.ts";
-import { type Layer, viewOf } from "../../src/recipe/stack.ts";
+import { type Layer, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { guest } from "../helpers/program.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";

@@ -3,8 +3,8 @@ import { symlinkSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
 import type { Step } from "../../src/recipe/document.ts";
-import type { StackView } from "../../src/recipe/stack.ts";
 import { inStep, requireShell, stepFailed } from "../../src/recipe/step-failure.ts";
+import type { StackView } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 

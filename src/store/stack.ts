@@ -67,6 +67,16 @@ export function partsOf(path: string): readonly string[] {
   return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
+/** By components, bytes of each as they are: the order in which perigee-shim pack walks. */
+export function comparePaths(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)];
+  for (let at = 0; at < left.length && at < right.length; at += 1) {
+    const [one = "", other = ""] = [left[at], right[at]];
+    if (one !== other) return one < other ? -1 : 1;
+  }
+  return left.length - right.length;
+}
+
 /** A path of a document (UTF-8, absolute or not) in the form used here. */
 export function pathBytes(path: string): string {
   return partsOf(Buffer.from(path).toString("latin1")).join("/");

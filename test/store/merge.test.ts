@@ -4,9 +4,8 @@ import { chmodSync, linkSync, mkdirSync, readdirSync, readlinkSync, rmSync, writ
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { mergeLayers, refuseRemovals } from "../../src/recipe/merge.ts";
-import type { Layer } from "../../src/recipe/stack.ts";
-import { fails } from "../helpers/failures.ts";
+import { mergeLayers } from "../../src/store/merge.ts";
+import type { Layer } from "../../src/store/stack.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 
 let world: RecipeWorld;
@@ -127,10 +126,4 @@ describe("mergeLayers (RECIPE-40)", () => {
     for (let index = 0; index < 50; index += 1) writeFileSync(join(low.rootfs, `f${index}`), "x".repeat(10_000));
     for await (const _ of mergeLayers([low, world.layer("t8", {})])) break;
   });
-});
-
-it("RECIPE-42: what a dependency has cannot be taken away", () => {
-  const refuse = refuseRemovals((path) => path === "etc/passwd");
-  refuse("etc/group");
-  assert.throws(() => refuse("etc/passwd"), fails("UNSUPPORTED", /\/etc\/passwd/, { hint: /base/ }));
 });

@@ -1,9 +1,7 @@
 /** Layers → the entries of one tree, in the order of perigee-shim pack: what an overlay of them would show, without mounting one. */
 import { createReadStream } from "node:fs";
-import { Failure } from "../base/failure.ts";
 import { type PackEntry, pack } from "../shim/pack.ts";
-import { comparePaths } from "./layer.ts";
-import { partsOf, placeOf, type Stack, showBytes } from "./stack.ts";
+import { comparePaths, partsOf, placeOf, type Stack } from "./stack.ts";
 
 /** Hard links are entries of one layer: what carries their content may be hidden by a higher one. */
 interface Walk {
@@ -109,16 +107,4 @@ export function isWhiteoutEntry({ type, device }: Pick<PackEntry, "type" | "devi
 function isAtOrBelow(path: string, ancestor: string): boolean {
   const parts = partsOf(path);
   return partsOf(ancestor).every((part, index) => parts[index] === part);
-}
-
-/** @throws Failure UNSUPPORTED: an image cannot say that a file of its dependency is gone, but for its whitelist */
-export function refuseRemovals(inDependencies: (path: string) => boolean): (path: string) => void {
-  return (path) => {
-    if (!inDependencies(path)) return;
-    throw new Failure("UNSUPPORTED", `/${showBytes(path)} was removed, but a dependency of the image has it`, {
-      subject: `/${showBytes(path)}`,
-      cause: "an image with dependencies holds what was added to them; what is removed would come back",
-      hint: "use the image as base instead of as a dependency, or list what stays in pathWhitelist",
-    });
-  };
 }

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { pathBytes, showBytes, viewOf } from "../../src/recipe/stack.ts";
+import { pathBytes, showBytes, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 
