@@ -50,7 +50,10 @@ function request(app: RunApp, image: PodImage | undefined): AppRequest {
   const { image: _, signature: __, mounts, ...flags } = app;
   return {
     ...flags,
-    image: { id: image.record.id, name: image.record.name, labels: image.record.labels, manifest: image.manifest },
+    image: {
+      ...{ id: image.record.id, name: image.record.name, labels: image.record.labels, manifest: image.manifest },
+      entrypoint: image.record.oci?.entrypoint,
+    },
     mounts: mounts?.map(parseMountFlag),
   };
 }

@@ -22,6 +22,7 @@ import { inspectSource, requirePropagation } from "../pod/volume-sources.ts";
 import { type EmptyVolume, matchVolumes, mayWriteHost, obscured } from "../pod/volumes.ts";
 import type { PodManifest } from "../schema/pod-manifest.ts";
 import { callerIds } from "../shim/caller-ids.ts";
+import type { TreeRoot } from "../store/stack.ts";
 import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
 import { decideNetworks, type NetworkDecisions, type NetworkTerms } from "./decide-networks.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -143,7 +144,7 @@ export function podCgroups({ layout, isolation, mounts }: Decisions, uuid: strin
 /** What can be said only when the trees are there: mounts that hide something of an image (ACE-11). */
 export function treeWarnings(
   { mounts, emptyVolumes }: Decisions,
-  trees: ReadonlyMap<string, string>,
+  trees: ReadonlyMap<string, TreeRoot>,
 ): readonly string[] {
   return [...mounts].flatMap(([app, planned]) => {
     const tree = trees.get(app);
@@ -159,7 +160,7 @@ export interface Placement {
   readonly idBase: number | undefined;
   readonly cgroups: PodCgroups;
   /** By app name. */
-  readonly trees: ReadonlyMap<string, string>;
+  readonly trees: ReadonlyMap<string, TreeRoot>;
   readonly canIdmap: boolean;
   readonly foreground: boolean;
 }

@@ -11,7 +11,8 @@ import { callerIds } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
 import { touchImage } from "../store/images.ts";
 import { lockOf, openStoreSync, type Store } from "../store/layout.ts";
-import { ensureTree, findTree } from "../store/trees.ts";
+import type { TreeRoot } from "../store/stack.ts";
+import { ensureTree, findTree, rootOf } from "../store/trees.ts";
 import { type ChosenImage, choosePod } from "./choose-pod.ts";
 import { type Decisions, decidePod, planInput, type StartTerms } from "./decide.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -95,7 +96,7 @@ export function inputOf(
   terms: StartTerms & { readonly foreground: boolean },
   decisions: Decisions,
   { pod, record, cgroups }: PreparedPod,
-  trees: ReadonlyMap<string, string>,
+  trees: ReadonlyMap<string, TreeRoot>,
 ): PlanInput {
   return planInput(settings, terms, decisions, {
     uuid: pod.uuid,
@@ -114,15 +115,15 @@ export async function treesOf(
   store: Store,
   decisions: Pick<Decisions, "manifest" | "images">,
   signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, string>> {
-  const trees = new Map<string, string>();
+): Promise<ReadonlyMap<string, TreeRoot>> {
+  const trees = new Map<string, TreeRoot>();
   for (const [index, app] of decisions.manifest.apps.entries()) {
     const image = imageAt(decisions, index);
     const tree =
       findTree(store, image.treeId) ?? (await ensureTree(store, image.record.id, { log: settings.log, signal }));
     // A dependency that was fetched meanwhile makes another tree, of which neither trust nor the pod's record knows.
     if (tree.id !== image.treeId) throw changedMeanwhile(image, "run or prepare it again");
-    trees.set(app.name, tree.rootfs);
+    trees.set(app.name, rootOf(tree));
   }
   return trees;
 }

@@ -1,5 +1,6 @@
 /** The images of a pod: found in the store without loading what fetching needs, fetched otherwise; and whether they may run. */
 import { Failure } from "../base/failure.ts";
+import { findOciSync } from "../fetch/oci.ts";
 import { parseReference } from "../fetch/reference.ts";
 import type { AppRequest } from "../pod/manifest.ts";
 import type { ImageID } from "../schema/image-id.ts";
@@ -59,6 +60,9 @@ function findApp(store: Store, app: RunApp): ImageRecord | undefined {
   if (app.signature !== undefined) return undefined;
   const reference = parseReference(app.image);
   if (reference.kind === "id") return readRecordSync(store, resolveImageIdSync(store, reference.prefix));
+  if (reference.kind === "oci") {
+    return reference.oci.from === "registry" ? findOciSync(store, reference.oci) : undefined;
+  }
   if (reference.kind !== "name") return undefined;
   return findForHostSync(store, reference.name, reference.labels);
 }
@@ -91,6 +95,8 @@ async function fetchAll(
  * Key files that did not change need no OpenPGP.
  */
 async function requireTrust(settings: Settings, record: ImageRecord): Promise<void> {
+  // OCI-51: who fetched it named it by its digest.
+  if (record.oci?.pinned === true) return;
   if (record.signers.length === 0) {
     throw new Failure("SIGNATURE_MISSING", `${record.name} was stored without a verified signature`, {
       subject: record.id,

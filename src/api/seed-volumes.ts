@@ -5,13 +5,14 @@ import { ioFailure } from "../base/files.ts";
 import { copyTree } from "../image/copy.ts";
 import { openInRoot } from "../pod/in-root.ts";
 import type { EmptyVolume } from "../pod/volumes.ts";
+import type { TreeRoot } from "../store/stack.ts";
 
 export interface SeedRequest {
   /** The pod's directory. */
   readonly directory: string;
   readonly volumes: readonly EmptyVolume[];
   /** By app name. */
-  readonly trees: ReadonlyMap<string, string>;
+  readonly trees: ReadonlyMap<string, TreeRoot>;
   /** First host id of the pod's user namespace, else 0. */
   readonly idBase: number;
   readonly signal?: AbortSignal | undefined;
@@ -25,7 +26,8 @@ export interface SeedRequest {
 export async function seedVolumes({ directory, volumes, trees, idBase, signal }: SeedRequest): Promise<void> {
   for (const { volume, seed } of volumes) {
     const tree = seed === undefined ? undefined : trees.get(seed.app);
-    const found = seed === undefined || tree === undefined ? undefined : openInRoot(tree, seed.target);
+    // Of an image of layers it begins empty, which is told as what every volume hides.
+    const found = seed === undefined || typeof tree !== "string" ? undefined : openInRoot(tree, seed.target);
     if (found === undefined) continue;
     try {
       const stat = fstatSync(found);

@@ -12,6 +12,7 @@ import type { EmptyVolume } from "../pod/volumes.ts";
 import { failureOf } from "../shim/events.ts";
 import { closeNamespaces } from "../shim/netns.ts";
 import { type RunHandle, replaceWithRun, type SpawnOptions, spawnRun } from "../shim/run.ts";
+import type { TreeRoot } from "../store/stack.ts";
 import type { NetworkDecisions } from "./decide-networks.ts";
 import type { Settings } from "./settings.ts";
 import { removeUuidFile, type SavedUuidFile, saveUuidFile } from "./uuid-file.ts";
@@ -43,7 +44,7 @@ export interface StartRequest {
   readonly prepared: PreparedPod;
   readonly input: PlanInput;
   /** By app name. */
-  readonly trees: ReadonlyMap<string, string>;
+  readonly trees: ReadonlyMap<string, TreeRoot>;
   readonly emptyVolumes: readonly EmptyVolume[];
   readonly networks: NetworkDecisions;
   readonly ports: readonly PortMapping[];
@@ -74,10 +75,13 @@ async function launch(settings: Settings, root: string, request: StartRequest): 
   for (const app of input.apps) {
     const tree = trees.get(app.name);
     if (app.root.kind !== "directory" || tree === undefined) continue;
-    const { copyTree } = await import("../image/copy.ts");
+    const [{ copyTree }, { mergeLayers }] = await Promise.all([
+      import("../image/copy.ts"),
+      import("../store/merge.ts"),
+    ]);
     const target = join(pod.directory, app.root.path);
     mkdirSync(target, { recursive: true, mode: 0o700 });
-    await copyTree(tree, target, record.idBase ?? 0, signal);
+    await copyTree(typeof tree === "string" ? tree : mergeLayers(tree, { signal }), target, record.idBase ?? 0, signal);
   }
   if (emptyVolumes.some(({ seed }) => seed !== undefined)) {
     const { seedVolumes } = await import("./seed-volumes.ts");

@@ -3,6 +3,7 @@
  * reference and everything below it is there and verified, lowest first, so that a listed image always has its dependencies.
  */
 import { Failure, printable } from "../base/failure.ts";
+import { showOciReference } from "../oci/reference.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import type { Dependency } from "../schema/image-manifest.ts";
 import { renderOrder } from "../store/dependencies.ts";
@@ -12,6 +13,7 @@ import type { Store } from "../store/layout.ts";
 import { findForHostSync } from "../store/lookup.ts";
 import { hasPinnedId, requirePinned } from "./match.ts";
 import { type FetchContext, importMember, type Member, storedMember } from "./member.ts";
+import { findOciSync, importOciMember } from "./oci.ts";
 import { startAll } from "./parallel.ts";
 import type { Reference } from "./reference.ts";
 
@@ -75,16 +77,23 @@ async function resolveRequest(context: FetchContext, request: FetchRequest, poli
   const stored = await lookUp(context.store, reference, policy);
   if (stored !== undefined) return await storedMember(context.store, stored, 0);
   if (policy === "never" || reference.kind === "id") throw notStored(describe(reference));
+  if (reference.kind === "oci") return await importOciMember(context, reference.oci);
   return await importMember(context, reference, signature, 0);
 }
 
 /** What of the store answers the reference under this policy. Files are read anew unless nothing may be fetched. */
 async function lookUp(store: Store, reference: Reference, policy: PullPolicy): Promise<ImageRecord | undefined> {
   if (reference.kind === "id") return await readRecord(store, await resolveImageId(store, reference.prefix));
-  if (policy === "update" || (policy === "new" && reference.kind === "file")) return undefined;
+  if (policy === "update" || (policy === "new" && isLocal(reference))) return undefined;
   if (reference.kind === "name") return findForHostSync(store, reference.name, reference.labels);
+  if (reference.kind === "oci") return findOciSync(store, reference.oci);
   const source = reference.kind === "url" ? reference.url : reference.path;
   return (await listRecords(store)).find((record) => record.source === source);
+}
+
+/** What can change under our hands is read anew. */
+function isLocal(reference: Reference): boolean {
+  return reference.kind === "file" || (reference.kind === "oci" && reference.oci.from !== "registry");
 }
 
 /** Level by level; what is there already is not fetched again, so a graph with loops ends, and is then refused. */
@@ -223,6 +232,7 @@ function describe(reference: Reference): string {
   if (reference.kind === "id") return reference.prefix;
   if (reference.kind === "url") return printable(reference.url);
   if (reference.kind === "file") return printable(reference.path);
+  if (reference.kind === "oci") return printable(showOciReference(reference.oci));
   const labels = reference.labels.map(({ name, value }) => `,${name}=${value}`).join("");
   return printable(`${reference.name}${labels}`);
 }

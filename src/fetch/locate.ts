@@ -34,12 +34,12 @@ export interface LocateOptions {
 const maxMirrors = 10;
 
 /**
- * The locations of a reference that is not an image ID, first choice first: for a name the endpoints that discovery finds (DISC-6),
+ * The locations of a reference that is neither an image ID nor an image of Docker or OCI, first choice first: for a name the endpoints that discovery finds (DISC-6),
  * else the image's own place with `.asc` behind it.
  * @throws Failure DISCOVERY_FAILED, HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED
  */
 export async function locate(
-  reference: Exclude<Reference, { readonly kind: "id" }>,
+  reference: Exclude<Reference, { readonly kind: "id" | "oci" }>,
   options: LocateOptions,
 ): Promise<readonly Location[]> {
   if (reference.kind === "name") return await locateName(reference, options);

@@ -41,7 +41,7 @@ export interface FetchContext {
   readonly isAlone?: boolean | undefined;
 }
 
-type Sought = Exclude<Reference, { readonly kind: "id" }>;
+type Sought = Exclude<Reference, { readonly kind: "id" | "oci" }>;
 
 /** An image of a closure: stored already, or pending. */
 export interface Member {

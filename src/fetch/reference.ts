@@ -1,8 +1,9 @@
-/** What the user typed for an image (rkt-and-appc.md 1.4, without docker). Decides by the text, and by whether a file of that name is there. */
+/** What the user typed for an image (rkt-and-appc.md 1.4). Decides by the text, and by whether a file of that name is there. */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { excerpt, Failure, printable } from "../base/failure.ts";
+import { type OciReference, parseOciReference } from "../oci/reference.ts";
 import { isACIdentifier } from "../schema/grammar.ts";
 import type { ACIdentifier } from "../schema/names.ts";
 
@@ -14,20 +15,17 @@ export type Reference =
       readonly labels: readonly { readonly name: string; readonly value: string }[];
     }
   | { readonly kind: "url"; readonly url: string }
-  | { readonly kind: "file"; readonly path: string };
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "oci"; readonly oci: OciReference };
 
 /**
- * An image ID (`sha512-…`), a name with labels, the URL of an .aci, or a file, whose path is made absolute.
- * @throws Failure USAGE; UNSUPPORTED for docker images
+ * An image ID (`sha512-…`), a name with labels, the URL of an .aci, a file, whose path is made absolute, or an image of Docker or OCI (OCI-1).
+ * @throws Failure USAGE
  */
 export function parseReference(text: string): Reference {
   if (/^sha512-[0-9a-fA-F]+$/.test(text)) return { kind: "id", prefix: text.toLowerCase() };
-  if (/^docker:/i.test(text)) {
-    throw new Failure("UNSUPPORTED", `${excerpt(text)}: Docker images are not fetched`, {
-      subject: printable(text),
-      hint: "convert it to an .aci file, for example with docker2aci, and fetch that file",
-    });
-  }
+  const oci = parseOciReference(text);
+  if (oci !== undefined) return { kind: "oci", oci };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined) return parseUrl(text, scheme);
   return isPath(text) ? { kind: "file", path: resolve(text) } : parseImageName(text);

@@ -5,12 +5,19 @@ import type { TarMember, Xattr } from "../tar/entry.ts";
 import { unpackMembers } from "./extract.ts";
 
 /**
- * Copies the tree `source` into the existing empty directory `target`; every owner is `shift` higher. Nothing is synced.
+ * Copies the tree `source`, or what was read of one, into the existing empty directory `target`; every owner is `shift` higher. Nothing is synced.
  * @throws Failure SHIM_FAILED, DISK_FULL
  */
-export async function copyTree(source: string, target: string, shift: number, signal?: AbortSignal): Promise<void> {
-  await unpackMembers(shifted(pack(source, { signal, asPodRoot: true }), shift), target, {
-    ...{ owner: canKeepOwners(), devices: true, signal },
+export async function copyTree(
+  source: string | AsyncIterable<PackEntry>,
+  target: string,
+  shift: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  await unpackMembers(shifted(typeof source === "string" ? pack(source, { signal, asPodRoot: true }) : source, shift), target, {
+    owner: canKeepOwners(),
+    devices: true,
+    signal,
   });
 }
 

@@ -11,6 +11,8 @@ export interface UnpackMembersOptions {
   readonly owner: boolean;
   /** Device nodes are made; without it they are left out and listed (D01). */
   readonly devices?: boolean | undefined;
+  /** Character devices 0:0 are made, which hide files of the layers below (D06); no image may have one. */
+  readonly whiteouts?: boolean | undefined;
   /** Durable at return. */
   readonly sync?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -56,10 +58,11 @@ export async function unpackMembers(
   options: UnpackMembersOptions,
 ): Promise<{ readonly skipped: readonly string[] }> {
   const dropped: string[] = [];
-  const { owner, devices = false, sync = false, signal } = options;
+  const { owner, devices = false, whiteouts = false, sync = false, signal } = options;
   const { skipped } = await unpack(writeTar(onGround(noting(members, dropped)), { sparse: true }), directory, {
     owner,
     devices,
+    whiteouts,
     sync,
     signal,
   });

@@ -2,8 +2,19 @@
  * Opens paths of an untrusted root file system without ever leaving it. Node has no openat2, so the walk is ours: one component at a time
  * from an open directory, links resolved here, `..` by going back to the directory we came from. Knows nothing of passwd and the like.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from "node:fs";
 import { errnoOf, excerpt, Failure } from "../base/failure.ts";
+import { type FoundFile, type TreeRoot, viewOf } from "../store/stack.ts";
 
 /** Not among Node's constants; the same on x86-64 and aarch64. */
 const pathOnly = 0o10000000;
@@ -75,7 +86,8 @@ function readLink(path: string): string | undefined {
 }
 
 /** What `path` names inside `root`, links followed; undefined when it is not there. @throws as openInRoot */
-export function statInRoot(root: string, path: string): Stats | undefined {
+export function statInRoot(root: TreeRoot, path: string): Stats | undefined {
+  if (typeof root !== "string") return findInLayers(root, path)?.stats;
   const descriptor = openInRoot(root, path);
   if (descriptor === undefined) return undefined;
   try {
@@ -86,7 +98,8 @@ export function statInRoot(root: string, path: string): Stats | undefined {
 }
 
 /** The names in the directory `path`, or its own name for anything else; undefined when it is not there. @throws as openInRoot */
-export function namesInRoot(root: string, path: string): readonly string[] | undefined {
+export function namesInRoot(root: TreeRoot, path: string): readonly string[] | undefined {
+  if (typeof root !== "string") return namesInLayers(root, path);
   const descriptor = openInRoot(root, path);
   if (descriptor === undefined) return undefined;
   try {
@@ -100,7 +113,8 @@ export function namesInRoot(root: string, path: string): readonly string[] | und
  * The content of a small regular file; undefined when it is not there.
  * @throws Failure IMAGE_INVALID for anything but a regular file of at most `limit` bytes: a FIFO would hang us, a device act (T-R18)
  */
-export function readInRoot(root: string, path: string, limit: number): Buffer | undefined {
+export function readInRoot(root: TreeRoot, path: string, limit: number): Buffer | undefined {
+  if (typeof root !== "string") return readInLayers(root, path, limit);
   const descriptor = openInRoot(root, path);
   if (descriptor === undefined) return undefined;
   try {
@@ -112,6 +126,35 @@ export function readInRoot(root: string, path: string, limit: number): Buffer | 
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Layers are directories of the store, which nobody changes: there the links are followed as data, by the store's own reader. */
+function findInLayers(root: Exclude<TreeRoot, string>, path: string): FoundFile | undefined {
+  const view = viewOf(root);
+  return view.find(view.resolve(layerPath(path), { last: true }));
+}
+
+function namesInLayers(root: Exclude<TreeRoot, string>, path: string): readonly string[] | undefined {
+  const view = viewOf(root);
+  const place = view.resolve(layerPath(path), { last: true });
+  const found = view.find(place);
+  if (found === undefined) return undefined;
+  return found.kind === "directory" ? view.names(place) : [path];
+}
+
+function readInLayers(root: Exclude<TreeRoot, string>, path: string, limit: number): Buffer | undefined {
+  const found = findInLayers(root, path);
+  if (found === undefined) return undefined;
+  if (found.kind !== "file") {
+    throw new Failure("IMAGE_INVALID", `${path} of the image is not a regular file`, { subject: path });
+  }
+  if (found.stats.size > limit) throw tooLong(path, limit);
+  return readFileSync(found.place);
+}
+
+/** One character a byte, as the store's readers have it. */
+function layerPath(path: string): string {
+  return Buffer.from(path).toString("latin1");
 }
 
 /** Through /proc/self/fd, so that what is read is what was looked at; at most `size` bytes, should it grow meanwhile. */

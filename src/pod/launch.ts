@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ioFailure } from "../base/files.ts";
 import { encodePlan, type Plan } from "../shim/plan.ts";
 import type { ReplaceOptions } from "../shim/run.ts";
+import type { TreeRoot } from "../store/stack.ts";
 import { createPodCgroups } from "./cgroup.ts";
 import type { PodFile } from "./network.ts";
 import { buildPlan, type PlanInput } from "./plan.ts";
@@ -15,7 +16,7 @@ export interface LaunchRequest {
   readonly prepared: PreparedPod;
   readonly input: PlanInput;
   /** Where each app's tree is, by app name. */
-  readonly trees: ReadonlyMap<string, string>;
+  readonly trees: ReadonlyMap<string, TreeRoot>;
   readonly emptyVolumes: readonly EmptyVolume[];
 }
 

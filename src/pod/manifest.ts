@@ -23,10 +23,12 @@ export interface AppRequest extends RestartFlags, HealthFlags {
     readonly labels: readonly { readonly name: string; readonly value: string }[];
     /** As validated at import; read again without a schema, so lists may still be missing or null. */
     readonly manifest: { readonly app?: StoredApp | null | undefined };
+    /** Words of its exec that arguments are appended to, instead of to all of it: what follows them is only there for want of arguments (OCI-33). */
+    readonly entrypoint?: number | undefined;
   };
   readonly name?: string | undefined;
   readonly exec?: string | undefined;
-  /** Behind `--`: appended to the image's exec, or to `exec`. */
+  /** Behind `--`: appended to the image's exec, to its entrypoint if it says which words that is, or to `exec`. */
   readonly args?: readonly string[] | undefined;
   readonly user?: string | undefined;
   readonly group?: string | undefined;
@@ -140,7 +142,7 @@ function runtimeApp(
   });
   const own = {
     ...app,
-    exec: [...(request.exec === undefined ? app.exec : [request.exec]), ...(request.args ?? [])],
+    exec: commandOf(request, app.exec),
     user: request.user ?? app.user,
     group: request.group ?? app.group,
     supplementaryGIDs:
@@ -153,6 +155,11 @@ function runtimeApp(
     userLabels: overridden(app.userLabels, "--user-label", request.userLabels),
   };
   return { app: own, fromImage };
+}
+
+function commandOf({ exec, args = [], image }: AppRequest, own: readonly string[]): string[] {
+  if (exec !== undefined) return [exec, ...args];
+  return [...(args.length > 0 ? own.slice(0, image.entrypoint) : own), ...args];
 }
 
 /** The image's app; for an image without one, which needs --exec, an app of the caller (ACI-29). */

@@ -1,5 +1,6 @@
 /** Whether what an image has at the target of a mount lets it be mounted there. Looks only; the shim resolves targets again by itself. */
 import { Failure, printable } from "../base/failure.ts";
+import type { TreeRoot } from "../store/stack.ts";
 import { statInRoot } from "./in-root.ts";
 import { isAtOrBelow } from "./paths.ts";
 import type { SourceType } from "./volume-sources.ts";
@@ -16,7 +17,7 @@ export interface TargetRequest {
  * A directory is mounted on a directory, a file on anything else, and what is missing is made (POD-31).
  * @throws Failure MANIFEST_INVALID when the image has the other kind there, or a file above it
  */
-export function requireTargets(rootfs: string, requests: readonly TargetRequest[]): void {
+export function requireTargets(rootfs: TreeRoot, requests: readonly TargetRequest[]): void {
   for (const request of requests) {
     // Below /dev nothing is the image's (T-R15).
     if (isAtOrBelow(request.target, "/dev")) continue;
@@ -29,7 +30,7 @@ export function requireTargets(rootfs: string, requests: readonly TargetRequest[
   }
 }
 
-function requireKind(rootfs: string, request: TargetRequest, path: string, wanted: SourceType): void {
+function requireKind(rootfs: TreeRoot, request: TargetRequest, path: string, wanted: SourceType): void {
   const stat = statInRoot(rootfs, path);
   if (stat === undefined || stat.isDirectory() === (wanted === "directory")) return;
   const found = stat.isDirectory() ? "a directory" : "a file";

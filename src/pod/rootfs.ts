@@ -5,6 +5,7 @@ import { ioFailure } from "../base/files.ts";
 import { callerIds, idInside } from "../shim/caller-ids.ts";
 import { giveDirectory, type Owner } from "../shim/own.ts";
 import type { DirectoryRoot, OverlayRoot } from "../shim/plan.ts";
+import { type TreeRoot, topOf } from "../store/stack.ts";
 
 export interface RootfsOptions {
   /** First host id of the pod's user namespace. */
@@ -18,7 +19,7 @@ export interface RootfsOptions {
 export type RootPlan = OverlayRoot | DirectoryRoot;
 
 /** Paths are relative to the pod directory, where the shim works, so that a pod that moves between phases keeps them. */
-export function planRoot(app: string, tree: string, options: RootfsOptions): RootPlan {
+export function planRoot(app: string, tree: TreeRoot, options: RootfsOptions): RootPlan {
   const directory = join("apps", app);
   const needsIdmap = options.idBase !== undefined;
   if (!options.overlay || (needsIdmap && !options.canIdmap)) {
@@ -26,7 +27,7 @@ export function planRoot(app: string, tree: string, options: RootfsOptions): Roo
   }
   return {
     kind: "overlay",
-    lowers: [tree],
+    lowers: typeof tree === "string" ? [tree] : tree.toReversed().map(({ rootfs }) => rootfs),
     upper: join(directory, "upper"),
     work: join(directory, "work"),
     idmap: needsIdmap,
@@ -57,12 +58,12 @@ function ownerInside({ uid, gid }: Stats): Pick<Owner, "uid" | "gid"> {
  * Makes what `root` needs in the pod directory. The upper directory becomes the app's `/`, so it has the tree's mode and owner,
  * shifted into the pod's user namespace.
  */
-export function makeRoot(pod: string, app: string, root: RootPlan, tree: string, idBase: number | undefined): void {
+export function makeRoot(pod: string, app: string, root: RootPlan, tree: TreeRoot, idBase: number | undefined): void {
   const base = idBase ?? 0;
   try {
     mkdirSync(join(pod, "apps", app), { recursive: true, mode: 0o700 });
     if (root.kind === "directory") return;
-    const stat = statSync(tree);
+    const stat = statSync(topOf(tree));
     for (const directory of [root.upper, root.work]) {
       const path = join(pod, directory);
       mkdirSync(path, { mode: 0o700 });

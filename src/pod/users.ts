@@ -1,6 +1,7 @@
 /** Who an app runs as, from its user and group words and the files of its root (ACI-33). Never trusts those files. */
 import { excerpt, Failure } from "../base/failure.ts";
 import { callerIds, idInside } from "../shim/caller-ids.ts";
+import type { TreeRoot } from "../store/stack.ts";
 import { readInRoot, statInRoot } from "./in-root.ts";
 
 export interface ResolvedUser {
@@ -38,7 +39,7 @@ interface Line {
  * @throws Failure NOT_FOUND (no such user, group or path in the image), MANIFEST_INVALID (T-R40: no such number, a number the image's
  * passwd maps elsewhere), IMAGE_INVALID (T-R18: passwd or group is no small regular file)
  */
-export function resolveUser(rootfs: string, app: UserRequest): ResolvedUser {
+export function resolveUser(rootfs: TreeRoot, app: UserRequest): ResolvedUser {
   const passwd = readLines(rootfs, "/etc/passwd");
   const uid = resolveId(rootfs, app.user, "user", passwd);
   const gid = resolveId(rootfs, app.group, "group", readLines(rootfs, "/etc/group"));
@@ -54,7 +55,7 @@ export function resolveUser(rootfs: string, app: UserRequest): ResolvedUser {
   };
 }
 
-function resolveId(rootfs: string, word: string, kind: "user" | "group", lines: readonly Line[]): number {
+function resolveId(rootfs: TreeRoot, word: string, kind: "user" | "group", lines: readonly Line[]): number {
   if (word[0] === "/") return ownerOf(rootfs, word, kind);
   const line = lines.find(({ name }) => name === word);
   if (/^[0-9]+$/.test(word)) return numericId(word, kind, line);
@@ -90,7 +91,7 @@ function numericId(word: string, kind: "user" | "group", line: Line | undefined)
   return id;
 }
 
-function ownerOf(rootfs: string, path: string, kind: "user" | "group"): number {
+function ownerOf(rootfs: TreeRoot, path: string, kind: "user" | "group"): number {
   const stat = statInRoot(rootfs, path);
   if (stat === undefined) {
     throw new Failure("NOT_FOUND", `${kind} ${excerpt(path)}: the image has no such path`, { subject: path });
@@ -101,7 +102,7 @@ function ownerOf(rootfs: string, path: string, kind: "user" | "group"): number {
 }
 
 /** Lines whose third field is a number; others are passed over, as C libraries do. */
-function readLines(rootfs: string, path: string): readonly Line[] {
+function readLines(rootfs: TreeRoot, path: string): readonly Line[] {
   const content = readInRoot(rootfs, path, fileLimit)?.toString("utf8") ?? "";
   const lines = content.split("\n");
   if (lines.length > lineLimit) {

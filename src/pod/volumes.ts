@@ -3,6 +3,7 @@ import { excerpt, Failure, printable } from "../base/failure.ts";
 import { type Propagation, parseQuantity } from "../schema/grammar.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type { Volume } from "../schema/volume.ts";
+import type { TreeRoot } from "../store/stack.ts";
 import { isFreeDevicePath } from "./devices.ts";
 import { namesInRoot } from "./in-root.ts";
 import type { PodNetwork } from "./network.ts";
@@ -203,14 +204,14 @@ function requireApart(app: string, mounts: readonly AppMount[]): void {
  * not hidden.
  */
 export function obscured(
-  rootfs: string,
+  rootfs: TreeRoot,
   app: string,
   mounts: readonly AppMount[],
   volumes: readonly EmptyVolume[],
 ): readonly string[] {
   return mounts.flatMap(({ target, volume }) => {
     const seed = volumes.find((own) => own.volume === volume)?.seed;
-    if (seed?.app === app && seed.target === target) return [];
+    if (seed?.app === app && seed.target === target && typeof rootfs === "string") return [];
     const names = namesInRoot(rootfs, target);
     if (names === undefined || names.length === 0) return [];
     return [`${app}: volume ${volume} hides what the image has at ${excerpt(target)}`];

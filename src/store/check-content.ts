@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { keptBy, treeIdIfKnown } from "./check.ts";
+import { digestBlobsOf } from "./digest-blobs.ts";
 import { readArchiveBlob } from "./images.ts";
 import { openPlanner } from "./layers.ts";
 import { type Store, treePath } from "./layout.ts";
@@ -86,12 +87,29 @@ async function checkTree(
 ): Promise<Finding | undefined> {
   try {
     const verdict = await verifyTree(store, record.id, options);
-    return verdict.tree === "same" || verdict.tree === "not rendered" ? undefined : findingOf(store, record, verdict);
+    return ["same", "not rendered", "not compared"].includes(verdict.tree)
+      ? undefined
+      : findingOf(store, record, verdict);
   } catch (error) {
     if (!(error instanceof Failure) || !ofArchive.has(error.code)) throw error;
+    if (record.oci !== undefined) return rottenLayers(store, record, error);
     if (existsSync(treePath(store, treeId))) options.log.warn(`a tree was not compared: ${error.message}`);
     return undefined;
   }
+}
+
+/** Nothing here can make a blob anew: whoever published the image has it. */
+function rottenLayers(store: Store, { name, id }: StoredRecord, { message }: Failure): Finding {
+  return {
+    kind: "archive",
+    path: digestBlobsOf(store),
+    problem: message,
+    isDamage: true,
+    remedy: "none",
+    advice: `perigee image rm ${id.slice(0, 19)}, and fetch ${printable(name)} again`,
+    id,
+    outcome: "left",
+  };
 }
 
 function findingOf(store: Store, { name, id }: StoredRecord, verdict: TreeVerdict): Finding {

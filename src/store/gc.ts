@@ -1,17 +1,20 @@
 /** The sweep: what nobody can need any more leaves the store. Which pods there are is not known here; the caller brings their trees. */
+import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
 import { removeAbandoned } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { oldAnswers } from "./answers.ts";
+import { digestBlobsOf, digestOfName } from "./digest-blobs.ts";
 import { sweepTurns } from "./downloads.ts";
 import { openPlanner } from "./layers.ts";
-import { blobsOf, indexOf, listedOf, listingOf, lockOf, manifestsOf, type Store, treesOf } from "./layout.ts";
+import { blobsOf, indexOf, listedOf, listingOf, lockOf, manifestsOf, type Store, treePath, treesOf } from "./layout.ts";
 import { compareManifests, type Index, keepTrees, readIndex } from "./listing.ts";
 import { listNames, shelvesOf } from "./lookup.ts";
 import { sweepNewest } from "./newest.ts";
 import type { StoredRecord } from "./records.ts";
+import { layersOf, readStackNames } from "./shared-layers.ts";
 import { emptyTrash, sweepStaging, throwAway } from "./staging.ts";
 import { sweepVerdicts } from "./verdicts.ts";
 
@@ -48,6 +51,8 @@ export async function sweepStore(
   const index = await mendedIndex(store, log, options.signal);
   const records = index.images.map(({ record }) => record);
   const trees = roots === "unknown" ? [] : await sweepTrees(store, roots, index, log);
+  await sweepLayers(store);
+  await sweepDigestBlobs(store, records);
   const archives = new Set(records.map((record) => record.archive.sha512));
   const blobs = await sweepBlobs(store, archives);
   await sweepVerdicts(store, archives);
@@ -136,6 +141,26 @@ async function sweepBlobs(store: Store, kept: ReadonlySet<string>): Promise<read
     }
   }
   return removed;
+}
+
+/** Layers that no tree lies on. Trees that stayed keep theirs; where one cannot say which, all stay. */
+async function sweepLayers(store: Store): Promise<void> {
+  if (!existsSync(layersOf(store))) return;
+  const stacks = listNames(treesOf(store)).map((name) => readStackNames(treePath(store, name)));
+  if (stacks.includes("broken")) return;
+  await sweepDirectory(store, layersOf(store), new Set(stacks.flatMap((names) => names ?? [])));
+}
+
+async function sweepDigestBlobs(store: Store, records: readonly StoredRecord[]): Promise<void> {
+  if (!existsSync(digestBlobsOf(store))) return;
+  const used = records.flatMap(({ oci }) => (oci === undefined ? [] : [oci.config, ...oci.layers]));
+  const kept = new Set(used.map(({ digest }) => digest));
+  for (const shelf of listNames(digestBlobsOf(store))) {
+    const directory = join(digestBlobsOf(store), shelf);
+    const names = lstatSync(directory).isDirectory() ? listNames(directory) : [];
+    const unused = names.filter((name) => !kept.has(digestOfName(name) ?? ""));
+    await throwAway(store, unused.length === names.length ? [directory] : unused.map((name) => join(directory, name)));
+  }
 }
 
 /** Throws away what is not in `kept`. @returns the names */

@@ -50,8 +50,9 @@ export async function readManifest(store: Store, id: ImageID): Promise<Buffer> {
  */
 export async function* readArchiveBlob(
   store: Store,
-  record: Pick<ImageRecord, "name" | "archive">,
+  record: Pick<ImageRecord, "name" | "archive" | "oci">,
 ): AsyncGenerator<Uint8Array> {
+  if (record.oci !== undefined) throw notAnArchive(record.name);
   const path = blobPath(store, record.archive.sha512);
   const subject = `the stored archive of ${printable(record.name)}`;
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -65,6 +66,14 @@ export async function* readArchiveBlob(
   } finally {
     await handle.close();
   }
+}
+
+/** LAYER-4. */
+function notAnArchive(name: string): Failure {
+  return new Failure("UNSUPPORTED", `${printable(name)} is an OCI image: it has layers, and no archive to read`, {
+    subject: name,
+    hint: "this is for App Container Images",
+  });
 }
 
 /** The detached signature stored beside, if any. */

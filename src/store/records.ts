@@ -29,6 +29,22 @@ export interface ImageRecord {
   /** Asked for without a version. */
   readonly latest: boolean;
   readonly hasDependencies: boolean;
+  /** Of an image of Docker or OCI: `archive` is its manifest, and the rest lies beside. */
+  readonly oci?: OciFacts | undefined;
+}
+
+/** What an image of Docker or OCI is made of, as it came. */
+export interface OciFacts {
+  /** Digest of the manifest. */
+  readonly manifest: string;
+  readonly mediaType: string;
+  readonly config: { readonly digest: string; readonly size: number };
+  /** Lowest first. */
+  readonly layers: readonly { readonly digest: string; readonly size: number }[];
+  /** Words of `exec` that are the entrypoint, which arguments do not replace. */
+  readonly entrypoint: number;
+  /** Whoever fetched it named it by its digest, and so vouched for it. */
+  readonly pinned: boolean;
 }
 
 /** What the index keeps: the record, and the digest of the manifest's bytes, which say what will be executed. */
@@ -72,6 +88,12 @@ export function decodeRecord(bytes: Buffer, id: ImageID): StoredRecord | undefin
  */
 export function mergeRecords(previous: StoredRecord | undefined, next: StoredRecord): StoredRecord {
   if (previous === undefined) return next;
+  const merged = merge(previous, next);
+  if (previous.oci?.pinned !== true || merged.oci === undefined) return merged;
+  return { ...merged, oci: { ...merged.oci, pinned: true } };
+}
+
+function merge(previous: StoredRecord, next: StoredRecord): StoredRecord {
   const keepsPlace = previous.latest && !next.latest;
   const place = {
     latest: previous.latest || next.latest,
@@ -105,6 +127,7 @@ function isRecord(value: unknown): value is StoredRecord {
     isText(value["source"]) &&
     typeof value["latest"] === "boolean" &&
     typeof value["hasDependencies"] === "boolean" &&
+    (value["oci"] === undefined || isOciFacts(value["oci"])) &&
     isObject(value["manifest"]) &&
     isDigest(value["manifest"]["sha512"])
   );
@@ -126,6 +149,27 @@ function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
 
 export function isLabel(value: unknown): value is { readonly name: string; readonly value: string } {
   return isObject(value) && isText(value["name"]) && isText(value["value"]);
+}
+
+function isOciFacts(value: unknown): value is OciFacts {
+  return (
+    isObject(value) &&
+    isForeignDigest(value["manifest"]) &&
+    isText(value["mediaType"]) &&
+    isBlob(value["config"]) &&
+    isListOf(value["layers"], isBlob) &&
+    isSize(value["entrypoint"]) &&
+    typeof value["pinned"] === "boolean"
+  );
+}
+
+function isBlob(value: unknown): boolean {
+  return isObject(value) && isForeignDigest(value["digest"]) && isSize(value["size"]);
+}
+
+/** Becomes a path, too. */
+function isForeignDigest(value: unknown): boolean {
+  return isText(value) && /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/.test(value);
 }
 
 function isVouching(value: unknown): boolean {

@@ -6,7 +6,7 @@ import { isSettled, keep, worthKeeping } from "./kept.ts";
 import { listedOf, type Store, treesOf } from "./layout.ts";
 import { type IndexedImage, keepIndex, readIndex } from "./listing.ts";
 import { listNames } from "./lookup.ts";
-import type { ImageRecord } from "./records.ts";
+import type { ImageRecord, StoredRecord } from "./records.ts";
 import { treeSizeOf } from "./trees.ts";
 
 export interface ListedImage {
@@ -66,17 +66,24 @@ export async function relist(
 }
 
 function describe({ record, usedAt }: IndexedImage, trees: ReadonlyMap<string, number>): ListedImage {
-  const { id, name, labels, archive } = record;
+  const { id, name, labels } = record;
   return {
     id,
     name,
     labels,
-    archiveSize: archive.size,
+    archiveSize: archiveSizeOf(record),
     treeSize: trees.get(id) ?? 0,
     importedAt: Date.parse(record.importedAt),
     usedAt,
     signers: record.signers.map(({ fingerprint }) => fingerprint),
   };
+}
+
+/** With the layers of an image that has no archive but them. */
+function archiveSizeOf({ archive, oci }: StoredRecord): number {
+  return (
+    archive.size + [...(oci === undefined ? [] : [oci.config, ...oci.layers])].reduce((sum, one) => sum + one.size, 0)
+  );
 }
 
 /** By image, what its trees take. One of an image alone is told by its record; the others tell of themselves. */

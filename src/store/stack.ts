@@ -16,6 +16,14 @@ export interface Layer {
 /** Lowest first. */
 export type Stack = readonly Layer[];
 
+/** A root file system: one directory, or several that are seen together. */
+export type TreeRoot = string | Stack;
+
+/** The directory whose owner and mode the root has. */
+export function topOf(root: TreeRoot): string {
+  return typeof root === "string" ? root : (root.at(-1)?.rootfs ?? "");
+}
+
 export interface FoundFile {
   readonly kind: "directory" | "file" | "symlink" | "other";
   /** On the disk. */

@@ -16,14 +16,23 @@ import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
 import { notStored } from "./lookup.ts";
 import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { readStack, sizeOfLayers } from "./shared-layers.ts";
 import { sizeOnDisk } from "./size.ts";
+import type { Stack, TreeRoot } from "./stack.ts";
 import { makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
 
 export interface Tree {
   /** `deps-sha512-…` over the image IDs in render order; for an image without dependencies the image ID itself. */
   readonly id: string;
-  /** Absolute path of the rootfs. */
+  /** Absolute path of the rootfs; with layers, of what lies on top of them. */
   readonly rootfs: string;
+  /** What it consists of when that is more than `rootfs`, which is the topmost. */
+  readonly layers?: Stack | undefined;
+}
+
+/** All that the tree shows. */
+export function rootOf({ rootfs, layers }: Tree): TreeRoot {
+  return layers ?? rootfs;
 }
 
 /** Id of the tree an image renders to; cheap, reads records and manifests only. */
@@ -31,12 +40,15 @@ export async function treeIdOf(store: Store, id: ImageID): Promise<string> {
   return treeIdOfSync(store, id);
 }
 
-/** The tree if it is rendered: for run's hot path, two system calls. A mark without a rootfs, or a link in place of either, is none. */
+/** The tree if it is rendered: for run's hot path, a few system calls. A mark without a rootfs, or a link in place of either, is none. */
 export function findTree(store: Store, treeId: string): Tree | undefined {
   const tree = treePath(store, treeId);
   const rootfs = rootfsOf(tree);
   const isWhole = look(treeMarkOf(tree))?.isFile() === true && look(rootfs)?.isDirectory() === true;
-  return isWhole ? { id: treeId, rootfs } : undefined;
+  if (!isWhole) return undefined;
+  const layers = readStack(store, treeId, tree);
+  if (layers === "broken") return undefined;
+  return { id: treeId, rootfs, ...(layers !== undefined && { layers }) };
 }
 
 function look(path: string): Stats | undefined {
@@ -109,7 +121,7 @@ export async function publishTree(
 ): Promise<void> {
   const path = treePath(store, treeId);
   if (findTree(store, treeId) === undefined) {
-    const size = sizeOnDisk(staging.rootfs);
+    const size = sizeOnDisk(staging.rootfs) + sizeOfLayers(store, staging.tree);
     await writeMark(treeMarkOf(staging.tree), encodeSelfChecking({ tree: treeId, images, size }));
     await syncDirectory(staging.tree);
     onStep("tree marked");

@@ -23,7 +23,7 @@ import { findTree, publishTree } from "./trees.ts";
 
 export interface TreeVerdict {
   readonly treeId: string;
-  readonly tree: "same" | "repaired" | "differs" | "not rendered";
+  readonly tree: "same" | "repaired" | "differs" | "not rendered" | "not compared";
   /** Lower-case hex SHA-512 over everything that counts in the tree as it must be. */
   readonly treeHash: string;
   /** At most `mostShown`; what the tree has against what it must have. */
@@ -52,11 +52,16 @@ export interface VerifyTreeOptions {
 export const mostShown = 1000;
 
 /**
- * Every archive of the image and of what it depends on is read. Without a tree that is all.
+ * Every archive of the image and of what it depends on is read. Without a tree that is all, and for an image of layers too (LAYER-5).
  * @throws Failure DIGEST_MISMATCH, NOT_FOUND for an archive that is not what was stored; as planTree
  */
 export async function verifyTree(store: Store, id: ImageID, options: VerifyTreeOptions): Promise<TreeVerdict> {
   const { log, signal } = options;
+  const record = readRecordSync(store, id);
+  if (record?.oci !== undefined) {
+    const { verifyLayers } = await import("./verify-layers.ts");
+    return await verifyLayers(store, record, options);
+  }
   const using = await FileLock.acquire(lockOf(store), "shared", { signal });
   let staging: StagingDirectory | undefined;
   try {

@@ -9,7 +9,7 @@ const unused = () => Promise.reject(new Error("nothing may be asked"));
 
 async function place(text: string, signature?: string) {
   const reference = parseReference(text);
-  if (reference.kind === "id") throw new Error("not to be located");
+  if (reference.kind === "id" || reference.kind === "oci") throw new Error("not to be located");
   return first(await locate(reference, { http: unused, insecureHttp: false, signature }));
 }
 

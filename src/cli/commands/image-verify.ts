@@ -41,6 +41,7 @@ function lines({ image, id, name, verdict, failure }: StoredVerdict): readonly s
   const { tree, differences, differenceCount, usedBy } = verdict;
   const words = {
     same: "archive and tree are as they were stored",
+    "not compared": "its layers are as they were stored; the files made of them were not compared",
     "not rendered": "the archive is as it was stored; there is no tree",
     repaired: "the tree differed and was rendered anew",
     differs: "the tree differs",
