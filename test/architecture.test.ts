@@ -32,6 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "pod",
     "net",
     "fetch",
+    "oci",
     "site",
     "store",
     "trust",

@@ -30,6 +30,8 @@ export interface FetchContext {
   readonly allowRollback: boolean;
   /** --insecure-options=image, http, pubkey */
   readonly insecure: { readonly image: boolean; readonly http: boolean };
+  /** Files with what registries know us by, the first that knows one counting. */
+  readonly registryFiles?: readonly string[] | undefined;
   readonly now: () => Date;
   /** A signature by a key that has expired since counts (T-S08). */
   readonly allowExpiredKey?: boolean | undefined;

@@ -19,8 +19,9 @@ export function findOciSync(store: Store, reference: OciReference): StoredRecord
 /** @throws Failure as openSource and importOci */
 export async function importOciMember(context: FetchContext, reference: OciReference): Promise<Member> {
   const [{ openSource }, { importOci }] = await Promise.all([import("../oci/open.ts"), import("../oci/import.ts")]);
-  const { store, limits, keepOwners, log, signal, insecure } = context;
-  const pending = await importOci(reference, await openSource(reference), {
+  const { store, limits, keepOwners, log, signal, insecure, http, registryFiles = [] } = context;
+  const from = { http, insecureHttp: insecure.http, credentialFiles: registryFiles, log, signal };
+  const pending = await importOci(reference, await openSource(reference, from), {
     ...{ store, limits, keepOwners, log, signal },
     insecureImage: insecure.image,
   });

@@ -49,6 +49,8 @@ export interface HttpOptions extends AuthorityFiles {
 export interface HttpRequest {
   readonly method?: "GET" | "HEAD" | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** For the origin of this request instead of the client's; as those, over https only and not behind a redirect to another (T-D04). */
+  readonly credentials?: Credentials | undefined;
   /** For this request instead of the client's. */
   readonly insecureHttp?: boolean | undefined;
   /** A server of the Internet named the URL: it must not lead into a private network (T-D03). */
@@ -146,7 +148,8 @@ async function follow(connections: Connections, start: string, request: HttpRequ
   const policy = { insecureHttp: request.insecureHttp ?? options.insecureHttp };
   const visited = new Set<string>();
   let url = requestUrl(start, policy);
-  const credentials = credentialsFor(options.credentials ?? new Map(), url);
+  const own = url.protocol === "https:" ? request.credentials : undefined;
+  const credentials = own ?? credentialsFor(options.credentials ?? new Map(), url);
   let trail: Trail = { credentials, isGuarded: request.isGuarded ?? false };
   for (;;) {
     visited.add(url.href);

@@ -1,0 +1,132 @@
+/** A registry as a source: OCI distribution 1.1 and Docker's second API (OCI-60…64). It is asked to pull, and for nothing else. */
+import { excerpt, Failure, type FailureCode } from "../base/failure.ts";
+import type { Log } from "../base/log.ts";
+import type { Credentials } from "../http/authorisation.ts";
+import type { HttpClient, HttpResponse } from "../http/client.ts";
+import { parseStrictJson } from "../schema/strict-json.ts";
+import { type Challenge, parseChallenge } from "./challenge.ts";
+import type { RegistryCredentials } from "./credentials.ts";
+import { documentLimit, isFields, mediaTypes, text } from "./documents.ts";
+import { defaultHost, type RegistryReference, showOciReference } from "./reference.ts";
+import type { OciSource } from "./source.ts";
+
+export interface RegistryOptions {
+  readonly http: HttpClient;
+  /** --insecure-options=http: a registry that does not speak TLS is asked without. */
+  readonly insecureHttp: boolean;
+  /** Asked once, when the registry wants to know who we are. */
+  readonly credentials: () => Promise<RegistryCredentials | undefined>;
+  readonly log: Log;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Registry extends RegistryOptions {
+  readonly reference: RegistryReference;
+  /** `https://HOST`, without a slash behind it. */
+  readonly origin: string;
+  /** What the registry takes, once it was asked for. */
+  pass: Credentials | undefined;
+}
+
+/** Docker's registry answers under another name than its images have. */
+const hubEndpoint = "registry-1.docker.io";
+const accepted = [mediaTypes.ociIndex, mediaTypes.dockerList, mediaTypes.ociManifest, mediaTypes.dockerManifest].join(
+  ", ",
+);
+
+/** Asks whether there is a registry. @throws Failure HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED */
+export async function openRegistry(reference: RegistryReference, options: RegistryOptions): Promise<OciSource> {
+  const host = reference.host === defaultHost ? hubEndpoint : reference.host;
+  const registry: Registry = { ...options, reference, origin: await originOf(host, options), pass: undefined };
+  const { repository, tag, digest } = reference;
+  return {
+    imageName: `${reference.host}/${repository}`,
+    tag,
+    root: async () => {
+      const response = await ask(registry, `manifests/${digest ?? tag ?? "latest"}`, accepted);
+      const mediaType = response.header("content-type")?.split(";")[0]?.trim();
+      return { bytes: await response.bytes(documentLimit), mediaType };
+    },
+    open: (blob, kind) => content(registry, `${kind}s/${blob.digest}`, kind === "manifest" ? accepted : "*/*"),
+    close: async () => {},
+  };
+}
+
+async function* content(registry: Registry, path: string, accept: string): AsyncGenerator<Uint8Array> {
+  yield* (await ask(registry, path, accept)).body;
+}
+
+/** OCI-61: https, and http only when that is allowed and nothing else answers. */
+async function originOf(host: string, { http, insecureHttp, log, signal }: RegistryOptions): Promise<string> {
+  if (!insecureHttp) return `https://${host}`;
+  try {
+    (await http.get(`https://${host}/v2/`, { signal })).discard();
+    return `https://${host}`;
+  } catch (error) {
+    if (!(error instanceof Failure) || !["HTTP_FAILED", "TLS_FAILED"].includes(error.code)) throw error;
+    log.warn(`${host} is asked without encryption`);
+    return `http://${host}`;
+  }
+}
+
+/** A 401 is met once: a registry that asks again does not want us (OCI-62). */
+async function ask(registry: Registry, path: string, accept: string): Promise<HttpResponse> {
+  const { http, signal, reference, origin } = registry;
+  const url = `${origin}/v2/${reference.repository}/${path}`;
+  const get = () => http.get(url, { headers: { Accept: accept }, credentials: registry.pass, signal });
+  let response = await get();
+  if (response.status === 401) {
+    response.discard();
+    registry.pass = await passFor(registry, response);
+    response = await get();
+  }
+  if (response.status === 200) return response;
+  response.discard();
+  throw refusal(registry, response.status, url);
+}
+
+async function passFor(registry: Registry, response: HttpResponse): Promise<Credentials> {
+  const challenge = parseChallenge(response.header("www-authenticate"));
+  const known = await registry.credentials();
+  const basic = known === undefined ? undefined : { kind: "basic" as const, ...known };
+  if (challenge?.kind === "bearer") return await fetchToken(registry, challenge, response, basic);
+  if (challenge?.kind === "basic" && basic !== undefined) return basic;
+  throw refusal(registry, 401, response.url);
+}
+
+/** OCI-62: the token is for pulling this one repository, whatever the registry proposes. */
+async function fetchToken(
+  registry: Registry,
+  { realm, service }: Extract<Challenge, { kind: "bearer" }>,
+  { isPublic }: HttpResponse,
+  credentials: Credentials | undefined,
+): Promise<Credentials> {
+  const { http, signal, reference } = registry;
+  if (!URL.canParse(realm)) throw refusal(registry, 401, realm);
+  const url = new URL(realm);
+  url.searchParams.set("scope", `repository:${reference.repository}:pull`);
+  if (service !== undefined) url.searchParams.set("service", service);
+  const response = await http.get(url.href, { credentials, isGuarded: isPublic, signal });
+  if (response.status !== 200) {
+    response.discard();
+    throw refusal(registry, response.status === 400 ? 401 : response.status, url.href);
+  }
+  const answer = parseStrictJson(await response.bytes(documentLimit), `the token of ${url.host}`);
+  const token = isFields(answer) ? (text(answer["token"]) ?? text(answer["access_token"])) : undefined;
+  if (token !== undefined && /^[\x21-\x7e]+$/.test(token)) return { kind: "bearer", token };
+  throw refusal(registry, 401, url.href);
+}
+
+function refusal({ reference }: Registry, status: number, url: string): Failure {
+  const name = excerpt(showOciReference(reference));
+  const isOurs = status === 401 || status === 403;
+  const code: FailureCode = isOurs ? "NOT_AUTHORISED" : status === 404 ? "NOT_FOUND" : "HTTP_FAILED";
+  const why = isOurs ? "is not for us" : status === 404 ? "is not there" : "was not answered";
+  return new Failure(code, `${name} ${why}`, {
+    subject: showOciReference(reference),
+    cause: `${url} answered ${status}`,
+    hint: isOurs
+      ? `podman login ${reference.host} or docker login ${reference.host}, whose files are read here`
+      : undefined,
+  });
+}
