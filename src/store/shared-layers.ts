@@ -116,7 +116,8 @@ export function sizeOfLayers(store: Store, tree: string): number {
   return names.reduce((sum, id) => sum + (findSharedLayer(store, id)?.size ?? 0), 0);
 }
 
-async function writeNew(path: string, text: string): Promise<void> {
+/** A new file of the store, on the disk when the promise resolves. */
+export async function writeNew(path: string, text: string): Promise<void> {
   const handle = await open(path, "wx", 0o600);
   try {
     await handle.writeFile(text);

@@ -3,7 +3,7 @@
  * and on the disk; one without its mark does not exist.
  */
 import { lstatSync, type Stats } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { basename } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
@@ -16,7 +16,7 @@ import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
 import { notStored } from "./lookup.ts";
 import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
-import { readStack, sizeOfLayers } from "./shared-layers.ts";
+import { readStack, sizeOfLayers, writeNew } from "./shared-layers.ts";
 import { sizeOnDisk } from "./size.ts";
 import type { Stack, TreeRoot } from "./stack.ts";
 import { makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
@@ -122,7 +122,7 @@ export async function publishTree(
   const path = treePath(store, treeId);
   if (findTree(store, treeId) === undefined) {
     const size = sizeOnDisk(staging.rootfs) + sizeOfLayers(store, staging.tree);
-    await writeMark(treeMarkOf(staging.tree), encodeSelfChecking({ tree: treeId, images, size }));
+    await writeNew(treeMarkOf(staging.tree), encodeSelfChecking({ tree: treeId, images, size }));
     await syncDirectory(staging.tree);
     onStep("tree marked");
     await moveTree(store, staging.tree, path);
@@ -159,17 +159,5 @@ async function moveTree(store: Store, from: string, to: string): Promise<void> {
       if (attempt > 3) throw new Failure("WRONG_STATE", `${to} is in the way of a tree`, { subject: to, cause: error });
       await throwAway(store, [to]);
     }
-  }
-}
-
-async function writeMark(path: string, text: string): Promise<void> {
-  const handle = await open(path, "wx", 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } catch (error) {
-    throw ioFailure(error, `cannot write ${path}`, path);
-  } finally {
-    await handle.close();
   }
 }

@@ -3,20 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { silentLog } from "../../src/base/log.ts";
-import { openSource } from "../../src/oci/open.ts";
-import { parseOciReference } from "../../src/oci/reference.ts";
-import { resolveImage } from "../../src/oci/resolve.ts";
 import { fails } from "../helpers/failures.ts";
 import { file, layer, makeParts, sha256 } from "../helpers/oci-images.ts";
+import { resolveLocal } from "../helpers/oci-source.ts";
 import { tar } from "../helpers/raw-tar.ts";
 
-const offline = {
-  http: () => Promise.reject(new Error("no network")),
-  insecureHttp: false,
-  credentialFiles: [],
-  log: silentLog,
-};
 const work = mkdtempSync(join(tmpdir(), "perigee-docker-archive-"));
 after(() => rmSync(work, { recursive: true }));
 
@@ -37,14 +28,7 @@ async function resolve(manifest: unknown, tag = "") {
     { name: "manifest.json", body: JSON.stringify(manifest) },
   ];
   writeFileSync(path, tar(manifest === undefined ? members.slice(0, 2) : members));
-  const reference = parseOciReference(`docker-archive:${path}${tag}`);
-  assert.ok(reference !== undefined);
-  const source = await openSource(reference, offline);
-  try {
-    return { ...(await resolveImage(reference, source)), imageName: source.imageName, tag: source.tag };
-  } finally {
-    await source.close();
-  }
+  return await resolveLocal(`docker-archive:${path}${tag}`);
 }
 
 describe("OCI-21: archives of docker save", () => {

@@ -4,11 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { silentLog } from "../../src/base/log.ts";
-import { openSource } from "../../src/oci/open.ts";
 import { hostPlatform } from "../../src/oci/platform.ts";
-import { parseOciReference } from "../../src/oci/reference.ts";
-import { resolveImage } from "../../src/oci/resolve.ts";
 import { fails } from "../helpers/failures.ts";
 import {
   addToIndex,
@@ -21,29 +17,13 @@ import {
   writeBlobs,
   writeLayout,
 } from "../helpers/oci-images.ts";
+import { resolveLocal as resolve } from "../helpers/oci-source.ts";
 import { tar } from "../helpers/raw-tar.ts";
 
-const offline = {
-  http: () => Promise.reject(new Error("no network")),
-  insecureHttp: false,
-  credentialFiles: [],
-  log: silentLog,
-};
 const work = mkdtempSync(join(tmpdir(), "perigee-oci-layout-"));
 after(() => rmSync(work, { recursive: true }));
 let count = 0;
 const fresh = () => join(work, `l${count++}`);
-
-async function resolve(text: string) {
-  const reference = parseOciReference(text);
-  assert.ok(reference !== undefined);
-  const source = await openSource(reference, offline);
-  try {
-    return { ...(await resolveImage(reference, source)), imageName: source.imageName, tag: source.tag };
-  } finally {
-    await source.close();
-  }
-}
 
 const layers = [layer([file("a")])];
 
