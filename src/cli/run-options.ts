@@ -109,7 +109,9 @@ export function parsePrepareOptions(argv: readonly string[]): PrepareOptions {
 }
 
 /** What startOptions mean. */
-export function startOf(options: OptionValues): NetworkTerms & Pick<RunOptions, "hostname" | "interactive" | "metadata"> {
+export function startOf(
+  options: OptionValues,
+): NetworkTerms & Pick<RunOptions, "hostname" | "interactive" | "metadata"> {
   return {
     network: options.list("net"),
     netAliases: options.list("net-alias"),

@@ -14,11 +14,15 @@ export async function copyTree(
   shift: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  await unpackMembers(shifted(typeof source === "string" ? pack(source, { signal, asPodRoot: true }) : source, shift), target, {
-    owner: canKeepOwners(),
-    devices: true,
-    signal,
-  });
+  await unpackMembers(
+    shifted(typeof source === "string" ? pack(source, { signal, asPodRoot: true }) : source, shift),
+    target,
+    {
+      owner: canKeepOwners(),
+      devices: true,
+      signal,
+    },
+  );
 }
 
 export interface CopiedTree {

@@ -243,7 +243,9 @@ function volumeMount({ userNamespace }: PlanInput, { mount, path, type }: Planne
   const isOfHost = mount.kind === "host";
   const more: readonly MountFlag[] = [
     ...(isOfHost && mount.recursive && type === "directory" ? (["rec"] as const) : []),
-    ...(isOfHost && userNamespace !== undefined && "base" in userNamespace && type !== "device" ? (["idmap"] as const) : []),
+    ...(isOfHost && userNamespace !== undefined && "base" in userNamespace && type !== "device"
+      ? (["idmap"] as const)
+      : []),
     ...(type === "directory" ? [] : (["file"] as const)),
     ...(isOfHost && mount.propagation !== "private" ? [mount.propagation] : []),
   ];

@@ -168,9 +168,8 @@ describe("parsePrepareOptions", () => {
 
   it("reads the same line as run does, but for the start", () => {
     const line = "--private-users=no --volume a,kind=empty web --memory 1Mi -- x";
-    const { network, interactive, metadata, detach, netAliases, dns, dnsSearch, dnsOptions, hostsEntries, ...rest } = JSON.parse(
-      JSON.stringify(parseRunOptions(words(line))),
-    );
+    const { network, interactive, metadata, detach, netAliases, dns, dnsSearch, dnsOptions, hostsEntries, ...rest } =
+      JSON.parse(JSON.stringify(parseRunOptions(words(line))));
     assert.deepEqual([network, interactive, metadata, detach], [[], false, false, false]);
     assert.deepEqual([netAliases, dns, dnsSearch, dnsOptions, hostsEntries], [[], [], [], [], []]);
     assert.deepEqual(prepare(line), rest);
