@@ -13,7 +13,7 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
   if (scheme === "basic") return { kind: "basic" };
   if (scheme !== "bearer") return undefined;
   const fields = new Map<string, string>();
-  for (const [, name = "", quoted, bare] of text.matchAll(/([a-z_]+)=(?:"([^"]*)"|([^\s",]*))/gi)) {
+  for (const [, name = "", quoted, bare] of text.matchAll(/(?<![a-z_])([a-z_]+)=(?:"([^"]*)"|([^\s",]*))/gi)) {
     fields.set(name.toLowerCase(), quoted ?? bare ?? "");
   }
   const realm = fields.get("realm");

@@ -55,7 +55,9 @@ function authsIn(bytes: Buffer, path: string): Readonly<Record<string, unknown>>
 function credentialsIn(entry: unknown, path: string): RegistryCredentials | undefined {
   const auth = isFields(entry) ? text(entry["auth"]) : undefined;
   if (auth === undefined) return undefined;
-  const plain = Buffer.from(auth, "base64").toString("utf8").replace(/\0+$/, "");
+  const bytes = Buffer.from(auth, "base64");
+  // Old versions of docker padded them with NULs.
+  const plain = bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1).toString("utf8");
   const colon = plain.indexOf(":");
   if (colon > 0 && !/[\u0000-\u001f\u007f]/.test(plain)) {
     return { user: plain.slice(0, colon), password: plain.slice(colon + 1) };
