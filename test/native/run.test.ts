@@ -3,6 +3,8 @@ import { closeSync, openSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { loggedBytes, loggedText } from "../helpers/logs.ts";
 import {
   makeApp,
   makePod,
@@ -162,18 +164,18 @@ describe("standard input", () => {
       app: { log: { path: "main/log", bytes: 65536, files: 1 } },
       plan: { foreground: false },
     });
-    assert.deepEqual(valuesOf(await readFile(join(pod.path, "main/log"), "utf8"), "fd.0"), ["/dev/null"]);
+    assert.deepEqual(valuesOf(loggedText(join(pod.path, "main/log")), "fd.0"), ["/dev/null"]);
   });
 });
 
 describe("output", () => {
-  const log = { path: "main/log", bytes: 8192, files: 3 };
+  const log = { path: "main/log", bytes: 16_384, files: 3 };
 
   it("goes to the caller and to the log; error output to the caller's error output", async () => {
     const { stdout, stderr, pod } = await runPod(scratch, { command: ["/guest", "error", "said"], app: { log } });
     assert.equal(stdout, "");
     assert.equal(stderr, "said\n");
-    assert.equal(await readFile(join(pod.path, log.path), "utf8"), "said\n");
+    assert.equal(loggedText(join(pod.path, log.path)), "said\n");
   });
   it("of a pod in the background goes to the log alone", async () => {
     const { stdout, pod } = await runPod(scratch, {
@@ -182,7 +184,7 @@ describe("output", () => {
       plan: { foreground: false },
     });
     assert.equal(stdout, "");
-    assert.equal(await readFile(join(pod.path, log.path), "utf8"), "said\n");
+    assert.equal(loggedText(join(pod.path, log.path)), "said\n");
   });
   it("T-R35: the log is bounded and rotated, the caller gets everything", async () => {
     const { stdout, status, pod } = await runPod(scratch, { command: ["/guest", "print", "1000000"], app: { log } });
@@ -191,9 +193,7 @@ describe("output", () => {
     const files = (await readdir(join(pod.path, "main"))).filter((name) => name.startsWith("log"));
     assert.deepEqual(files.sort(), ["log", "log.1", "log.2"]);
     for (const name of files) assert.ok((await stat(join(pod.path, "main", name))).size <= log.bytes);
-    const kept = await Promise.all(
-      ["log.2", "log.1", "log"].map((name) => readFile(join(pod.path, "main", name), "latin1")),
-    );
+    const kept = ["log.2", "log.1", "log"].map((name) => loggedBytes(join(pod.path, "main", name)).toString("latin1"));
     assert.ok(stdout.endsWith(kept.join("")), "what is kept is the end, in order");
   });
   it("a log of one file is begun anew", async () => {
@@ -311,12 +311,12 @@ describe("signals", () => {
     const pod = await makePod(scratch, { command: ["/guest", "wait"], app: { log }, plan: { foreground: false } });
     const running = await startPod(pod);
     await running.event("ready");
-    const logged = (): Promise<string> => readFile(join(pod.path, log.path), "utf8");
-    while (!(await logged()).includes("waiting"));
+    const logged = (): string => loggedText(join(pod.path, log.path));
+    for (let tries = 0; tries < 10_000 && !logged().includes("waiting"); tries++) await sleep(1);
     running.child.kill("SIGHUP");
     running.child.kill("SIGTERM");
     assert.equal((await running.ended).status, 40);
-    assert.equal(await logged(), "waiting\nsignal=TERM\n");
+    assert.equal(logged(), "waiting\nsignal=TERM\n");
   });
   it("sent to init from the host go to the app: how a pod is stopped", async () => {
     const running = await startPod(await makePod(scratch, { command: ["/guest", "wait"] }));
