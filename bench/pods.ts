@@ -3,7 +3,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chownSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { arity } from "../src/shim/plan.ts";
+import { arity } from "../src/shim/plan-arity.ts";
+import { listing } from "./listing.ts";
 import { alternate, type Command, isInstalled } from "./measure.ts";
 import { type Context, type Row, timingRow } from "./rows.ts";
 
@@ -18,7 +19,12 @@ export async function pods(context: Context): Promise<readonly Row[]> {
   must([program, "build", "--overwrite", "--manifest", manifest, "--rootfs", rootfs, image]);
   must([program, ...flags, "fetch", image]);
   const run = [program, ...flags, "run", "--net=none", imageManifest.name];
-  const rows = [...runRows(context, run, rootfs), ...shimRows(context, data, rootfs), ...(await memoryRows(run, data))];
+  const rows = [
+    ...runRows(context, run, rootfs),
+    ...shimRows(context, data, rootfs),
+    ...(await memoryRows(run, data)),
+    ...listing(context, data),
+  ];
   must([program, ...flags, "gc", "--grace-period=0s"]);
   return rows;
 }

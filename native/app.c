@@ -6,8 +6,10 @@
 #include "die.h"
 #include "label.h"
 #include "messages.h"
+#include "notify.h"
 #include "privileges.h"
 #include "rootfs.h"
+#include "sockets.h"
 #include "sources.h"
 #include "terminal.h"
 
@@ -22,11 +24,14 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-enum { CHANNEL = 3, CANNOT_EXECUTE = 126, NOT_FOUND = 127 };
+enum { FIRST_FREE = 3, CANNOT_EXECUTE = 126, NOT_FOUND = 127 };
+
+/* Right behind what the app gets. */
+static int failure_channel = -1;
 
 static void report(const struct failure *failure)
 {
-    message_send_failure(CHANNEL, failure);
+    message_send_failure(failure_channel, failure);
 }
 
 /* What is wrong with a check, or with the last handler of an app that has ended, ends nothing, and its exit status tells of it. */
@@ -57,12 +62,20 @@ void app_take_descriptors(const struct app_plan *app, enum stage stage, int *cha
         if (source != i && dup2(source, i) < 0)
             die("descriptors", app->name, errno);
     }
-    if (*channel != CHANNEL && dup3(*channel, CHANNEL, O_CLOEXEC) < 0)
+    size_t sockets = stage == STAGE_PROGRAM ? sockets_count(app) : 0;
+    int own = FIRST_FREE + (int)sockets, moved = *channel;
+    /* A socket may be where the channel is to be, and the channel where a socket is. */
+    if (sockets > 0 && (moved = fcntl(*channel, F_DUPFD_CLOEXEC, own + 1)) < 0)
         die("descriptors", app->name, errno);
-    *channel = CHANNEL;
+    failure_channel = moved;
     if (!is_told_by_status(stage))
         die_through(report, 125);
-    if (close_range(CHANNEL + 1, ~0U, 0) < 0)
+    if (sockets > 0)
+        sockets_take(app);
+    if (moved != own && dup3(moved, own, O_CLOEXEC) < 0)
+        die("descriptors", app->name, errno);
+    *channel = failure_channel = own;
+    if (close_range((unsigned)own + 1, ~0U, 0) < 0)
         die("descriptors", app->name, errno);
 }
 
@@ -102,21 +115,21 @@ static const char *path_of(char *const *environment)
 }
 
 /* As execvpe, without its shell: a name without `/` is looked up in PATH; elements that are not absolute are passed over. */
-static _Noreturn void execute(const struct app_plan *app, enum stage stage)
+static _Noreturn void execute(const struct app_plan *app, enum stage stage, char *const *environment)
 {
     char *const *words = app_command(app, stage)->words;
     const char *program = words[0];
     if (strchr(program, '/') != NULL) {
-        execve(program, words, app->environment);
+        execve(program, words, environment);
         fail_to_execute(app, stage, program, errno);
     }
     int error = ENOENT;
-    for (const char *path = path_of(app->environment); *path != '\0'; path += *path == ':') {
+    for (const char *path = path_of(environment); *path != '\0'; path += *path == ':') {
         char candidate[PATH_MAX];
         size_t length = strcspn(path, ":");
         int used = snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, path, program);
         if (*path == '/' && used < (int)sizeof candidate) {
-            execve(candidate, words, app->environment);
+            execve(candidate, words, environment);
             if (errno != ENOENT && errno != ENOTDIR)
                 error = errno;
         }
@@ -138,12 +151,14 @@ const struct command *app_command(const struct app_plan *app, enum stage stage)
 
 void app_execute(const struct app_plan *app, enum stage stage, int parent_death_signal)
 {
+    /* Before a filter that may refuse what this takes. */
+    char *const *environment = stage == STAGE_PROGRAM ? sockets_environment(app) : app->environment;
     privileges_drop(app);
     /* Afterwards, because a change of ids clears it. An app's filter may refuse it. */
     if (parent_death_signal != 0)
         (void)prctl(PR_SET_PDEATHSIG, parent_death_signal, 0, 0, 0);
     reset_signals();
-    execute(app, stage);
+    execute(app, stage, environment);
 }
 
 /* Everything of the app's that this process is not in yet, but for its root. */
@@ -179,6 +194,15 @@ static _Noreturn void confine_and_execute(const struct pod_plan *plan, uint32_t 
     app_execute(app, stage, 0);
 }
 
+/* The supervisor has it before the app could say anything. */
+static void send_notify_socket(const struct app_plan *app, uint32_t index, int channel)
+{
+    if (app->notify == NULL)
+        return;
+    cleanup_fd int fd = notify_make_socket(app);
+    message_send(channel, MESSAGE_NOTIFY, index, 0, fd);
+}
+
 void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2)
 {
     int slave = -1;
@@ -189,6 +213,7 @@ void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is
         label_next_program(proc, app);
     }
     int master = rootfs_enter(plan, app, &slave);
+    send_notify_socket(app, index, channel);
     confine_and_execute(plan, index, STAGE_PROGRAM, channel, slave, master);
 }
 
@@ -200,6 +225,7 @@ void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, boo
     /* While the base is the working directory: what is at /proc of the root is the app's to see, and not ours to use. */
     int mount = rootfs_open_namespace("mnt"), cgroup = rootfs_open_namespace("cgroup");
     int slave = -1, master = rootfs_enter(plan, &plan->apps[index], &slave);
+    send_notify_socket(&plan->apps[index], index, channel);
     if (master >= 0)
         message_send(channel, MESSAGE_TERMINAL, index, 0, master);
     bool is_told = message_send(keeper, MESSAGE_MOUNT_NAMESPACE, index, 0, mount) && message_send(keeper, MESSAGE_CGROUP_NAMESPACE, index, 0, cgroup) &&

@@ -28,8 +28,8 @@ _Noreturn void app_make_root(const struct pod_plan *plan, uint32_t index, int ch
  * STAGE_POST_STOP and STAGE_CHECK, whose exit status says it. */
 _Noreturn void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, const struct app_root *root, int channel, bool is_in_v2);
 
-/* 0, 1 and 2 become the app's own or, if it is one, `slave`, and the channel becomes 3, for failures from now on; everything else is closed,
- * before anything of the pod runs in this process. */
+/* 0, 1 and 2 become the app's own or, if it is one, `slave`; from 3 on are the program's own sockets, and right behind them the channel, for
+ * failures from now on. Everything else is closed, before anything of the pod runs in this process. */
 void app_take_descriptors(const struct app_plan *app, enum stage stage, int *channel, int slave);
 
 /* Gives up what the app may not have, and executes the program of the stage or reports why not. `parent_death_signal` 0: none. */

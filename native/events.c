@@ -101,6 +101,14 @@ void event_app_started(int fd, const char *app, int pid)
     line_send(&line, fd);
 }
 
+void event_app_ready(int fd, const char *app)
+{
+    struct line line;
+    begin_event(&line, "app-ready");
+    line_text(&line, "app", app);
+    line_send(&line, fd);
+}
+
 void event_app_exited(int fd, const char *app, int status)
 {
     struct line line;

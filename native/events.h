@@ -23,6 +23,7 @@ void line_send(struct line *line, int fd);
 
 /* The events of `run`. `fd` below 0: nobody listens. */
 void event_ready(int fd, int pid);
+void event_app_ready(int fd, const char *app);
 void event_app_started(int fd, const char *app, int pid);
 void event_app_exited(int fd, const char *app, int status);
 void event_handler_exited(int fd, const char *app, const char *handler, int status);

@@ -13,9 +13,10 @@ enum message_kind {
     /* supervisor → init: the id maps are written and the mounts idmapped; `value` is a signal for all apps */
     MESSAGE_RELEASE,
     MESSAGE_SIGNAL,
-    /* app → supervisor: about to execute (sent for its credentials); its terminal, as a descriptor */
+    /* app → supervisor: about to execute (sent for its credentials); its terminal, and the socket of what it says, as descriptors */
     MESSAGE_STARTING,
     MESSAGE_TERMINAL,
+    MESSAGE_NOTIFY,
     /* init → supervisor: executed, or ended before; ended with wait status `value` */
     MESSAGE_EXECUTED,
     MESSAGE_EXITED,

@@ -4,6 +4,7 @@
 
 #include "die.h"
 #include "plan_records.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -215,6 +216,17 @@ static void read_terminal(struct reader *reader, char **fields)
     reader->app->has_terminal = true;
 }
 
+static void read_notify(struct reader *reader, char **fields)
+{
+    reader->app->notify = field_inside_path(fields[0], fields[1]);
+}
+
+static void read_socket(struct reader *reader, char **fields)
+{
+    ADD(reader->app->sockets, reader->app->socket_count) =
+        (struct socket_record){.name = field_name(fields[0], fields[1]), .index = (size_t)field_number(fields[0], fields[2], MOST_SOCKETS - 1), .fd = -1};
+}
+
 static void read_log(struct reader *reader, char **fields)
 {
     reader->app->log = (struct log_record){
@@ -250,6 +262,7 @@ static const struct rule {
     {"loopback", POD, 0, false, read_loopback},
     {"listen", POD, 1, false, read_listen},
     {"foreground", POD, 0, false, read_foreground},
+    {"notify-caller", POD, 1, false, read_notify_caller},
     {"teardown", POD, 2, true, read_teardown},
     {"teardown-env", POD, 1, true, read_teardown_env},
     {"teardown-net", POD, 1, true, read_teardown_net},
@@ -284,6 +297,8 @@ static const struct rule {
     {"apparmor", APP, 1, false, read_label},
     {"selinux", APP, 1, false, read_label},
     {"terminal", APP, 0, false, read_terminal},
+    {"notify", APP, 1, false, read_notify},
+    {"socket", APP, 2, true, read_socket},
     {"log", APP, 3, false, read_log},
     {"end", LAST, 0, false, read_end},
 };

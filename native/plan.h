@@ -75,6 +75,13 @@ struct layer_record {
     int fd;
 };
 
+/* A listening socket of the caller's: which of them, and what the app finds it by. `fd` -1: it was not handed over, or is the app's already. */
+struct socket_record {
+    const char *name;
+    size_t index;
+    int fd;
+};
+
 struct log_record {
     const char *path;
     uint64_t bytes;
@@ -156,6 +163,10 @@ struct app_plan {
     /* NULL: none. */
     const char *apparmor, *selinux;
     bool has_terminal;
+    /* Where the app says what it does, below /dev; NULL: it says nothing. */
+    const char *notify;
+    struct socket_record *sockets;
+    size_t socket_count;
     /* path NULL: no log. */
     struct log_record log;
     /* What the app gets as 0, 1, 2, unless it has a terminal. */
@@ -208,6 +219,8 @@ struct pod_plan {
     /* On 127.0.0.1 of the pod's network namespace; 0: none. */
     uint16_t listen_port;
     struct joined joined;
+    /* The socket of the caller's service manager, `@` for the first byte of an abstract name; NULL: there is none. */
+    const char *notify_caller;
     struct teardown_record *teardowns;
     size_t teardown_count;
     struct app_plan *apps;

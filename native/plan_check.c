@@ -2,13 +2,14 @@
  * a pod something of the host through a mistake of stage0 (T-R42, T-R54). */
 #include "die.h"
 #include "plan.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LOWERS = 400 };
+enum { MOST_LOWERS = 400, MOST_ADDRESS = 107 };
 
 static bool has(const struct pod_plan *plan, uint64_t kind)
 {
@@ -68,6 +69,7 @@ static void check_unprivileged(const struct pod_plan *plan)
 static void check_pod(const struct pod_plan *plan)
 {
     require(plan->uuid != NULL, "uuid", "missing");
+    require(plan->notify_caller == NULL || (strchr("/@", plan->notify_caller[0]) != NULL && strlen(plan->notify_caller) <= MOST_ADDRESS), "notify-caller", "an absolute path, or a name behind @");
     require(has(plan, CLONE_NEWNS) && has(plan, CLONE_NEWPID), "namespace", "mount and pid are needed");
     require(plan->hostname == NULL || has(plan, CLONE_NEWUTS), "hostname", "needs a uts namespace");
     require(!plan->has_loopback || has(plan, CLONE_NEWNET), "loopback", "needs a net namespace");
@@ -133,6 +135,12 @@ static void check_health(const struct app_plan *app)
     require(app->restart.policy != RESTART_UNHEALTHY || health->action == HEALTH_RESTART, app->name, "nothing says when the app is unhealthy");
 }
 
+/* The kernel takes 107 bytes; /dev is ours alone until the app runs. */
+static bool is_socket_of_dev(const char *path)
+{
+    return begins_with(path, "/dev/") && strchr(path + strlen("/dev/"), '/') == NULL && strlen(path) <= MOST_ADDRESS;
+}
+
 static void check_app(struct pod_plan *plan, struct app_plan *app)
 {
     check_root(plan, app);
@@ -152,6 +160,10 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
     check_health(app);
     check_restart(plan, app);
     require((app->handler_seconds > 0) == app_has_handlers(app), app->name, "handlers have a limit of time, and nothing else has");
+    require(app->socket_count <= MOST_SOCKETS, app->name, "too many sockets");
+    for (size_t i = 0; i < app->socket_count; i++)
+        require(strchr(app->sockets[i].name, ':') == NULL, app->sockets[i].name, "not a name of a socket");
+    require(app->notify == NULL || is_socket_of_dev(app->notify), app->name, "what an app says goes to a socket right below /dev");
     require(app->cwd[0] == '/', app->cwd, "not an absolute working directory");
     require(app->log.path == NULL || (app->log.path[0] != '/' && app->log.files >= 1 && app->log.bytes >= 16384), app->name, "a log needs a path in the pod directory, 16384 bytes and one file");
     plan_add(&app->environment, &app->environment_count, sizeof *app->environment);

@@ -87,6 +87,11 @@ void read_foreground(struct reader *reader, char **fields)
     reader->plan->is_foreground = true;
 }
 
+void read_notify_caller(struct reader *reader, char **fields)
+{
+    reader->plan->notify_caller = field_path(fields[0], fields[1]);
+}
+
 void read_teardown(struct reader *reader, char **fields)
 {
     ADD(reader->plan->teardowns, reader->plan->teardown_count) =

@@ -3,13 +3,16 @@
 #include "events.h"
 #include "plan.h"
 #include "self.h"
+#include "sockets.h"
 #include "supervisor.h"
 #include "verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -22,38 +25,87 @@ struct descriptors {
     struct joined joined;
     /* A pod that nobody would miss its end of: it is killed when the process that started it ends, however that ends. */
     bool with_caller;
+    /* Listening sockets, one behind the other. */
+    int first_socket;
+    size_t socket_count;
 };
 
 static int usage(void)
 {
-    static const char text[] = "usage: perigee-shim run PLAN EVENTS POD [--namespaces USER|- NET] [--report text|json | --with-caller]\n";
+    static const char text[] = "usage: perigee-shim run PLAN EVENTS POD [--namespaces USER|- NET] [--report text|json | --with-caller] [--sockets FIRST COUNT]\n";
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     return USAGE;
 }
 
-/* What follows the three descriptors. */
-static bool parse_options(int argc, char **argv, struct descriptors *descriptors, enum report *report)
+/* Descriptors that are one behind the other; each must be open. */
+static bool parse_sockets(char **argv, struct descriptors *descriptors)
 {
-    if (argc >= 3 && strcmp(argv[0], "--namespaces") == 0) {
-        bool has_user = strcmp(argv[1], "-") != 0;
-        descriptors->joined = (struct joined){.user = has_user ? self_descriptor(argv[1]) : -1, .net = self_descriptor(argv[2])};
-        if ((has_user && descriptors->joined.user < 0) || descriptors->joined.net < 0)
+    char *end;
+    long count = strtol(argv[1], &end, 10);
+    descriptors->first_socket = self_descriptor(argv[0]);
+    if (descriptors->first_socket < 0 || argv[1][0] < '1' || argv[1][0] > '9' || *end != '\0' || count > MOST_SOCKETS)
+        return false;
+    descriptors->socket_count = (size_t)count;
+    for (int i = 0; i < (int)count; i++)
+        if (fcntl(descriptors->first_socket + i, F_GETFD) < 0)
             return false;
-        argc -= 3;
-        argv += 3;
-    }
-    bool has_report = argc == 2 && strcmp(argv[0], "--report") == 0 && (strcmp(argv[1], "text") == 0 || strcmp(argv[1], "json") == 0);
-    descriptors->with_caller = argc == 1 && strcmp(argv[0], "--with-caller") == 0;
-    *report = !has_report ? REPORT_NONE : argv[1][0] == 't' ? REPORT_TEXT : REPORT_JSON;
-    return argc == 0 || has_report || descriptors->with_caller;
+    return true;
+}
+
+/* Those made before the pod. */
+static bool parse_namespaces(char **argv, struct descriptors *descriptors)
+{
+    bool has_user = strcmp(argv[0], "-") != 0;
+    descriptors->joined = (struct joined){.user = has_user ? self_descriptor(argv[0]) : -1, .net = self_descriptor(argv[1])};
+    return (!has_user || descriptors->joined.user >= 0) && descriptors->joined.net >= 0;
 }
 
 static bool parse(int argc, char **argv, struct descriptors *descriptors, enum report *report)
 {
+    *descriptors = (struct descriptors){.joined = {-1, -1}, .first_socket = -1};
+    *report = REPORT_NONE;
     if (argc < 3)
         return false;
-    *descriptors = (struct descriptors){.plan = self_descriptor(argv[0]), .events = self_descriptor(argv[1]), .pod = self_descriptor(argv[2]), .joined = {-1, -1}};
-    return descriptors->plan > 0 && descriptors->events > 0 && descriptors->pod > 0 && parse_options(argc - 3, argv + 3, descriptors, report);
+    descriptors->plan = self_descriptor(argv[0]);
+    descriptors->events = self_descriptor(argv[1]);
+    descriptors->pod = self_descriptor(argv[2]);
+    int at = 3;
+    if (at + 2 < argc && strcmp(argv[at], "--namespaces") == 0) {
+        if (!parse_namespaces(argv + at + 1, descriptors))
+            return false;
+        at += 3;
+    }
+    if (at + 1 < argc && strcmp(argv[at], "--report") == 0 && (strcmp(argv[at + 1], "text") == 0 || strcmp(argv[at + 1], "json") == 0)) {
+        *report = argv[at + 1][0] == 't' ? REPORT_TEXT : REPORT_JSON;
+        at += 2;
+    } else if (at < argc && strcmp(argv[at], "--with-caller") == 0) {
+        descriptors->with_caller = true;
+        at++;
+    }
+    if (at + 2 < argc && strcmp(argv[at], "--sockets") == 0) {
+        if (!parse_sockets(argv + at + 1, descriptors))
+            return false;
+        at += 3;
+    }
+    return at == argc && descriptors->plan > 0 && descriptors->events > 0 && descriptors->pod > 0;
+}
+
+/* The descriptors that the caller named, ended by -1. */
+static const int *kept_of(const struct descriptors *descriptors)
+{
+    static int kept[MOST_SOCKETS + 6];
+    size_t count = 0;
+    kept[count++] = descriptors->plan;
+    kept[count++] = descriptors->events;
+    kept[count++] = descriptors->pod;
+    if (descriptors->joined.net >= 0)
+        kept[count++] = descriptors->joined.net;
+    if (descriptors->joined.user >= 0)
+        kept[count++] = descriptors->joined.user;
+    for (size_t i = 0; i < descriptors->socket_count; i++)
+        kept[count++] = descriptors->first_socket + (int)i;
+    kept[count] = -1;
+    return kept;
 }
 
 static enum report report_as = REPORT_NONE;
@@ -91,14 +143,7 @@ int verb_run(int argc, char **argv)
         return usage();
     report_to = descriptors.events;
     die_through(report, FAILED);
-    int kept[6] = {descriptors.plan, descriptors.events, descriptors.pod};
-    size_t count = 3;
-    if (descriptors.joined.net >= 0)
-        kept[count++] = descriptors.joined.net;
-    if (descriptors.joined.user >= 0)
-        kept[count++] = descriptors.joined.user;
-    kept[count] = -1;
-    self_secure("run", argc, argv, kept);
+    self_secure("run", argc, argv, kept_of(&descriptors));
     if (descriptors.with_caller)
         end_with_caller();
     umask(022);
@@ -107,6 +152,7 @@ int verb_run(int argc, char **argv)
     struct pod_plan *plan = plan_read(descriptors.plan);
     close(descriptors.plan);
     take_namespaces(plan, &descriptors.joined);
+    sockets_assign(plan, descriptors.first_socket, descriptors.socket_count);
     if (!plan->is_foreground)
         setsid();
     return supervise(plan, descriptors.pod, descriptors.events, report_as);

@@ -6,6 +6,7 @@
 #include "die.h"
 #include "messages.h"
 #include "restart.h"
+#include "sockets.h"
 #include "sources.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ static void start_program(struct stages *stages, uint32_t index)
         return;
     close_fd(&app->standard[0]);
     app->standard[0] = -1;
+    sockets_close(app);
 }
 
 static bool start_handler(struct stages *stages, uint32_t index, enum stage stage)
@@ -103,6 +105,7 @@ static void end_life(struct stages *stages, uint32_t index)
         return;
     starter_close_root(&life->root);
     sources_close_standing(app_of(stages, index));
+    sockets_close(app_of(stages, index));
 }
 
 /* Alone in its pod, an app leaves nothing that is not killed by this, at one instant, however fast it forks. True if something was left. */
@@ -116,7 +119,8 @@ static void go_on_after_pause(struct stages *stages, uint32_t index)
 {
     struct life *life = &stages->lives[index];
     const struct app_plan *app = app_of(stages, index);
-    bool is_renewed_outside = app_renews_root(app) || stages->starter.plan->app_count > 1;
+    /* What is left unread in the socket of an app that says when it is ready is of the run before. */
+    bool is_renewed_outside = app_renews_root(app) || stages->starter.plan->app_count > 1 || app->notify != NULL;
     int64_t now = clock_milliseconds();
     if (life->pause == PAUSE_ORPHANS && (!kill_orphans(stages) || now >= life->limit)) {
         life->pause = is_renewed_outside ? PAUSE_RENEWAL : PAUSE_DELAY;
@@ -327,7 +331,7 @@ size_t stages_most_kept(const struct stages *stages)
     size_t most = 2;
     for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
         const struct app_plan *app = app_of(stages, i);
-        most += 10 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count;
+        most += 10 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count + app->socket_count;
     }
     return most;
 }
@@ -361,6 +365,8 @@ size_t stages_kept(const struct stages *stages, int *kept)
         kept[count++] = app->check_output;
         for (size_t j = 0; j < 3; j++)
             kept[count++] = app->standard[j];
+        for (size_t j = 0; j < app->socket_count; j++)
+            kept[count++] = app->sockets[j].fd;
         for (size_t j = 0; j < app->cgroup_count; j++) {
             kept[count++] = app->cgroups[j].directory;
             kept[count++] = app->cgroups[j].file;

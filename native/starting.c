@@ -7,6 +7,7 @@
 #include "messages.h"
 #include "namespaces.h"
 #include "rootfs.h"
+#include "sockets.h"
 #include "sources.h"
 
 #include <errno.h>
@@ -57,6 +58,7 @@ pid_t starter_start_plain(struct starter *starter, uint32_t index)
         app_start(starter->plan, index, starter->channel, is_in_v2);
     set_oom_score(starter, starter->own_score);
     sources_close(app);
+    sockets_close(app);
     return pid;
 }
 

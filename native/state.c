@@ -47,11 +47,12 @@ void state_write_pid(int pod, pid_t pid)
 }
 
 /* Those before RECORDS have their room from the start. */
-enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS, RECORD_RESTARTS = RECORDS, RECORD_HEALTH };
+enum record { RECORD_STATUS, RECORD_POST_STOP, RECORDS, RECORD_RESTARTS = RECORDS, RECORD_HEALTH, RECORD_READY, RECORD_TEXT };
 
 static void name_record(char name[static NAME_BYTES], const struct app_plan *app, enum record record)
 {
-    static const char *const ends[] = {[RECORD_STATUS] = "", [RECORD_POST_STOP] = ".post-stop", [RECORD_RESTARTS] = ".restarts", [RECORD_HEALTH] = ".health"};
+    static const char *const ends[] = {[RECORD_STATUS] = "",         [RECORD_POST_STOP] = ".post-stop", [RECORD_RESTARTS] = ".restarts",
+                                       [RECORD_HEALTH] = ".health", [RECORD_READY] = ".ready",         [RECORD_TEXT] = ".text"};
     if (snprintf(name, NAME_BYTES, "%s%s", app->name, ends[record]) >= NAME_BYTES)
         die("state", app->name, ENAMETOOLONG);
 }
@@ -86,6 +87,8 @@ void state_open(struct state *state, int pod, const struct pod_plan *plan)
     for (size_t i = 0; i < plan->app_count; i++) {
         const struct app_plan *app = &plan->apps[i];
         state->files[i * RECORDS + RECORD_STATUS] = make_room_for(state->directory, app, RECORD_STATUS);
+        if (app->notify != NULL)
+            state_write_ready(state, (uint32_t)i, false);
         state->files[i * RECORDS + RECORD_POST_STOP] = app->post_stop.count == 0 ? -1 : make_room_for(state->directory, app, RECORD_POST_STOP);
     }
 }
@@ -143,6 +146,29 @@ void state_write_health(const struct state *state, uint32_t app, const struct he
     memcpy(text + used, output->bytes, output->used);
     write_now(state->directory, name, text, (size_t)used + output->used);
     output->used = 0;
+}
+
+void state_write_ready(const struct state *state, uint32_t app, bool is_ready)
+{
+    char name[NAME_BYTES];
+    name_record(name, &state->plan->apps[app], RECORD_READY);
+    write_now(state->directory, name, is_ready ? "1\n" : "0\n", 2);
+}
+
+void state_write_text(const struct state *state, uint32_t app, const char *text)
+{
+    char name[NAME_BYTES];
+    name_record(name, &state->plan->apps[app], RECORD_TEXT);
+    write_now(state->directory, name, text, strlen(text));
+}
+
+void state_write_pod_ready(const struct state *state, bool is_ready)
+{
+    if (!is_ready) {
+        (void)!unlinkat(state->pod, "ready", 0);
+        return;
+    }
+    cleanup_fd int fd = openat(state->pod, "ready", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 }
 
 void state_write_status(struct state *state, uint32_t app, int status)

@@ -44,6 +44,15 @@ void state_write_restarts(const struct state *state, uint32_t app, const struct 
 /* `status/APP.health`, with what the check wrote, which is forgotten then. Not fatal. */
 void state_write_health(const struct state *state, uint32_t app, const struct health *health, struct tail *output);
 
+/* `status/APP.ready`: 1 once the app has said in this run that it is ready, 0 before; of apps that say so. Not fatal. */
+void state_write_ready(const struct state *state, uint32_t app, bool is_ready);
+
+/* `status/APP.text`: what the app last said of itself. Not fatal. */
+void state_write_text(const struct state *state, uint32_t app, const char *text);
+
+/* `ready`, empty: the pod is, since then; gone while it is not. Not fatal. */
+void state_write_pod_ready(const struct state *state, bool is_ready);
+
 /* Removes the files of apps that never ended. */
 void state_close(struct state *state);
 

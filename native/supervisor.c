@@ -4,12 +4,13 @@
 
 #include "cgroups.h"
 #include "die.h"
+#include "heard.h"
 #include "init.h"
 #include "messages.h"
 #include "namespaces.h"
-#include "output.h"
 #include "renewal.h"
 #include "signals.h"
+#include "sockets.h"
 #include "sources.h"
 #include "state.h"
 #include "standard.h"
@@ -29,44 +30,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { PERIGEE_FAILED = 125, KILLED = 128 + SIGKILL };
-
-struct app_state {
-    pid_t pid;
-    bool is_executed, has_exited;
-    /* It has ended and is to be started again; the process that sees to what that needs, or 0. */
-    bool is_paused;
-    pid_t renewal;
-    struct app_restarts restarts;
-};
-
-struct supervisor {
-    struct pod_plan *plan;
-    int pod, events, channel, signals;
-    enum report report;
-    /* 0 before it is there and after it has ended. */
-    pid_t init;
-    struct app_state *apps;
-    size_t executed;
-    /* Of the first app that failed, or of the start. */
-    int status;
-    bool has_failed, was_killed, has_lost_output;
-    struct standard standard;
-    struct state state;
-    struct pollfd *watched;
-};
-
 /* For the one function that die() calls without an argument. */
 static struct supervisor *current;
-
-static void report(struct supervisor *supervisor, const struct failure *failure)
-{
-    supervisor->has_failed = true;
-    supervisor->status = failure->status;
-    terminal_restore();
-    event_failed(supervisor->events, failure);
-    report_failure(supervisor->report, failure);
-}
 
 /* An app that is content while its output went nowhere must not look like success. */
 static int status_of(const struct supervisor *supervisor)
@@ -88,7 +53,7 @@ static void finish(struct supervisor *supervisor)
 /* A failure of the supervisor itself, during the start: what was begun is undone. */
 static void abort_start(const struct failure *failure)
 {
-    report(current, failure);
+    heard_failure(current, failure);
     if (current->init > 0) {
         kill(current->init, SIGKILL);
         waitpid(current->init, NULL, 0);
@@ -135,6 +100,7 @@ static void start_init(struct supervisor *supervisor)
         cleanup_fd int user_namespace = plan->joined.user >= 0 ? plan->joined.user : namespaces_map_ids(plan, pid);
         sources_idmap(plan, user_namespace);
     }
+    notify_open(&supervisor->notify, plan, &supervisor->state, pid);
     let_map(plan, false);
     message_send(supervisor->channel, MESSAGE_RELEASE, 0, 0, -1);
 }
@@ -148,173 +114,12 @@ static void finish_start(struct supervisor *supervisor)
     standard_open_logs(&supervisor->standard, supervisor->pod);
     for (size_t i = 0; i < plan->app_count; i++)
         sources_close(&plan->apps[i]);
+    for (size_t i = 0; i < plan->app_count; i++)
+        sockets_close(&plan->apps[i]);
     for (size_t i = 0; i < plan->cgroup_count; i++) {
         close_fd(&plan->cgroups[i].directory);
         close_fd(&plan->cgroups[i].file);
     }
-}
-
-/* What cannot go on ends the pod; the first to say so is heard. */
-static void fail(struct supervisor *supervisor, const struct failure *failure)
-{
-    if (!supervisor->has_failed)
-        report(supervisor, failure);
-    if (supervisor->init > 0)
-        kill(supervisor->init, SIGKILL);
-}
-
-/* The last end of an app. */
-static void note_last_exit(struct supervisor *supervisor, uint32_t index, int status)
-{
-    supervisor->apps[index].has_exited = true;
-    if (supervisor->status == 0)
-        supervisor->status = status;
-    state_write_status(&supervisor->state, index, status);
-}
-
-static void note_exit(struct supervisor *supervisor, uint32_t index, int status, bool is_paused)
-{
-    struct app_state *app = &supervisor->apps[index];
-    /* While it waits for its next run, what ends is a process that never became that. */
-    if (!app->is_executed || app->is_paused)
-        return;
-    app->is_paused = is_paused;
-    if (is_paused) {
-        app->restarts.status = status;
-        app->restarts.ended = time(NULL);
-        state_write_restarts(&supervisor->state, index, &app->restarts, false);
-    } else {
-        note_last_exit(supervisor, index, status);
-    }
-    event_app_exited(supervisor->events, supervisor->plan->apps[index].name, status);
-}
-
-static void note_check(struct supervisor *supervisor, uint32_t index, int32_t value, pid_t sender)
-{
-    struct health health = health_unpack(value);
-    if (sender == supervisor->init)
-        state_write_health(&supervisor->state, index, &health, standard_take_tail(&supervisor->standard, index));
-}
-
-static void begin_renewal(struct supervisor *supervisor, uint32_t index, pid_t sender)
-{
-    pid_t *renewal = &supervisor->apps[index].renewal;
-    /* An app that may trace could have said it. */
-    if (sender == supervisor->init && *renewal == 0)
-        *renewal = renewal_start(supervisor->plan, &supervisor->plan->apps[index]);
-}
-
-static void reap_renewals(struct supervisor *supervisor)
-{
-    for (uint32_t i = 0; i < supervisor->plan->app_count; i++) {
-        struct app_plan *app = &supervisor->plan->apps[i];
-        int result = renewal_result(&supervisor->apps[i].renewal);
-        if (result > 0)
-            fail(supervisor, &(struct failure){.step = "restart", .subject = app->name, .errnum = result, .status = PERIGEE_FAILED,
-                                               .message = result == EBUSY ? "processes that the app left behind do not end" : strerror(result)});
-        if (result == 0 && supervisor->channel >= 0)
-            renewal_hand_over(app, i, supervisor->channel);
-    }
-}
-
-static void note_executed(struct supervisor *supervisor, uint32_t index)
-{
-    struct app_state *app = &supervisor->apps[index];
-    /* What failed in the app's own process has been heard before this. */
-    if (supervisor->has_failed)
-        return;
-    bool is_first = !app->is_executed;
-    app->is_executed = true;
-    app->is_paused = false;
-    supervisor->executed += is_first;
-    state_write_app(&supervisor->state, index, app->pid);
-    if (!is_first) {
-        app->restarts.count++;
-        state_write_restarts(&supervisor->state, index, &app->restarts, true);
-    }
-    if (supervisor->plan->apps[index].health.interval > 0)
-        state_write_health(&supervisor->state, index, &(struct health){.status = CHECK_NONE}, standard_take_tail(&supervisor->standard, index));
-    event_app_started(supervisor->events, supervisor->plan->apps[index].name, app->pid);
-    if (is_first && supervisor->executed == supervisor->plan->app_count)
-        event_ready(supervisor->events, supervisor->init);
-}
-
-static void note_failure(struct supervisor *supervisor, const struct message *message)
-{
-    struct failure failure = {.step = message->step, .subject = message->subject, .errnum = message->errnum, .message = message->text, .status = message->value};
-    fail(supervisor, &failure);
-}
-
-static int exit_status_of(int wait_status)
-{
-    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
-/* A pre-start handler that failed ends the start, and is told by that; a post-stop handler comes after everything and changes nothing. */
-static void note_handler(struct supervisor *supervisor, uint32_t index, bool is_post_stop, int status)
-{
-    const char *name = supervisor->plan->apps[index].name;
-    event_handler_exited(supervisor->events, name, is_post_stop ? "post-stop" : "pre-start", status);
-    if (!is_post_stop)
-        return;
-    state_write_post_stop(&supervisor->state, index, status);
-    if (status != 0)
-        report_post_stop(supervisor->report, name, status);
-}
-
-static void handle(struct supervisor *supervisor, const struct message *message, pid_t sender, int terminal)
-{
-    if (message->app >= supervisor->plan->app_count)
-        return;
-    switch (message->kind) {
-    case MESSAGE_STARTING: supervisor->apps[message->app].pid = sender; break;
-    case MESSAGE_TERMINAL: standard_add_terminal(&supervisor->standard, terminal); break;
-    case MESSAGE_EXECUTED: note_executed(supervisor, message->app); break;
-    case MESSAGE_EXITED: note_exit(supervisor, message->app, exit_status_of(message->value), false); break;
-    case MESSAGE_PAUSED: note_exit(supervisor, message->app, exit_status_of(message->value), true); break;
-    case MESSAGE_CHECKED: note_check(supervisor, message->app, message->value, sender); break;
-    case MESSAGE_RENEW: begin_renewal(supervisor, message->app, sender); break;
-    case MESSAGE_PRE_STARTED: note_handler(supervisor, message->app, false, exit_status_of(message->value)); break;
-    case MESSAGE_POST_STOPPED: note_handler(supervisor, message->app, true, exit_status_of(message->value)); break;
-    case MESSAGE_FAILED: note_failure(supervisor, message); break;
-    case MESSAGE_MOUNT_NAMESPACE:
-    case MESSAGE_CGROUP_NAMESPACE:
-    case MESSAGE_TREE:
-    case MESSAGE_UPPER:
-    case MESSAGE_WORK:
-    case MESSAGE_RENEWED:
-    case MESSAGE_RELEASE:
-    case MESSAGE_SIGNAL: break;
-    }
-}
-
-static void read_channel(struct supervisor *supervisor)
-{
-    struct message message;
-    pid_t sender = 0;
-    int terminal = -1, result;
-    while ((result = message_receive(supervisor->channel, &message, &sender, &terminal, false)) == 1)
-        handle(supervisor, &message, sender, terminal);
-    /* Closed by its end: init is about to be reaped, and must not be waited for by polling what is always ready. */
-    if (result == 0) {
-        close(supervisor->channel);
-        supervisor->channel = -1;
-    }
-}
-
-/* The kernel killed every app that init did not see end. One that waited for its next run has the status of its last. */
-static void note_init_exit(struct supervisor *supervisor)
-{
-    supervisor->init = 0;
-    if (supervisor->channel >= 0)
-        read_channel(supervisor);
-    if (supervisor->executed == 0 && !supervisor->has_failed)
-        report(supervisor, &(struct failure){.step = "init", .subject = "", .message = "killed before any app had started, as by a limit of memory that is too small", .status = PERIGEE_FAILED});
-    for (uint32_t i = 0; i < supervisor->plan->app_count; i++)
-        if (supervisor->apps[i].is_paused && !supervisor->apps[i].has_exited)
-            note_last_exit(supervisor, i, supervisor->apps[i].restarts.status);
-        else if (supervisor->apps[i].is_executed && !supervisor->apps[i].has_exited)
-            note_exit(supervisor, i, KILLED, false);
 }
 
 /* True when the caller wants an end. */
@@ -335,16 +140,18 @@ static bool read_signals(struct supervisor *supervisor)
     int status;
     if (supervisor->init > 0 && waitpid(supervisor->init, &status, WNOHANG) == supervisor->init) {
         supervisor->was_killed = WIFSIGNALED(status);
-        note_init_exit(supervisor);
+        heard_end_of_init(supervisor);
     }
-    reap_renewals(supervisor);
+    heard_renewals(supervisor);
     return is_ending;
 }
 
 /* One turn: waits until something can be moved or has happened. False if nothing came in time. */
 static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
 {
-    size_t count = standard_wanted(&supervisor->standard, supervisor->watched + 2);
+    size_t streams = standard_wanted(&supervisor->standard, supervisor->watched + 2);
+    struct pollfd *notified = supervisor->watched + 2 + streams;
+    size_t count = streams + notify_wanted(&supervisor->notify, notified);
     supervisor->watched[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     supervisor->watched[1] = (struct pollfd){.fd = supervisor->channel, .events = POLLIN};
     if (poll(supervisor->watched, (nfds_t)(count + 2), timeout) <= 0)
@@ -352,7 +159,9 @@ static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
     standard_move(&supervisor->standard, supervisor->watched + 2);
     supervisor->has_lost_output = standard_has_lost(&supervisor->standard, supervisor->report);
     if (supervisor->watched[1].revents != 0)
-        read_channel(supervisor);
+        heard_channel(supervisor);
+    notify_move(&supervisor->notify, notified);
+    heard_readiness(supervisor);
     if (supervisor->watched[0].revents != 0)
         *is_ending |= read_signals(supervisor);
     return true;
@@ -384,7 +193,7 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     current = &supervisor;
     die_through(abort_start, PERIGEE_FAILED);
     supervisor.apps = must_allocate(plan->app_count * sizeof *supervisor.apps);
-    supervisor.watched = must_allocate((standard_most(plan) + 2) * sizeof *supervisor.watched);
+    supervisor.watched = must_allocate((standard_most(plan) + notify_most(plan) + 2) * sizeof *supervisor.watched);
     supervisor.signals = signals_open(watched, sizeof watched / sizeof *watched);
     sources_open_cgroups(plan);
     if (!plan->is_unprivileged)

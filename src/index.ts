@@ -10,6 +10,7 @@ export {
 } from "./api/diff-images.ts";
 export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./api/discover.ts";
 export { type EnterableApp, type EnterOptions, enterPod } from "./api/enter.ts";
+export { type EventsOptions, type PodEvent, podEvents } from "./api/events.ts";
 export { type ExportedApp, type ExportOptions, exportApp } from "./api/export.ts";
 export { type ExportedImage, type ExportImageOptions, exportImage } from "./api/export-image.ts";
 export { type FetchOptions, fetchImages } from "./api/fetch.ts";
@@ -51,6 +52,7 @@ export { type ImageSbom, imageSbom, type ListedPackage, type SbomKind, type Sbom
 export { type GlobalOptions, type InsecureOption, loadSettings, type Settings } from "./api/settings.ts";
 export { type SignedImage, type SigningKeyChoice, type SignOptions, signImage } from "./api/sign.ts";
 export { type StopOptions, type StoppedPod, stopPods } from "./api/stop.ts";
+export { type TopOptions, topPods, type UsedByApp, type UsedByPod } from "./api/top.ts";
 export { findKeys, type KeyCandidate, type TrustedResult, type TrustScope, trustKey } from "./api/trust.ts";
 export {
   type CheckedTrust,

@@ -71,6 +71,7 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/api/join-networks.ts": "test/e2e/network.test.ts, with real plugins",
   "src/api/start-pod.ts": "run.test.ts and run-prepared.test.ts beside it",
   "src/cli/start-pod.ts": "test/cli/run.test.ts and test/cli/run-prepared.test.ts",
+  "src/shim/plan-arity.ts": "test/shim/plan.test.ts and test/native/plan.test.ts",
   "src/index.ts": "only re-exports",
   "src/sbom/package.ts": "only types and one limit",
   "src/tar/refusals.ts": "test/tar/read.test.ts",

@@ -25,6 +25,7 @@ import { callerIds } from "../shim/caller-ids.ts";
 import type { TreeRoot } from "../store/stack.ts";
 import type { ChosenImage, ChosenPod } from "./choose-pod.ts";
 import { decideNetworks, type NetworkDecisions, type NetworkTerms } from "./decide-networks.ts";
+import { decideReadiness, decideSockets, type HandedSockets, type Readiness } from "./decide-service.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Settings } from "./settings.ts";
 
@@ -44,13 +45,15 @@ export interface Decisions {
   /** Directories to be made in the pod. */
   readonly emptyVolumes: readonly EmptyVolume[];
   readonly privateUsers: boolean;
+  readonly readiness: Readiness;
+  readonly handed: HandedSockets;
   readonly warnings: readonly string[];
 }
 
 /** How the pod is to start, as typed. */
 export type StartTerms = Pick<
   RunOptions,
-  "network" | "hostname" | "podName" | "privateUsers" | "overlay" | "interactive" | "allowSymlinkSources" | "strict"
+  "hostname" | "sdnotify" | "podName" | "privateUsers" | "overlay" | "interactive" | "allowSymlinkSources" | "strict"
 > &
   NetworkTerms;
 
@@ -59,6 +62,7 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
   const networks = decideNetworks(settings, terms);
   const { network } = networks;
   const hostname = terms.hostname === undefined ? undefined : parseHostname(terms.hostname);
+  const readiness = decideReadiness(settings.environment, terms.sdnotify, reified.manifest.apps);
   if (terms.podName !== undefined) parsePodName(terms.podName);
   if (terms.interactive === true && images.length !== 1) {
     throw new Failure("USAGE", "--interactive is for a pod of one image", { hint: "name one image" });
@@ -96,13 +100,14 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
       callerCapabilities: settings.insecure.has("capabilities") ? callerCapabilities() : undefined,
     },
   );
-  const notDone = podWarnings(manifest, isolation);
+  const handed = decideSockets(settings.environment, manifest);
+  const notDone = podWarnings(manifest, isolation, handed.sockets !== undefined);
   if (terms.strict === true) requireAll(notDone);
   const allowSymlinks = terms.allowSymlinkSources ?? false;
   const mounts = new Map(
     [...volumes.apps].map(([app, own]) => [app, own.map((one) => planMount(one, allowSymlinks, privateUsers))]),
   );
-  const warnings = [...reified.warnings, ...volumes.warnings, ...markWarnings(mounts)];
+  const warnings = [...reified.warnings, ...volumes.warnings, ...markWarnings(mounts), ...readiness.warnings];
   if (privateUsers) warnings.push(...deviceWarnings(mounts));
   return {
     manifest,
@@ -116,6 +121,8 @@ export function decidePod(settings: Settings, terms: StartTerms, { images, reifi
     mounts,
     emptyVolumes: volumes.empty,
     privateUsers,
+    readiness,
+    handed,
     warnings: [...warnings, ...notDone],
   };
 }
@@ -202,6 +209,8 @@ export function planInput(
         user: resolveUser(tree, app.app),
         mounts,
         files: files.filter(({ onlyIfMissing, target }) => !onlyIfMissing || statInRoot(tree, target) === undefined),
+        notify: decisions.readiness.notifying.has(app.name),
+        sockets: decisions.handed.sockets?.get(app.name),
         log: terms.interactive === true ? undefined : { path: `logs/${app.name}`, bytes: logBytes, files: logFiles },
       };
     }),
@@ -210,6 +219,8 @@ export function planInput(
     isolation,
     cgroups: placement.cgroups,
     foreground: placement.foreground,
+    notifyCaller: decisions.readiness.caller,
+    sockets: decisions.handed.descriptors,
     terminal: terms.interactive === true ? (settings.environment.get("TERM") ?? "xterm") : undefined,
     insecure: settings.insecure,
     architecture: process.arch === "arm64" ? "arm64" : "x64",

@@ -35,7 +35,8 @@ export async function choosePodOfManifest(
   const imageOf = (id: string) => {
     const image = byId.get(id);
     if (image === undefined) throw new Failure("INTERNAL", `${id} has no record`);
-    return { name: image.record.name, app: image.manifest.app };
+    const { app, annotations } = image.manifest;
+    return { name: image.record.name, app, annotations };
   };
   const flags = { isolators: podIsolators(options), appcDefaults: options.appcDefaults };
   const reified = reifyPodManifest({ ...manifest, apps }, imageOf, flags);

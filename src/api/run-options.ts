@@ -23,6 +23,8 @@ export interface RunOptions extends NameFlags {
   /** Further names of the pod in its networks. */
   readonly netAliases?: readonly string[] | undefined;
   readonly hostname?: string | undefined;
+  /** `container`, `conmon` or `ignore`: who says when the pod is ready; default: the apps whose images say that they do. */
+  readonly sdnotify?: string | undefined;
   /** By which the pod is found instead of its uuid. */
   readonly podName?: string | undefined;
   /** false: the pod shares the host's user ids. */

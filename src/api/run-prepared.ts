@@ -22,7 +22,7 @@ import { orDiscard, type RunnablePod, type StartRequest, startPod } from "./star
 
 export interface RunPreparedOptions
   extends NetworkTerms,
-    Pick<RunOptions, "hostname" | "interactive" | "metadata" | "strict" | "uuidFile" | "signal"> {
+    Pick<RunOptions, "hostname" | "sdnotify" | "interactive" | "metadata" | "strict" | "uuidFile" | "signal"> {
   /** A uuid or a unique prefix of it. */
   readonly pod: string;
   readonly foreground: boolean;
@@ -84,7 +84,7 @@ async function check(settings: Settings, pod: Pod, options: RunPreparedOptions):
 }
 
 function termsOf({ record, terms }: WaitingPod, options: RunPreparedOptions) {
-  const { hostname, interactive, foreground, strict } = options;
+  const { hostname, sdnotify, interactive, foreground, strict } = options;
   const { network, netAliases, dns, dnsSearch, dnsOptions, dnsDomain, hostsEntries } = options;
   const { overlay, allowSymlinkSources } = terms;
   return {
@@ -96,6 +96,7 @@ function termsOf({ record, terms }: WaitingPod, options: RunPreparedOptions) {
     dnsDomain,
     hostsEntries,
     hostname,
+    sdnotify,
     interactive,
     foreground,
     overlay,

@@ -1,5 +1,6 @@
 /** From a pod whose directory says what it is to a started shim: shared by run and run-prepared. Decides nothing. */
 import { mkdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
 import type { PortMapping } from "../net/chain.ts";
@@ -8,6 +9,7 @@ import { launchPod, type ReadyPod } from "../pod/launch.ts";
 import type { PlanInput } from "../pod/plan.ts";
 import { findPod, type Pod } from "../pod/pod.ts";
 import type { PreparedPod } from "../pod/prepare.ts";
+import { readAppExit } from "../pod/record.ts";
 import type { EmptyVolume } from "../pod/volumes.ts";
 import { failureOf } from "../shim/events.ts";
 import { closeNamespaces } from "../shim/netns.ts";
@@ -24,7 +26,10 @@ export interface RunnablePod {
   readonly warnings: readonly string[];
   /** This process becomes the pod's supervisor; its exit status is the pod's. */
   replace(options: { readonly report: "text" | "json" }): never;
-  /** The shim is started beside this process. Resolves when every app was executed. @throws Failure SHIM_FAILED, NOT_EXECUTABLE, EXEC_NOT_FOUND */
+  /**
+   * The shim is started beside this process. Resolves when the pod is ready (LIFE-81).
+   * @throws Failure SHIM_FAILED, NOT_EXECUTABLE, EXEC_NOT_FOUND, NOT_READY, INTERRUPTED
+   */
   spawn(options?: Pick<SpawnOptions, "stdio" | "detached">): Promise<PodHandle>;
 }
 
@@ -66,7 +71,7 @@ export async function startPod(settings: Settings, root: string, request: StartR
     if (uuidFile !== undefined) await removeUuidFile(uuidFile);
     throw error;
   }
-  return runnable(settings, root, { pod, ready, uuidFile, warnings: request.warnings });
+  return runnable(settings, root, { pod, ready, uuidFile, warnings: request.warnings, signal: request.signal });
 }
 
 async function launch(settings: Settings, root: string, request: StartRequest): Promise<ReadyPod> {
@@ -111,6 +116,7 @@ interface StartablePod {
   readonly ready: ReadyPod;
   readonly uuidFile: SavedUuidFile | undefined;
   readonly warnings: readonly string[];
+  readonly signal: AbortSignal | undefined;
 }
 
 function runnable(settings: Settings, root: string, startable: StartablePod): RunnablePod {
@@ -133,9 +139,11 @@ function runnable(settings: Settings, root: string, startable: StartablePod): Ru
       // The shim shares the lock now; kept here too it would make a pod that ended look as if it ran.
       pod.release();
       try {
-        await untilReady(handle);
+        await untilReady(handle, { pod, ready: startable.ready, signal: startable.signal });
       } catch (error) {
         await handle.exited;
+        // Its logs say why.
+        if (error instanceof Failure && error.code === "NOT_READY") throw error;
         await discard(settings, uuid, uuidFile, () => removeEnded(settings, root, uuid));
         throw error;
       }
@@ -145,13 +153,62 @@ function runnable(settings: Settings, root: string, startable: StartablePod): Ru
   };
 }
 
-/** Only until every app was executed: what happens then is told by the files of the pod directory. */
-async function untilReady(handle: RunHandle): Promise<void> {
-  for await (const event of handle.events) {
-    if (event.event === "ready") return;
-    if (event.event === "failed") throw failureOf(event, await handle.exited);
+interface Awaited {
+  readonly pod: Pod;
+  readonly ready: ReadyPod;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** How long the apps of a pod that is given up have to end. */
+const graceMs = 10_000;
+
+/**
+ * Only until the pod is ready: what happens then is told by the files of the pod directory. A pod that is given up before has ended when
+ * this throws. @throws Failure NOT_READY for an app that ended before it had said that it is ready (LIFE-83), INTERRUPTED, and of the shim
+ */
+async function untilReady(handle: RunHandle, { pod, ready, signal }: Awaited): Promise<void> {
+  const late = new Set(ready.plan.apps.filter((app) => app.notify !== undefined).map(({ name }) => name));
+  const giveUp = (): void => {
+    handle.signal(constants.signals.SIGTERM);
+    setTimeout(() => handle.signal(constants.signals.SIGKILL), graceMs).unref();
+  };
+  signal?.addEventListener("abort", giveUp, { once: true });
+  let failure: Failure | undefined;
+  try {
+    for await (const event of handle.events) {
+      if (event.event === "ready") return;
+      if (event.event === "failed") throw failureOf(event, await handle.exited);
+      if (event.event === "app-ready") late.delete(event.app);
+      if (event.event !== "app-exited" || !late.has(event.app) || failure !== undefined) continue;
+      // One that is to be started again has no status yet.
+      if (readAppExit(pod.directory, event.app) === undefined) continue;
+      failure = notReady(pod.uuid, event);
+      giveUp();
+    }
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
+  if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted before the pod was ready");
+  failure ??= endedWaiting(pod, late);
+  if (failure !== undefined) throw failure;
   throw new Failure("SHIM_FAILED", `perigee-shim ended with ${await handle.exited} before the pod ran`);
+}
+
+/** An app that waited for its next run when the pod ended has no end of its own but that of its last. */
+function endedWaiting({ uuid, directory }: Pod, late: ReadonlySet<string>): Failure | undefined {
+  for (const app of late) {
+    const exit = readAppExit(directory, app);
+    if (exit !== undefined) return notReady(uuid, { app, status: exit.status });
+  }
+  return undefined;
+}
+
+function notReady(uuid: string, { app, status }: { readonly app: string; readonly status: number }): Failure {
+  return new Failure("NOT_READY", `${app} ended with status ${status} before it was ready`, {
+    subject: uuid,
+    cause: "it did not send READY=1 to NOTIFY_SOCKET; the pod was stopped",
+    hint: `perigee status ${uuid} shows where its output is kept; --sdnotify=conmon does not wait for the app`,
+  });
 }
 
 /** A pod whose lock the shim had. */

@@ -29,6 +29,8 @@ export interface CommandContext {
   write(bytes: Uint8Array): Promise<void>;
   /** Whether standard output is one: what is written there must be harmless for it. */
   readonly isTerminal: boolean;
+  /** A result that takes the place of the one before it: on a terminal the whole screen, elsewhere more lines. */
+  screen(lines: readonly string[]): void;
   /** Asks on the terminal; undefined when stdin or stderr is none. */
   ask(question: string, options?: { readonly secret?: boolean }): Promise<string | undefined>;
   /** This invocation's --format. */

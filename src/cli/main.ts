@@ -158,6 +158,7 @@ async function runCommand(command: Command, prepared: Prepared): Promise<number>
     emit: (text, value) => (format === "json" ? output.json(value, "line") : output.lines([text])),
     write: (bytes) => output.bytes(bytes, signal),
     isTerminal: output.isTerminal,
+    screen: output.screen,
     ask: async (question, { secret = false } = {}) => {
       const { ask } = await import("./ask.ts");
       return await ask({ question, secret, signal });

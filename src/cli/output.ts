@@ -29,6 +29,8 @@ export interface Output {
   /** Foreign bytes as they are, for as long as `signal` lets them wait: the caller has seen that it is no terminal, or made them harmless. */
   bytes(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
   readonly isTerminal: boolean;
+  /** As lines, in place of all that a terminal shows. */
+  screen(lines: readonly string[]): void;
   /** The result, or one of many, as one JSON document on lines of its own. */
   json(value: unknown, layout: "pretty" | "line"): void;
   /** A failure in both forms (cli/failures.ts); the label is what the first line begins with. */
@@ -39,6 +41,9 @@ export interface Output {
 
 const standardOutput = 1;
 const standardError = 2;
+
+/** To the upper left, and nothing behind that. */
+const clearScreen = "\u001b[H\u001b[J";
 
 export function createOutput(options: OutputOptions): Output {
   const { format, debug, isQuiet = false, environment, onReaderGone } = options;
@@ -81,6 +86,11 @@ export function createOutput(options: OutputOptions): Output {
       onReaderGone();
     },
     isTerminal: isToTerminal,
+    screen: (lines) => {
+      errors.write("");
+      const isCleared = isToTerminal && environment.get("TERM") !== "dumb";
+      write(`${isCleared ? clearScreen : ""}${lines.map((line) => `${filterLine(line)}\n`).join("")}`);
+    },
     json: (value, layout) => {
       errors.write("");
       write(`${jsonText(value, layout === "pretty" ? 2 : undefined)}\n`);

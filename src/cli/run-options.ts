@@ -23,6 +23,10 @@ export const startOptions: readonly OptionSpec[] = [
   ["--hostname <name>", "the pod's host name instead of perigee-UUID"],
   ["--interactive", "a terminal for the only app"],
   ["--mds-register", "tell the apps who they are: AC_METADATA_URL leads to the metadata service"],
+  [
+    "--sdnotify <mode>",
+    "who says when the pod is ready: `container` (READY=1 of every app), `conmon` (perigee, when they are executed), `ignore` (nobody is told); else each app whose image says it can",
+  ],
 ];
 
 /** Of run, plan, prepare and run-prepared. */
@@ -111,7 +115,7 @@ export function parsePrepareOptions(argv: readonly string[]): PrepareOptions {
 /** What startOptions mean. */
 export function startOf(
   options: OptionValues,
-): NetworkTerms & Pick<RunOptions, "hostname" | "interactive" | "metadata"> {
+): NetworkTerms & Pick<RunOptions, "hostname" | "sdnotify" | "interactive" | "metadata"> {
   return {
     network: options.list("net"),
     netAliases: options.list("net-alias"),
@@ -121,6 +125,7 @@ export function startOf(
     dnsDomain: options.text("dns-domain"),
     hostsEntries: options.list("hosts-entry"),
     hostname: options.text("hostname"),
+    sdnotify: options.text("sdnotify"),
     interactive: options.flag("interactive"),
     metadata: options.flag("mds-register"),
   };

@@ -1,6 +1,7 @@
 /** The environment of an app: layers at preparation, the executor's own variables at the start (ACE-19). Pure. */
 import { excerpt, Failure } from "../base/failure.ts";
 import { environmentName } from "../schema/grammar.ts";
+import { managerVariables } from "./notify.ts";
 import type { ResolvedUser } from "./users.ts";
 
 export type Variable = readonly [name: string, value: string];
@@ -9,7 +10,9 @@ export type Variable = readonly [name: string, value: string];
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
- * Weakest first (architecture 16): inherited < image < file < set < app. Of the inherited ones only those whose name appc allows (ACI-39).
+ * Weakest first (architecture 16): inherited < image < file < set < app. Of the inherited ones only those whose name appc allows (ACI-39), and
+ * nothing that a service manager says to us and to nobody else.
+ *
  * The place of a variable is that of its first appearance in the image's order.
  */
 export function mergeEnvironment(layers: {
@@ -24,13 +27,14 @@ export function mergeEnvironment(layers: {
     for (const [name, value] of layer ?? []) merged.set(name, value);
   }
   for (const [name, value] of layers.inherited ?? []) {
-    if (!merged.has(name) && environmentName.test(name)) merged.set(name, value);
+    if (!merged.has(name) && environmentName.test(name) && !managerVariables.has(name)) merged.set(name, value);
   }
   return [...merged];
 }
 
 /**
- * The whole environment the app is started with. AC_APP_NAME, `container` and AC_METADATA_URL are always ours; PATH, HOME, SHELL, USER and LOGNAME only when
+ * The whole environment the app is started with. AC_APP_NAME, `container`, AC_METADATA_URL and, of an app that says when it is ready,
+ * NOTIFY_SOCKET are always ours; PATH, HOME, SHELL, USER and LOGNAME only when
  * the app does not set them; `term` for an app with a terminal. Nothing of this process's own environment (T-R07).
  */
 export function appEnvironment(
@@ -40,9 +44,11 @@ export function appEnvironment(
     readonly user: ResolvedUser;
     readonly term?: string | undefined;
     readonly metadataUrl?: string | undefined;
+    readonly notify?: string | undefined;
+    readonly isActivated?: boolean | undefined;
   },
 ): readonly Variable[] {
-  const { user, term } = app;
+  const { user, term, notify } = app;
   const home = user.home ?? (user.uid === 0 ? "/root" : "/");
   const name = user.name ?? (user.uid === 0 ? "root" : undefined);
   const merged = new Map<string, string>([
@@ -57,10 +63,14 @@ export function appEnvironment(
         ] as const)),
     ...(term === undefined ? [] : ([["TERM", term]] as const)),
   ]);
-  for (const variable of variables) merged.set(variable.name, variable.value);
+  for (const { name, value } of variables) {
+    // What the shim says of the sockets that the app is handed is not said twice.
+    if (app.isActivated !== true || !managerVariables.has(name)) merged.set(name, value);
+  }
   merged.set("AC_APP_NAME", app.name);
   if (app.metadataUrl !== undefined) merged.set("AC_METADATA_URL", app.metadataUrl);
   merged.set("container", "perigee");
+  if (notify !== undefined) merged.set("NOTIFY_SOCKET", notify);
   return [...merged];
 }
 

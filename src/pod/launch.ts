@@ -45,7 +45,13 @@ export function launchPod(request: LaunchRequest): ReadyPod {
     const { directory } = pod;
     return {
       plan,
-      start: { directory, lock: pod.fd, plan: join(directory, "plan"), events: join(directory, "events") },
+      start: {
+        directory,
+        lock: pod.fd,
+        plan: join(directory, "plan"),
+        events: join(directory, "events"),
+        sockets: input.sockets,
+      },
     };
   } catch (error) {
     throw ioFailure(error, `cannot start pod ${pod.uuid}`, pod.uuid);

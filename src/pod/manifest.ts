@@ -11,9 +11,16 @@ import { completeApp, type StoredApp } from "./app.ts";
 import { mergeEnvironment, parseVariable, type Variable } from "./environment.ts";
 import { appcDefaults, overrideIsolators } from "./flags.ts";
 import type { HealthFlags } from "./health.ts";
+import { withImageNotify } from "./notify.ts";
 import { cleanPath } from "./paths.ts";
 import { matchMountPoints, type ReifiedPod, requireName } from "./reify.ts";
 import type { RestartFlags } from "./restart.ts";
+
+/** What counts of an image's manifest when it is run. */
+export interface StoredImageManifest {
+  readonly app?: StoredApp | null | undefined;
+  readonly annotations?: readonly { readonly name: string; readonly value: string }[] | null | undefined;
+}
 
 /** One image of the command line with its per-app flags; every flag is as typed and is checked here. */
 export interface AppRequest extends RestartFlags, HealthFlags {
@@ -22,7 +29,7 @@ export interface AppRequest extends RestartFlags, HealthFlags {
     readonly name: string;
     readonly labels: readonly { readonly name: string; readonly value: string }[];
     /** As validated at import; read again without a schema, so lists may still be missing or null. */
-    readonly manifest: { readonly app?: StoredApp | null | undefined };
+    readonly manifest: StoredImageManifest;
     /** Words of its exec that arguments are appended to, instead of to all of it: what follows them is only there for want of arguments (OCI-33). */
     readonly entrypoint?: number | undefined;
   };
@@ -93,10 +100,10 @@ export function makePodManifest(requests: readonly AppRequest[], pod: PodRequest
       app,
       readOnlyRootFS: request.readOnlyRootfs ?? false,
       mounts: requestedMounts([...(request.mounts ?? []), ...(pod.mounts ?? [])]),
-      annotations: pairs("--annotation", request.annotations).map(([name, value]) => ({
-        name: identifier(name),
-        value,
-      })),
+      annotations: withImageNotify(
+        pairs("--annotation", request.annotations).map(([name, value]) => ({ name: identifier(name), value })),
+        request.image.manifest.annotations,
+      ),
     };
   });
   const manifest: PodManifest = {

@@ -29,6 +29,7 @@ export function explainPlan(input: PlanInput, plan: Plan): readonly PlanTopic[] 
         `namespaces of its own: ${plan.namespaces.join(", ")}`,
         userWords(input),
         networkWords[input.network],
+        ...(plan.notifyCaller === undefined ? [] : [`${printable(plan.notifyCaller)} is told when it is ready`]),
         ...plan.sysctls.map(({ key, value }) => `sysctl ${printable(key)} = ${printable(value)}`),
       ],
     },
@@ -107,6 +108,8 @@ function appTopic(app: AppPlan, source: PlanApp, isolation: AppIsolation): PlanT
       ...(app.selinux === undefined ? [] : [`SELinux context ${printable(app.selinux)}`]),
       `devices: ${app.devices.map(({ name }) => name).join(", ")}`,
       `${app.masks.length} paths of /proc and /sys hidden, ${app.readonlyPaths.length} read-only`,
+      ...(app.notify === undefined ? [] : [`says at ${app.notify} when it is ready`]),
+      ...(app.sockets ?? []).map(({ name }, index) => `descriptor ${3 + index}: the socket of port ${name}`),
       app.terminal ? "a terminal of its own; output is not kept" : `output kept in ${app.log?.path ?? "no log"}`,
     ],
   };
@@ -128,14 +131,21 @@ function isolatorLines({ report }: PodIsolation): readonly string[] {
 }
 
 /** Isolators that are not enforced as written (ACE-22), and what of the manifest this version does not do. */
-export function podWarnings(manifest: PodManifest, isolation: PodIsolation): readonly string[] {
+export function podWarnings(
+  manifest: PodManifest,
+  isolation: PodIsolation,
+  areSocketsHanded = false,
+): readonly string[] {
   const isolators = isolation.report
     .filter(({ state }) => state !== "enforced")
     .map(({ name, app, state, why }) => `${app ?? "pod"}: isolator ${printable(name)} is ${state}: ${why}`);
   const apps = manifest.apps.flatMap(({ name, app }) =>
     (app?.ports ?? [])
-      .filter(({ socketActivated }) => socketActivated)
-      .map((port) => `${name}: port ${port.name} is not socket-activated by this version; the app must listen itself`),
+      .filter(({ socketActivated }) => socketActivated && !areSocketsHanded)
+      .map(
+        (port) =>
+          `${name}: port ${port.name} is socket-activated, and no socket was handed over: the app must listen itself`,
+      ),
   );
   return [...isolators, ...apps];
 }

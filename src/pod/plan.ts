@@ -1,17 +1,18 @@
 /** Everything decided → the plan the shim executes. Pure; plan-words.ts says the same to people. */
-import { Failure, printable } from "../base/failure.ts";
-import type { App } from "../schema/app.ts";
-import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
+import { Failure } from "../base/failure.ts";
+import type { PodManifest } from "../schema/pod-manifest.ts";
 import type { CallerIds } from "../shim/caller-ids.ts";
 import type { AppPlan, DirectoryRoot, MountFlag, MountPlan, NamespaceKind, OverlayRoot, Plan } from "../shim/plan.ts";
 import type { PodCgroups } from "./cgroup-plan.ts";
+import { commandOf, handlerOf, workingDirectory } from "./commands.ts";
 import { storedFilter } from "./default-filter.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import { deviceLinks, devices, maskedPaths, readonlyPaths } from "./devices.ts";
 import { appEnvironment } from "./environment.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PodFile, PodNetwork } from "./network.ts";
-import { cleanPath, isAtOrBelow } from "./paths.ts";
+import { notifySocket } from "./notify.ts";
+import { isAtOrBelow } from "./paths.ts";
 import {
   callerOf,
   groupsOf,
@@ -25,6 +26,7 @@ import {
 } from "./plan-ids.ts";
 import { requireRestartable, type Surroundings } from "./restart.ts";
 import { compileSeccomp, type SeccompArchitecture } from "./seccomp.ts";
+import type { AppSocket } from "./sockets.ts";
 import type { ResolvedUser } from "./users.ts";
 import type { InspectedSource } from "./volume-sources.ts";
 import type { AppMount, TmpfsMount } from "./volumes.ts";
@@ -36,6 +38,10 @@ export interface PlanApp {
   readonly mounts: readonly PlannedMount[];
   /** Of podFiles(), those this app gets; their contents are in `files/NAME` of the pod directory. */
   readonly files: readonly PodFile[];
+  /** It says by sd_notify when it is ready. */
+  readonly notify?: boolean | undefined;
+  /** In the order in which it finds them. */
+  readonly sockets?: readonly AppSocket[] | undefined;
   /** Relative to the pod directory. */
   readonly log?: { readonly path: string; readonly bytes: number; readonly files: number } | undefined;
 }
@@ -62,6 +68,10 @@ export interface PlanInput {
   readonly isolation: PodIsolation;
   readonly cgroups: PodCgroups;
   readonly foreground: boolean;
+  /** Who of the caller's hears that the pod is ready. */
+  readonly notifyCaller?: string | undefined;
+  /** Descriptors of listening sockets that this process was handed. */
+  readonly sockets?: readonly number[] | undefined;
   /** The value of TERM for --interactive; undefined: no terminal. */
   readonly terminal?: string | undefined;
   /** `paths` counts here. */
@@ -91,6 +101,7 @@ export function buildPlan(input: PlanInput): Plan {
     loopback: network !== "host",
     listenPort: input.metadata?.port,
     foreground: input.foreground,
+    notifyCaller: input.notifyCaller,
     teardowns: input.teardowns ?? [],
     apps: input.apps.map((app, index) => appPlan(input, app, index)),
   };
@@ -140,6 +151,8 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
       user: app.user,
       term: terminal,
       metadataUrl: input.metadata?.url,
+      notify: app.notify === true ? notifySocket : undefined,
+      isActivated: app.sockets !== undefined,
     }),
     command: commandOf(described),
     preStart: handlerOf(described.app, "pre-start"),
@@ -157,6 +170,8 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     apparmor: isolation.apparmor,
     selinux: isolation.selinux,
     terminal: terminal !== undefined,
+    notify: app.notify === true ? notifySocket : undefined,
+    sockets: app.sockets,
     log: app.log,
   };
 }
@@ -267,30 +282,4 @@ function filterOf(app: AppIsolation, architecture: SeccompArchitecture): Uint8Ar
   if (app.seccomp === "off") return undefined;
   if (app.seccomp !== "default") return compileSeccomp(app.seccomp, architecture);
   return storedFilter(app, architecture) ?? compileSeccomp(defaultPolicy(app), architecture);
-}
-
-function commandOf({ name, app }: PodApp): readonly string[] {
-  const command = app?.exec ?? [];
-  if (command[0] !== undefined && command[0] !== "") return command;
-  throw new Failure("MANIFEST_INVALID", `${name} has no command`, {
-    subject: name,
-    cause: "the image's app has an empty exec",
-    hint: "pass --exec PROGRAM",
-  });
-}
-
-/** ACI-36, ACI-37. A handler whose first word is empty names no program. */
-function handlerOf(app: App, event: App["eventHandlers"][number]["name"]): readonly string[] {
-  const exec = app.eventHandlers.find(({ name }) => name === event)?.exec ?? [];
-  if (exec.length === 0 || exec[0] !== "") return exec;
-  throw new Failure("MANIFEST_INVALID", `the ${event} handler has no program`, { subject: event });
-}
-
-/** ACI-38, ACE-20. The links of /proc lead anywhere, also out of the root (T-R02); the shim checks where it really came to. */
-function workingDirectory({ name, app }: PodApp): string {
-  const directory = cleanPath(app?.workingDirectory ?? "/");
-  if (!isAtOrBelow(directory, "/proc")) return directory;
-  throw new Failure("MANIFEST_INVALID", `${name}: working directory ${printable(directory)} is in /proc`, {
-    subject: directory,
-  });
 }

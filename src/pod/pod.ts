@@ -143,7 +143,7 @@ export function findPods(root: string): readonly FoundPod[] {
   const found = new Map<string, FoundPod>();
   for (const phase of shownPhases) {
     for (const uuid of uuidsIn(root, phase)) {
-      const pod = lookAt(root, uuid, phase);
+      const pod = lookAtFound(root, uuid, phase);
       if (pod !== undefined) found.set(uuid, pod);
     }
   }
@@ -221,8 +221,12 @@ export function isUuid(name: string): boolean {
 }
 
 function lookAt(root: string, uuid: string, phase: Phase): FoundPod | undefined {
-  const directory = join(root, phase, uuid);
-  if (!existsSync(directory)) return undefined;
+  return existsSync(join(root, phase, uuid)) ? lookAtFound(root, uuid, phase) : undefined;
+}
+
+/** Of a directory that was there a moment ago. */
+function lookAtFound(root: string, uuid: string, phase: Phase): FoundPod | undefined {
+  const directory = `${root}/${phase}/${uuid}`;
   const lock = openLock(directory, "shared");
   lock?.release();
   // It may have moved on meanwhile, and the lock that was held was that of the mover.

@@ -1,7 +1,7 @@
 /** What a pod directory says about itself in files: its record, written before it runs, and what the supervisor wrote since. */
-import { renameSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { readStateFile } from "../base/state-file.ts";
+import { lookAtState, readSmallFile, readStateFile } from "../base/state-file.ts";
 import { isACName } from "../schema/grammar.ts";
 
 export interface PodAppRecord {
@@ -71,10 +71,10 @@ export interface RecordFound {
 
 /** Who reads it while it is written sees a torn one: only of a pod that is past `prepare` is that damage. */
 export function findPodRecord(directory: string): RecordFound {
-  const file = readStateFile(join(directory, "record"));
+  const file = readSmallFile(`${directory}/record`);
   if ("problem" in file) return file.problem === "missing" ? {} : { problem: file.problem };
   try {
-    const value: unknown = JSON.parse(file.bytes.toString("utf8"));
+    const value: unknown = JSON.parse(file.text);
     // A record of another pod would have that one's cgroups killed.
     if (isPodRecord(value) && value.uuid === basename(directory)) return { record: value };
   } catch {
@@ -98,9 +98,9 @@ export interface ProcessIdentity {
 const processesPattern = /^(\d{1,10}) (\d{1,20})(?: (\d{1,10}) (\d{1,20}))?\n$/;
 
 function readProcesses(directory: string) {
-  const file = readStateFile(join(directory, "pid"));
+  const file = readSmallFile(`${directory}/pid`);
   if ("problem" in file) return undefined;
-  const match = processesPattern.exec(file.bytes.toString("latin1"));
+  const match = processesPattern.exec(file.text);
   return match === null ? undefined : { match, writtenAt: file.writtenAt };
 }
 
@@ -147,7 +147,7 @@ export function readAppExit(directory: string, app: string): AppExit | undefined
 
 /** The same of the app's post-stop handler. */
 export function readPostStop(directory: string, app: string): AppExit | undefined {
-  return readExit(directory, `${app}.post-stop`);
+  return existsSync(`${directory}/status/${app}.post-stop`) ? readExit(directory, `${app}.post-stop`) : undefined;
 }
 
 export interface Restarts {
@@ -203,10 +203,31 @@ export function readHealth(directory: string, app: string): Health | undefined {
   };
 }
 
+/** Since when all of the pod is ready; undefined when it is not, or that was not seen. */
+export function readReadyTime(directory: string): Date | undefined {
+  const path = `${directory}/ready`;
+  return existsSync(path) ? lookAtState(path)?.writtenAt : undefined;
+}
+
+/** Undefined for an app that says nothing of it. */
+export function readAppReady(directory: string, app: string): boolean | undefined {
+  // Most apps say nothing, and asking whether there is a file costs less than to look for it in vain.
+  const path = `${directory}/status/${app}.ready`;
+  const file = existsSync(path) ? readSmallFile(path) : undefined;
+  return file === undefined || "problem" in file ? undefined : file.text === "1\n";
+}
+
+/** What an app last said of itself: foreign text of a line. */
+export function readAppText(directory: string, app: string): string | undefined {
+  const path = `${directory}/status/${app}.text`;
+  const file = existsSync(path) ? readSmallFile(path) : undefined;
+  return file === undefined || "problem" in file ? undefined : file.text;
+}
+
 function readExit(directory: string, name: string): AppExit | undefined {
-  const file = readStateFile(join(directory, "status", name));
+  const file = readSmallFile(`${directory}/status/${name}`);
   if ("problem" in file) return undefined;
-  const match = /^(\d{1,3})\n$/.exec(file.bytes.toString("latin1"));
+  const match = /^(\d{1,3})\n$/.exec(file.text);
   return match === null ? undefined : { status: Number(match[1]), at: file.writtenAt };
 }
 
@@ -231,15 +252,16 @@ function isPodRecord(value: unknown): value is PodRecord {
 
 /** gc kills whatever is in these cgroups: no record can make it another's. */
 function isCgroupOf(path: string, uuid: string): boolean {
-  const parts = path.split("/");
-  return parts.includes(`perigee-${uuid}`) && !parts.includes("..");
+  const own = `/perigee-${uuid}`;
+  const end = path.indexOf(own) + own.length;
+  return end >= own.length && (end === path.length || path[end] === "/") && !/(?:^|\/)\.\.(?:\/|$)/.test(path);
 }
 
 /** The name becomes part of a path. */
 function isAppRecord(value: unknown): value is PodAppRecord {
   if (!isObject(value)) return false;
   const { name, imageId, imageName, treeId } = value;
-  return isText(name) && isACName(name) && [imageId, imageName, treeId].every(isText);
+  return isText(name) && isACName(name) && isText(imageId) && isText(imageName) && isText(treeId);
 }
 
 function isPreparedTerms(value: unknown): value is PreparedTerms {

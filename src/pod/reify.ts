@@ -5,8 +5,10 @@ import type { Isolator } from "../schema/isolators.ts";
 import type { ACName } from "../schema/names.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type { Volume } from "../schema/volume.ts";
-import { completeApp, type StoredApp } from "./app.ts";
+import { completeApp } from "./app.ts";
 import { appcDefaults } from "./flags.ts";
+import type { StoredImageManifest } from "./manifest.ts";
+import { withImageNotify } from "./notify.ts";
 import { cleanPath } from "./paths.ts";
 
 export interface ReifiedPod {
@@ -30,7 +32,7 @@ export interface ManifestFlags {
  */
 export function reifyPodManifest(
   manifest: PodManifest,
-  imageOf: (id: string) => { readonly name: string; readonly app?: StoredApp | null | undefined },
+  imageOf: (id: string) => { readonly name: string } & StoredImageManifest,
   flags: ManifestFlags = {},
 ): ReifiedPod {
   const imageIsolators = new Map<string, ReadonlySet<string>>();
@@ -54,6 +56,7 @@ export function reifyPodManifest(
       ...app,
       app: { ...own, isolators: [...isolators] },
       image: { ...app.image, name: app.image.name ?? known },
+      annotations: withImageNotify(app.annotations, image.annotations),
     };
   });
   const given = flags.isolators ?? [];

@@ -3,7 +3,18 @@ import { statSync } from "node:fs";
 import { type AttachedNetwork, attachedNetworks } from "../net/state.ts";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod, namedPhases } from "./pod.ts";
-import { findPodRecord, type Health, readAppExit, readHealth, readInit, readPostStop, readRestarts } from "./record.ts";
+import {
+  findPodRecord,
+  type Health,
+  readAppExit,
+  readAppReady,
+  readAppText,
+  readHealth,
+  readInit,
+  readPostStop,
+  readReadyTime,
+  readRestarts,
+} from "./record.ts";
 
 export interface AppStatus {
   readonly name: string;
@@ -14,6 +25,10 @@ export interface AppStatus {
   readonly exitStatus?: number | undefined;
   /** RFC 3339; with the exit status. */
   readonly exitedAt?: string | undefined;
+  /** Of an app that says so: whether it has said that it is ready. */
+  readonly ready?: boolean | undefined;
+  /** What it last said of itself, foreign text. */
+  readonly text?: string | undefined;
   /** The exit status of its post-stop handler, once that has ended. */
   readonly postStopStatus?: number | undefined;
   /** Only of an app that was started again, or will be. */
@@ -45,6 +60,10 @@ export interface PodStatus {
   readonly startedAt?: string | undefined;
   /** When the last app ended; absent while one runs, and when an end was not seen. */
   readonly exitedAt?: string | undefined;
+  /** While it runs: whether all apps were executed and those that say so have said that they are ready (LIFE-81). */
+  readonly ready?: boolean | undefined;
+  /** While it is. */
+  readonly readyAt?: string | undefined;
   /** Host pid of the pod's init while it runs. */
   readonly pid?: number | undefined;
   readonly hostname?: string | undefined;
@@ -72,6 +91,7 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
   const { record, problem } = findPodRecord(pod.directory);
   const init = readInit(pod.directory);
   const isRunning = pod.state === "running";
+  const readyAt = isRunning ? readReadyTime(pod.directory) : undefined;
   const hasRun = init !== undefined;
   const apps = (record?.apps ?? []).map(({ name, imageId, imageName }): AppStatus => {
     const exit = readAppExit(pod.directory, name);
@@ -84,6 +104,8 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
       state: isOver ? "exited" : restarts?.isWaiting === true ? "restarting" : hasRun ? "running" : "created",
       exitStatus: exit?.status,
       exitedAt: exit?.at.toISOString(),
+      ready: readAppReady(pod.directory, name),
+      text: readAppText(pod.directory, name),
       postStopStatus: readPostStop(pod.directory, name)?.status,
       restarts: restarts && {
         count: restarts.count,
@@ -104,6 +126,8 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     createdAt: record?.createdAt ?? stat.ctime.toISOString(),
     startedAt: init?.startedAt.toISOString(),
     exitedAt: isRunning ? undefined : lastEnd(apps),
+    ready: isRunning ? readyAt !== undefined : undefined,
+    readyAt: readyAt?.toISOString(),
     pid: isRunning ? init?.pid : undefined,
     hostname: record?.hostname,
     network: record?.network,

@@ -3,9 +3,10 @@ import { Failure, printable } from "../base/failure.ts";
 import { bytesToText } from "./child.ts";
 
 export type ShimEvent =
-  /** All apps are executed; `pid` is init's on the host. */
+  /** All apps are executed, and those with a socket for it have said that they are ready; `pid` is init's on the host. */
   | { readonly event: "ready"; readonly pid: number }
   | { readonly event: "app-started"; readonly app: string; readonly pid: number }
+  | { readonly event: "app-ready"; readonly app: string }
   | { readonly event: "app-exited"; readonly app: string; readonly status: number }
   /** An event handler of an app. A pre-start handler that did not end with 0 is followed by `failed`. */
   | {
@@ -137,6 +138,7 @@ function typed(fields: ReadonlyMap<string, unknown>): ShimEvent | undefined {
   const [app, pid, status] = [fields.get("app"), fields.get("pid"), fields.get("status")];
   if (event === "ready" && isNumber(pid)) return { event, pid };
   if (event === "app-started" && typeof app === "string" && isNumber(pid)) return { event, app: bytesToText(app), pid };
+  if (event === "app-ready" && typeof app === "string") return { event, app: bytesToText(app) };
   if (event === "app-exited" && typeof app === "string" && isNumber(status)) {
     return { event, app: bytesToText(app), status };
   }

@@ -246,6 +246,30 @@ export function copyDescriptor(pid: number, descriptor: number): number | undefi
   throw new Failure("NOT_ROOT", `process ${pid} is not yours to take a descriptor of`, { cause });
 }
 
+const [SOL_SOCKET, SO_TYPE] = [1, 3];
+const [AF_UNIX, AF_INET, AF_INET6] = [1, 2, 10];
+const kinds = new Map([
+  [1, "tcp"],
+  [2, "udp"],
+] as const);
+
+/** What socket `fd` is and where it is bound; undefined for what is no socket, or not open. */
+export function lookAtSocket(
+  fd: number,
+): { readonly kind: "tcp" | "udp" | "unix" | "other"; readonly port?: number | undefined } | undefined {
+  const library = loadKoffi().load(null);
+  const getsockname = library.func("int getsockname(int fd, void *address, void *length)");
+  const getsockopt = library.func("int getsockopt(int fd, int level, int name, void *value, void *length)");
+  const [address, type] = [Buffer.alloc(128), new Int32Array(1)];
+  if (getsockname(fd, address, Uint32Array.of(address.length)) !== 0) return undefined;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, type, Uint32Array.of(4)) !== 0) return undefined;
+  // The family is in the machine's order, which is little-endian on both of ours; the port in the network's.
+  const family = address.readUInt16LE(0);
+  if (family === AF_UNIX) return { kind: "unix" };
+  const kind = family === AF_INET || family === AF_INET6 ? kinds.get(type[0] as 1 | 2) : undefined;
+  return kind === undefined ? { kind: "other" } : { kind, port: address.readUInt16BE(2) };
+}
+
 /** Whether the file at `path` itself, no link followed, has the extended attribute `name`. What cannot be looked at has none. */
 export function hasXattr(path: Buffer, name: string): boolean {
   return Number(libc().lgetxattr(Buffer.concat([path, Buffer.alloc(1)]), name, null, 0)) >= 0;

@@ -3,6 +3,7 @@
  * Knows no manifest and no policy; whoever builds a Plan has decided everything already.
  */
 import { Failure, printable } from "../base/failure.ts";
+import { arity } from "./plan-arity.ts";
 import { type StagesPlan, stagesRecords } from "./stages.ts";
 import { type TeardownPlan, teardownRecords } from "./teardown-plan.ts";
 
@@ -40,6 +41,8 @@ export interface Plan {
   readonly listenPort?: number | undefined;
   /** The apps' output goes to the caller too, signals are forwarded, standard input is the caller's. */
   readonly foreground: boolean;
+  /** The socket of the caller's service manager, which hears when the pod is ready; `@` begins an abstract name. */
+  readonly notifyCaller?: string | undefined;
   readonly teardowns: readonly TeardownPlan[];
   readonly apps: readonly AppPlan[];
 }
@@ -124,75 +127,12 @@ export interface AppPlan extends StagesPlan {
   readonly apparmor?: string | undefined;
   readonly selinux?: string | undefined;
   readonly terminal: boolean;
+  /** Where the app says when it is ready (sd_notify), right below /dev; its environment has to name it. */
+  readonly notify?: string | undefined;
+  /** Listening sockets of the caller's, which become 3 and what follows, in this order: the index counts those that the shim is handed. */
+  readonly sockets?: readonly { readonly name: string; readonly index: number }[] | undefined;
   readonly log?: { readonly path: string; readonly bytes: number; readonly files: number } | undefined;
 }
-
-export type PlanSection = "first" | "pod" | "app" | "last";
-
-/** keyword → section and number of fields; `many` marks what may be repeated. */
-export interface Arity {
-  readonly section: PlanSection;
-  readonly fields: number;
-  readonly many: boolean;
-}
-
-const once = (section: PlanSection, fields: number): Arity => ({ section, fields, many: false });
-const many = (section: PlanSection, fields: number): Arity => ({ section, fields, many: true });
-
-/** The table of spec/shim.md. */
-export const arity = {
-  shim: once("first", 1),
-  uuid: once("pod", 1),
-  hostname: once("pod", 1),
-  namespace: many("pod", 1),
-  uidmap: many("pod", 3),
-  gidmap: many("pod", 3),
-  unprivileged: once("pod", 2),
-  cgroup: many("pod", 1),
-  "device-filter": once("pod", 2),
-  "network-limit": many("pod", 2),
-  "remove-cgroup": many("pod", 1),
-  sysctl: many("pod", 2),
-  loopback: once("pod", 0),
-  listen: once("pod", 1),
-  foreground: once("pod", 0),
-  teardown: many("pod", 2),
-  "teardown-env": many("pod", 1),
-  "teardown-net": many("pod", 1),
-  app: many("app", 1),
-  lower: many("app", 1),
-  overlay: once("app", 3),
-  root: once("app", 2),
-  "readonly-root": once("app", 0),
-  mount: many("app", 5),
-  device: many("app", 3),
-  symlink: many("app", 2),
-  mask: many("app", 1),
-  readonly: many("app", 1),
-  "app-cgroup": many("app", 1),
-  cwd: once("app", 1),
-  user: once("app", 2),
-  group: many("app", 1),
-  env: many("app", 1),
-  arg: many("app", 1),
-  "pre-start": many("app", 1),
-  "post-stop": many("app", 1),
-  "handler-limit": once("app", 1),
-  restart: once("app", 3),
-  check: many("app", 1),
-  health: once("app", 5),
-  capability: many("app", 1),
-  rlimit: many("app", 3),
-  umask: once("app", 1),
-  "no-new-privileges": once("app", 0),
-  seccomp: once("app", 1),
-  "oom-score": once("app", 1),
-  apparmor: once("app", 1),
-  selinux: once("app", 1),
-  terminal: once("app", 0),
-  log: once("app", 3),
-  end: once("last", 0),
-} as const satisfies Record<string, Arity>;
 
 type Keyword = keyof typeof arity;
 type Field = string | number;
@@ -261,6 +201,7 @@ function* recordsOf(plan: Plan): Generator<PlanRecord> {
   if (plan.loopback) yield ["loopback"];
   if (plan.listenPort !== undefined) yield ["listen", plan.listenPort];
   if (plan.foreground) yield ["foreground"];
+  if (plan.notifyCaller !== undefined) yield ["notify-caller", plan.notifyCaller];
   for (const teardown of plan.teardowns) yield* teardownRecords(teardown);
   for (const app of plan.apps) yield* appRecords(app);
   yield ["end"];
@@ -288,6 +229,8 @@ function* appRecords(app: AppPlan): Generator<PlanRecord> {
   if (app.apparmor !== undefined) yield ["apparmor", app.apparmor];
   if (app.selinux !== undefined) yield ["selinux", app.selinux];
   if (app.terminal) yield ["terminal"];
+  if (app.notify !== undefined) yield ["notify", app.notify];
+  for (const { name, index } of app.sockets ?? []) yield ["socket", name, index];
   if (app.log) yield ["log", app.log.path, app.log.bytes, app.log.files];
 }
 

@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly plan: string;
   /** Made before the pod, in place of new ones; they stay the caller's to close. */
   readonly namespaces?: PodNamespaces | undefined;
+  /** Open listening sockets, to which the plan refers by index. */
+  readonly sockets?: readonly number[] | undefined;
 }
 
 /** What the apps' standard descriptors are for the shim; `ignore` is /dev/null. */
@@ -53,6 +55,12 @@ export interface RunHandle {
 
 /** The numbers that the shim finds its descriptors at, as child_process arranges them. */
 const passed = ["3", "4", "5"] as const;
+/** Of namespaces and sockets, behind these. */
+const firstPassed = 6;
+
+function socketWords(first: number, { length }: readonly number[]): readonly string[] {
+  return length === 0 ? [] : ["--sockets", String(first), String(length)];
+}
 
 /**
  * Runs a pod as a child process with an empty environment. The lock is shared with the shim; closing `lock` here leaves it the shim's.
@@ -62,14 +70,22 @@ export function spawnRun(options: SpawnOptions): RunHandle {
   const [stdin, stdout, stderr] = options.stdio ?? ["ignore", "ignore", "ignore"];
   const plan = openForReading(options.plan);
   try {
-    const { namespaces } = options;
+    const { namespaces, sockets = [] } = options;
     const joined = namespaces === undefined ? [] : ["--namespaces", namespaces.user === undefined ? "-" : "7", "6"];
-    const words = ["run", ...passed, ...joined, ...(options.withCaller === true ? ["--with-caller"] : [])];
+    const others = [...descriptorsOf(namespaces), ...sockets];
+    const listening = socketWords(firstPassed + others.length - sockets.length, sockets);
+    const words = [
+      "run",
+      ...passed,
+      ...joined,
+      ...(options.withCaller === true ? ["--with-caller"] : []),
+      ...listening,
+    ];
     const child = spawn(shimPath(), words, {
       cwd: "/",
       env: {},
       detached: options.detached ?? false,
-      stdio: [stdin, stdout, stderr, plan, "pipe", options.lock, ...descriptorsOf(namespaces)],
+      stdio: [stdin, stdout, stderr, plan, "pipe", options.lock, ...others],
     });
     requireStreams(child);
     return handleOf(child, options.detached ?? false);
@@ -134,12 +150,18 @@ export function replaceWithRun(options: ReplaceOptions): never {
     0o640,
   );
   const numbers = [plan, events, options.lock];
-  const { namespaces } = options;
-  for (const fd of [0, 1, 2, ...numbers, ...descriptorsOf(namespaces)]) clearCloexec(fd);
+  // Sockets are one behind the other, as the protocol has them.
+  const { namespaces, sockets = [] } = options;
+  for (const fd of [0, 1, 2, ...numbers, ...descriptorsOf(namespaces), ...sockets]) clearCloexec(fd);
   const path = shimPath();
   const joined =
     namespaces === undefined ? [] : ["--namespaces", String(namespaces.user ?? "-"), String(namespaces.net)];
-  execve(path, ["perigee-shim", "run", ...numbers.map(String), ...joined, "--report", options.report], []);
+  const listening = socketWords(sockets[0] ?? 0, sockets);
+  execve(
+    path,
+    ["perigee-shim", "run", ...numbers.map(String), ...joined, "--report", options.report, ...listening],
+    [],
+  );
 }
 
 /** @throws Failure NOT_FOUND, IO_FAILED */

@@ -109,6 +109,45 @@ describe("podStatus", () => {
   });
 });
 
+describe("podStatus until it is ready (LIFE-82)", () => {
+  const ready = (pod: Pod) => writeFileSync(join(pod.directory, "ready"), "");
+
+  it("ends when the file is there, and says whether it is", async (t) => {
+    const settings = await settingsOf(t);
+    const pod = running(settings);
+    assert.equal((await podStatus(settings, { pod: pod.uuid })).ready, false);
+    const status = podStatus(settings, { pod: pod.uuid, waitReady: "forever" });
+    ready(pod);
+    assert.equal((await status).ready, true);
+    assert.equal((await podStatus(settings, { pod: pod.uuid, waitReady: "forever" })).ready, true);
+    pod.release();
+  });
+
+  it("says which app it waited for, and that it was interrupted", async (t) => {
+    const settings = await settingsOf(t);
+    const pod = running(settings);
+    writeFileSync(join(pod.directory, "status", "web.ready"), "0\n");
+    writeFileSync(join(pod.directory, "status", "web.text"), "loading \u001b[2J");
+    const late = podStatus(settings, { pod: pod.uuid, waitReady: 1 });
+    await assert.rejects(
+      late,
+      fails("WAIT_TIMED_OUT", /running and not ready/, { cause: /web has not said READY=1.*loading \\x1b/ }),
+    );
+    const signal = AbortSignal.abort();
+    await assert.rejects(podStatus(settings, { pod: pod.uuid, waitReady: "forever", signal }), fails("INTERRUPTED"));
+    pod.release();
+  });
+
+  it("LIFE-83: a pod that ends before it is ready is a failure", async (t) => {
+    const settings = await settingsOf(t);
+    const pod = running(settings);
+    writeFileSync(join(pod.directory, "status", "web.ready"), "0\n");
+    const status = podStatus(settings, { pod: pod.uuid, waitReady: "forever" });
+    end(pod, 7);
+    await assert.rejects(status, fails("NOT_READY", /before it was ready/, { cause: /ended with status 7/ }));
+  });
+});
+
 describe("removePods", () => {
   it("removes each once, however often it is named", async (t) => {
     const settings = await settingsOf(t);

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { readStateFile, readStateText } from "../../src/base/state-file.ts";
+import { readSmallFile, readStateFile, readStateText } from "../../src/base/state-file.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
 describe("readStateFile (LIFE-22)", () => {
@@ -27,8 +27,12 @@ describe("readStateFile (LIFE-22)", () => {
     for (const name of ["fifo", "directory", "link", "file/below"]) {
       assert.deepEqual(readStateFile(path(name)), { problem: "not a regular file" }, name);
       assert.equal(readStateText(path(name)), undefined);
+      assert.deepEqual(readSmallFile(path(name)), { problem: "not a regular file" }, name);
     }
-    assert.deepEqual(readStateFile(path("nothing")), { problem: "missing" });
+    for (const read of [readStateFile, readSmallFile]) assert.deepEqual(read(path("nothing")), { problem: "missing" });
+    writeFileSync(path("file"), "text");
+    const file = readSmallFile(path("file"));
+    assert.ok("text" in file && file.text === "text" && file.writtenAt instanceof Date);
   });
 
   it("takes no memory for a file that says it is huge", async (t) => {
@@ -37,6 +41,7 @@ describe("readStateFile (LIFE-22)", () => {
     truncateSync(path, 2 ** 40);
     const before = process.memoryUsage().rss;
     assert.deepEqual(readStateFile(path), { problem: "too large" });
+    assert.deepEqual(readSmallFile(path), { problem: "too large" });
     assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024);
   });
 

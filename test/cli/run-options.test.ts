@@ -49,7 +49,7 @@ const app = {
 };
 
 const podLine =
-  "--net=host --net-alias x --dns 10.0.0.1 --dns-search s --dns-opt o --dns-domain d --hosts-entry host --port http:80 --hostname h --private-users=no --no-overlay --interactive --mds-register --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
+  "--net=host --net-alias x --dns 10.0.0.1 --dns-search s --dns-opt o --dns-domain d --hosts-entry host --port http:80 --hostname h --sdnotify conmon --private-users=no --no-overlay --interactive --mds-register --pod-manifest p --pod-name n --pull-policy never --store-only --allow-rollback --volume a,kind=empty " +
   "--volume b,kind=empty --mount volume=a,target=/a --inherit-env --set-env A=1 --set-env B=2 --set-env-file f " +
   "--allow-symlink-sources --pids-limit 64 --appc-defaults --strict --uuid-file-save u --detach web";
 const appLine =
@@ -75,6 +75,7 @@ describe("parseRunOptions", () => {
       hostsEntries: ["host"],
       ports: ["http:80"],
       hostname: "h",
+      sdnotify: "conmon",
       podManifest: "p",
       podName: "n",
       privateUsers: false,

@@ -43,6 +43,7 @@ describe("perigee status", () => {
         "created=2026-01-01T00:00:00.000Z",
         "network=host",
         "pid=4194304",
+        "ready=false",
         "exited=false",
         "app-web=3",
       ],

@@ -18,6 +18,7 @@ import { endPods } from "../helpers/guest-work.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { type UserOptions, UserWorkspace } from "../helpers/ordinary-user.ts";
 import { program, tableOf, valuesOf } from "../helpers/program.ts";
+import { guest } from "../helpers/shim-pod.ts";
 
 const image = "example.com/guest";
 const ranges = "alice:3000000:65536\n";
@@ -91,6 +92,28 @@ for (const [kind, options] of [
         work.pods().some(({ uuid: id }) => id === uuid),
         false,
       );
+    });
+
+    it("LIFE-80, LIFE-93: a pod is ready when its app says so, also one that is started again", () => {
+      const words = ["--", "notify", "READY=1", ",", "wait"];
+      const uuid = must("--sdnotify=container", "--detach", image, "--restart=always", ...words).trim();
+      assert.match(work.must(["status", uuid]), /^ready=true$/m);
+      work.must(["stop", uuid]);
+    });
+
+    it("SHIM-31: what the user sends to the socket of an app from outside of the pod counts for nothing", async () => {
+      const running = work.startRun(["--sdnotify=container", image, "--", "notify", "STATUS=mine", ",", "wait"]);
+      await running.until(/waiting/);
+      const pod = work.pods().find(({ state }) => state === "running");
+      const { directory } = JSON.parse(work.must(["status", "--format", "json", String(pod?.uuid)]));
+      const [pid] = readFileSync(join(directory, "pids", "guest"), "utf8").split(" ");
+      const socket = `NOTIFY_SOCKET=/proc/${pid}/root/dev/notify`;
+      const sent = work.command(["env", socket, guest, "notify", "READY=1\nSTATUS=theirs", ",", "sleep", "1"]);
+      assert.deepEqual(valuesOf(sent.stdout, "notify"), ["ok"], sent.stderr);
+      const lines = work.must(["status", String(pod?.uuid)]).split("\n");
+      assert.ok(["ready=false", "app-guest.ready=false", "app-guest.text=mine"].every((line) => lines.includes(line)));
+      work.must(["stop", String(pod?.uuid)]);
+      await running.ended;
     });
 
     it("the app's exit status is that of run, and prepare leaves a pod that runs later", () => {

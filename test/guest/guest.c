@@ -1,5 +1,5 @@
 /* The program that tests run inside of pods: it reports what it finds there (reports.c), does what it is told, and tries to break out
- * (attempts.c, abis.c). It checks what the specification's validator checks (validator.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`; a `,` begins another. */
+ * (attempts.c, abis.c). It checks what the specification's validator checks (validator.c), and talks to service managers (notify.c). On the host it stands around a pod (around.c). Static, libc only; `guest VERB [ARGUMENT…]`; a `,` begins another. */
 #include "guest.h"
 
 #include <dirent.h>
@@ -68,6 +68,13 @@ static int write_file(char **arguments)
     int fd = open(arguments[0], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     bool is_done = fd >= 0 && write(fd, arguments[1], strlen(arguments[1])) == (ssize_t)strlen(arguments[1]);
     printf("write.%s=%s\n", arguments[0], is_done ? "ok" : strerrorname_np(errno));
+    return 0;
+}
+
+static int unlink_paths(char **arguments)
+{
+    for (; *arguments != NULL; arguments++)
+        printf("unlink.%s=%s\n", *arguments, unlink(*arguments) == 0 ? "ok" : strerrorname_np(errno));
     return 0;
 }
 
@@ -162,6 +169,14 @@ static int ignore_termination(char **arguments)
 static int sleep_for(char **arguments)
 {
     sleep((unsigned)atoi(arguments[0]));
+    return 0;
+}
+
+/* Works for so many SECONDS of processor time. */
+static int work(char **arguments)
+{
+    while (clock() < atol(arguments[0]) * CLOCKS_PER_SEC)
+        continue;
     return 0;
 }
 
@@ -296,6 +311,7 @@ static const struct {
     {"stat", 1, show_paths, false},
     {"open", 1, open_paths, true},
     {"write", 2, write_file, true},
+    {"unlink", 1, unlink_paths, true},
     {"cat", 0, print_file, false},
     {"echo", 0, print_words, false},
     {"error", 1, print_error, false},
@@ -306,6 +322,7 @@ static const struct {
     {"stay", 0, show_and_wait, false},
     {"stubborn", 1, ignore_termination, false},
     {"sleep", 1, sleep_for, false},
+    {"busy", 1, work, false},
     {"orphans", 1, leave_orphans, true},
     {"processes", 0, count_processes, false},
     {"alloc", 1, allocate, false},
@@ -319,6 +336,11 @@ static const struct {
     {"overwrite", 0, overwrite_programs, true},
     {"validate", 1, validate, true},
     {"ask", 2, ask_metadata, true},
+    {"greet", 1, greet_from_socket, false},
+    {"notify", 1, notify_say, false},
+    {"notify-child", 1, notify_by_child, false},
+    {"notify-flood", 2, notify_flood, true},
+    {"notify-descriptors", 1, notify_descriptors, true},
     {"throttled", 1, work_until_throttled, false},
     {"direct", 2, write_direct, true},
     {"pty", 3, run_on_terminal, false},

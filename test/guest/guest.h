@@ -52,6 +52,15 @@ int swap_names(char **arguments);
 int send_datagrams(char **arguments);
 int receive_datagrams(char **arguments);
 
+/* To NOTIFY_SOCKET (notify.c); `notify=ok` or the errno. */
+int notify_say(char **arguments);
+int notify_by_child(char **arguments);
+int notify_flood(char **arguments);
+int notify_descriptors(char **arguments);
+
+/* FD: takes one connection from that listening socket and says hello to it; first whether LISTEN_PID is this process. */
+int greet_from_socket(char **arguments);
+
 /* MODE: `MODE OK`, or `MODE FAIL` and on standard error what failed; a stage of an app of the specification's validator. */
 int validate(char **arguments);
 

@@ -28,6 +28,7 @@ export function commandContext({ args = [], options = {} }: GivenLine): CommandC
     emit: () => {},
     write: () => Promise.resolve(),
     isTerminal: false,
+    screen: () => {},
     ask: () => Promise.resolve(undefined),
     format: "table",
   };

@@ -211,6 +211,7 @@ export function contextOf<R>(
     emit: () => {},
     write: () => Promise.resolve(),
     isTerminal: false,
+    screen: () => {},
     ask: async (question) => {
       asked.push(question);
       return answers?.shift();

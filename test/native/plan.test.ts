@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { arity, encodePlan, type Plan } from "../../src/shim/plan.ts";
+import { encodePlan, type Plan } from "../../src/shim/plan.ts";
+import { arity } from "../../src/shim/plan-arity.ts";
 import {
   makeApp,
   makePod,

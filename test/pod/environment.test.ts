@@ -18,6 +18,20 @@ describe("mergeEnvironment (architecture 16)", () => {
     assert.deepEqual(Object.fromEntries(merged), { A: "inherited", B: "image", C: "file", D: "set", E: "app" });
   });
 
+  it("LIFE-84: what a service manager says to its program is not inherited", () => {
+    const words = [
+      "NOTIFY_SOCKET",
+      "LISTEN_FDS",
+      "LISTEN_PID",
+      "LISTEN_FDNAMES",
+      "WATCHDOG_USEC",
+      "WATCHDOG_PID",
+      "OK",
+    ];
+    const inherited = new Map(words.map((name) => [name, "1"]));
+    assert.deepEqual(mergeEnvironment({ inherited, image: [] }), [["OK", "1"]]);
+  });
+
   it("inherits only names that appc allows: no exported shell functions", () => {
     const inherited = new Map([
       ["BASH_FUNC_x%%", "() { :; }"],

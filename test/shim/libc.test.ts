@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
-import { clearCloexec, execve, flock, hasXattr } from "../../src/shim/libc.ts";
+import { clearCloexec, execve, flock, hasXattr, lookAtSocket } from "../../src/shim/libc.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
 const compiled = resolve("build/src/shim/libc.js");
@@ -103,5 +104,20 @@ describe("koffi", () => {
     const loaded = 'process.report.getReport().sharedObjects.some((path) => path.endsWith("/koffi.node"))';
     const script = `const before = ${loaded}; try { libc.flock(-1, "shared", false) } catch {} console.log(before, ${loaded});`;
     assert.equal(inNode(script).stdout, "false true\n");
+  });
+});
+
+describe("lookAtSocket", () => {
+  it("says what is bound where, and nothing of what is no socket", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "::1", resolve));
+    const address = server.address();
+    const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+    assert.deepEqual(lookAtSocket(fd), { kind: "tcp", port: Object(address).port });
+    server.close();
+    const file = openSync("/dev/null", "r");
+    assert.equal(lookAtSocket(file), undefined);
+    assert.equal(lookAtSocket(-1), undefined);
+    closeSync(file);
   });
 });

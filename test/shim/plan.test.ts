@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
-import { type AppPlan, arity, describePlan, encodePlan, type Plan } from "../../src/shim/plan.ts";
+import { type AppPlan, describePlan, encodePlan, type Plan } from "../../src/shim/plan.ts";
+import { arity } from "../../src/shim/plan-arity.ts";
 
 const app: AppPlan = {
   name: "web",
@@ -43,6 +44,8 @@ const app: AppPlan = {
   apparmor: "web",
   selinux: "u:r:t:s0",
   terminal: true,
+  notify: "/dev/notify",
+  sockets: [{ name: "http", index: 0 }],
   log: { path: "web/log", bytes: 65536, files: 3 },
 };
 
@@ -61,6 +64,7 @@ const plan: Plan = {
   loopback: true,
   listenPort: 18112,
   foreground: true,
+  notifyCaller: "@manager",
   teardowns: [{ program: "/bin/true", stdinFile: "input", environment: [["A", "b=c"]], netVariable: "NET" }],
   apps: [app],
 };
@@ -102,6 +106,7 @@ describe("encodePlan", () => {
         "loopback",
         "listen 18112",
         "foreground",
+        "notify-caller @manager",
         "teardown /bin/true input",
         "teardown-env A=b=c",
         "teardown-net NET",
@@ -142,6 +147,8 @@ describe("encodePlan", () => {
         "apparmor web",
         "selinux u:r:t:s0",
         "terminal",
+        "notify /dev/notify",
+        "socket http 0",
         "log web/log 65536 3",
         "end",
       ],

@@ -152,6 +152,15 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import("./status.ts"),
     },
   ],
+  ["top", { group: "Pods", summary: "Show what running pods and their apps use", load: () => import("./top.ts") }],
+  [
+    "events",
+    {
+      group: "Pods",
+      summary: "Show what happened to the pods that are there, and what happens",
+      load: () => import("./events.ts"),
+    },
+  ],
   ["enter", { group: "Pods", summary: "Run a command in an app of a running pod", load: () => import("./enter.ts") }],
   ["logs", { group: "Pods", summary: "Show what the apps of a pod printed", load: () => import("./logs.ts") }],
   ["cat-manifest", { group: "Pods", summary: "Print the manifest of a pod", load: () => import("./cat-manifest.ts") }],

@@ -2,8 +2,8 @@
 
 import { type PodStatus, podStatus } from "../../api/pods.ts";
 import { readUuidFile } from "../../api/uuid-file.ts";
-import { printable } from "../../base/failure.ts";
-import { defineCommand } from "../command.ts";
+import { excerpt, printable } from "../../base/failure.ts";
+import { defineCommand, type OptionValues } from "../command.ts";
 import { versioned } from "../document.ts";
 import { parseDuration } from "../durations.ts";
 import { networkWords } from "../networks.ts";
@@ -16,15 +16,21 @@ export default defineCommand({
     "POD is a uuid or its first digits, at least four, or the name that --pod-name gave. perigee logs shows what its apps printed.",
   options: [
     ["--wait [duration]", "wait until the pod has ended, for ever or this long"],
+    ["--wait-ready [duration]", "wait until its apps are ready, for ever or this long"],
     ["--uuid-file <file>", "read the uuid from a file that run --uuid-file-save wrote"],
   ],
-  examples: ["perigee status 6f3a", "perigee status --wait=30s 6f3a", "perigee status --format json 6f3a"],
-  notes: ["1: --wait ran out of time", "3: there is no such pod"],
+  examples: [
+    "perigee status 6f3a",
+    "perigee status --wait=30s 6f3a",
+    "perigee status --wait-ready=1m 6f3a",
+    "perigee status --format json 6f3a",
+  ],
+  notes: ["1: --wait or --wait-ready ran out of time, or the pod ended before it was ready", "3: there is no such pod"],
   run: async ({ args, options, settings, signal }) => {
-    const wait = options.text("wait");
     return await podStatus(settings, {
       pod: await readUuidFile(args, options.text("uuid-file")),
-      wait: waitOption(wait ?? (options.flag("wait") ? "true" : "false")),
+      wait: waitOption(options, "wait"),
+      waitReady: waitOption(options, "wait-ready"),
       signal,
     });
   },
@@ -32,9 +38,10 @@ export default defineCommand({
   text: (pod) => statusLines(pod),
 });
 
-function waitOption(text: string): "forever" | number | undefined {
+function waitOption(options: OptionValues, name: string): "forever" | number | undefined {
+  const text = options.text(name) ?? (options.flag(name) ? "true" : "false");
   if (text === "false") return undefined;
-  return text === "true" || text === "" ? "forever" : parseDuration(text, "--wait");
+  return text === "true" || text === "" ? "forever" : parseDuration(text, `--${name}`);
 }
 
 /** `key=value` lines as rkt prints them. */
@@ -51,14 +58,17 @@ function statusLines(pod: PodStatus): readonly string[] {
     ...(pod.network === undefined ? [] : [`network=${pod.network}`]),
     ...((pod.networks ?? []).length === 0 ? [] : [`networks=${networkWords(pod)}`]),
     ...(pod.pid === undefined ? [] : [`pid=${pod.pid}`]),
+    ...(pod.ready === undefined ? [] : [`ready=${pod.ready}`]),
     `exited=${hasEnded}`,
     ...pod.apps.flatMap(appLines),
   ];
 }
 
 function appLines(app: PodStatus["apps"][number]): readonly string[] {
-  const { name, state, exitStatus, postStopStatus, restarts, health } = app;
+  const { name, state, ready, text, exitStatus, postStopStatus, restarts, health } = app;
   return [
+    ...(ready === undefined ? [] : [`app-${name}.ready=${ready}`]),
+    ...(text === undefined ? [] : [`app-${name}.text=${excerpt(text)}`]),
     ...(state === "exited" ? [`app-${name}=${exitStatus ?? "unknown"}`] : []),
     ...(postStopStatus === undefined ? [] : [`app-${name}.post-stop=${postStopStatus}`]),
     ...(restarts === undefined
