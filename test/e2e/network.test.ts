@@ -66,6 +66,12 @@ describe("--net=default (NET-12)", () => {
     scene.host.run(["--net=default", ...shell("true")]);
     assert.equal(range(), second);
   });
+  it("META-1: the metadata service answers on loopback beside the network", () => {
+    const asked =
+      'for i in 1 2 3 4 5; do wget -qO- "$AC_METADATA_URL/acMetadata/v1/pod/uuid" && exit 0; sleep 0.2; done; exit 1';
+    const { status, stdout, stderr } = scene.host.run(["--net=default", "--mds-register", ...shell(asked)]);
+    assert.deepEqual([status, /^[0-9a-f-]{36}$/.test(stdout)], [0, true], stderr);
+  });
   it("NET-13: default-restricted reaches the host and has no way further", () => {
     const { status, stdout } = scene.host.run(["--net=default-restricted", ...shell("ip route; ip -6 route | cat")]);
     assert.equal(status, 0);

@@ -70,6 +70,14 @@ for (const [kind, options] of [
       assert.equal(/^uidmap\. +1 +3000000 +65536$/m.test(output), kind === "ranges");
     });
 
+    it("networks of plugins and the metadata service are root's, which is said before anything is made", () => {
+      for (const flag of ["--net=default", "--mds-register"]) {
+        const { status, stderr } = run(flag, image);
+        assert.equal(status, 125);
+        assert.match(stderr, new RegExp(`^error\\[NOT_ROOT\\]: .*${flag}`));
+      }
+    });
+
     it("LIFE-93: a pod in the background: list, status, enter, stop, rm", () => {
       const uuid = must("--detach", "--pod-name=web", image, "--", "wait").trim();
       assert.deepEqual(

@@ -147,6 +147,7 @@ describe("SHIM-30: the socket of an app that says when it is ready", () => {
     const pod = await makePod(scratch, { apps: [app] });
     const running = await startPod(pod);
     await running.output("waiting");
+    await until(() => existsSync(join(pod.path, "pids", "main")));
     process.kill(Number(fileOf(pod, "pids", "main").split(" ")[0]), "SIGKILL");
     await until(
       () =>
