@@ -79,6 +79,7 @@ static void note_exit(struct supervisor *supervisor, uint32_t index, int status,
         app->restarts.ended = time(NULL);
         state_write_restarts(&supervisor->state, index, &app->restarts, false);
     } else {
+        notify_end_last(&supervisor->notify, index);
         note_last_exit(supervisor, index, status);
     }
     event_app_exited(supervisor->events, supervisor->plan->apps[index].name, status);

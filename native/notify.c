@@ -93,6 +93,12 @@ void notify_end_run(struct notify *notify, uint32_t app)
     state_write_ready(notify->state, app, false);
 }
 
+void notify_end_last(struct notify *notify, uint32_t app)
+{
+    if (notify->plan->apps[app].notify != NULL)
+        notify->apps[app].is_between = true;
+}
+
 bool notify_is_ready(const struct notify *notify, uint32_t app)
 {
     return notify->plan->apps[app].notify == NULL || notify->apps[app].is_ready;

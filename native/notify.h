@@ -38,6 +38,9 @@ void notify_end_run(struct notify *notify, uint32_t app);
 /* Nothing of the run before is left. */
 void notify_begin_run(struct notify *notify, uint32_t app);
 
+/* The last run of the app is over: what its post-stop handler says counts for nothing, and what the app has said stays. */
+void notify_end_last(struct notify *notify, uint32_t app);
+
 /* Whether the app is as ready as it ever says; one that says nothing is. */
 bool notify_is_ready(const struct notify *notify, uint32_t app);
 
