@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -174,6 +175,10 @@ static void enter_new_namespaces(const struct pod_plan *plan, uint32_t index, bo
     int kinds = (is_last ? 0 : CLONE_NEWNS) | (has_cgroup_namespace ? CLONE_NEWCGROUP : 0);
     if (kinds != 0 && unshare(kinds) < 0)
         die("namespace", app->name, errno);
+    /* What the roots are made of came along, volumes that are shared with the host too: when it is left behind with the old root, that must not
+     * unmount anything there. The volumes that will be mounted are copies, not in this tree yet, and stay as they are. */
+    if (plan_renews_roots(plan) && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        die("propagation", app->name, errno);
 }
 
 /* The one way to a program of the pod: in the app's root and cgroups already, with nothing given up yet. `master` is one that the supervisor

@@ -159,9 +159,23 @@ static void note_handler(struct supervisor *supervisor, uint32_t index, bool is_
         report_post_stop(supervisor->report, name, status);
 }
 
+static bool is_asked_for(const struct supervisor *supervisor, const struct message *message)
+{
+    const struct app_plan *app = &supervisor->plan->apps[message->app];
+    if (message->kind == MESSAGE_TERMINAL)
+        return app->has_terminal && supervisor->standard.master < 0;
+    return message->kind == MESSAGE_NOTIFY && app->notify != NULL;
+}
+
 static void handle(struct supervisor *supervisor, const struct message *message, pid_t sender, int descriptor)
 {
-    if (message->app >= supervisor->plan->app_count)
+    bool is_known = message->app < supervisor->plan->app_count;
+    /* An app that may trace could say the same as the processes that become apps: it brings nothing that is not asked for. */
+    if (descriptor >= 0 && !(is_known && is_asked_for(supervisor, message))) {
+        close(descriptor);
+        descriptor = -1;
+    }
+    if (!is_known)
         return;
     switch (message->kind) {
     case MESSAGE_STARTING: supervisor->apps[message->app].pid = sender; break;

@@ -180,6 +180,12 @@ static bool hear_one(struct notify *notify, uint32_t index)
     struct iovec part = {.iov_base = bytes, .iov_len = DATAGRAM_BYTES};
     struct msghdr datagram = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
     ssize_t length = recvmsg(notify->apps[index].socket, &datagram, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (length < 0 && errno != EINTR && errno != EAGAIN) {
+        /* No socket at all, or broken: it would be readable for ever. */
+        close(notify->apps[index].socket);
+        notify->apps[index].socket = -1;
+        return false;
+    }
     if (length < 0)
         return errno == EINTR;
     const struct cmsghdr *header = CMSG_FIRSTHDR(&datagram);
@@ -217,13 +223,13 @@ void notify_hear_last(struct notify *notify, uint32_t app)
     write_news(notify, app);
 }
 
-/* Nothing of the run before is alive any more, so this ends. */
+/* Nothing of the run before is alive any more; but another app of the pod may still send, as fast as it is heard. */
 void notify_begin_run(struct notify *notify, uint32_t app)
 {
     if (notify->plan->apps[app].notify == NULL)
         return;
-    while (notify->apps[app].socket >= 0 && hear_one(notify, app))
-        ;
+    for (int count = 0; count < MOST_AT_END && notify->apps[app].socket >= 0 && hear_one(notify, app);)
+        count++;
     notify->apps[app].is_between = false;
 }
 

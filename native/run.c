@@ -1,6 +1,7 @@
 /* run: becomes the supervisor of a pod. */
 #include "die.h"
 #include "events.h"
+#include "namespaces.h"
 #include "plan.h"
 #include "self.h"
 #include "sockets.h"
@@ -136,6 +137,16 @@ static void take_namespaces(struct pod_plan *plan, const struct joined *joined)
     plan->joined = *joined;
 }
 
+/* Before anything else is opened: what had this number by chance would be replaced in init, an app's output for example. */
+static void reserve_listener(const struct pod_plan *plan)
+{
+    if (plan->listen_port == 0)
+        return;
+    cleanup_fd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || fcntl(LISTENER, F_GETFD) >= 0 || dup3(null, LISTENER, O_CLOEXEC) < 0)
+        die_because("listen", "", errno, "the descriptor of init's socket is in use");
+}
+
 int verb_run(int argc, char **argv)
 {
     struct descriptors descriptors;
@@ -153,6 +164,7 @@ int verb_run(int argc, char **argv)
     close(descriptors.plan);
     take_namespaces(plan, &descriptors.joined);
     sockets_assign(plan, descriptors.first_socket, descriptors.socket_count);
+    reserve_listener(plan);
     if (!plan->is_foreground)
         setsid();
     return supervise(plan, descriptors.pod, descriptors.events, report_as);

@@ -217,7 +217,8 @@ static void note_check(struct stages *stages, uint32_t index, int status)
 {
     struct life *life = &stages->lives[index];
     enum health_action action = app_of(stages, index)->health.action;
-    if (!checks_note_exit(&life->checks, &stages->starter, index, status) || action == HEALTH_NONE || life->pid <= 0)
+    bool is_ending = life->pid <= 0 || life->end_by != 0 || is_over(stages);
+    if (!checks_note_exit(&life->checks, &stages->starter, index, status) || action == HEALTH_NONE || is_ending)
         return;
     life->is_given_up = action == HEALTH_RESTART;
     life->end_by = clock_milliseconds() + GRACE;
@@ -263,7 +264,8 @@ void stages_signal(struct stages *stages, int number)
 static bool is_checked(const struct stages *stages, uint32_t index)
 {
     const struct life *life = &stages->lives[index];
-    return app_of(stages, index)->health.interval > 0 && life->stage == STAGE_PROGRAM && life->pid > 0;
+    bool is_ending = life->end_by != 0 || is_over(stages);
+    return app_of(stages, index)->health.interval > 0 && life->stage == STAGE_PROGRAM && life->pid > 0 && !is_ending;
 }
 
 /* When something is to be looked at because of this app; INT64_MAX: never. */
@@ -273,8 +275,10 @@ static int64_t next_look(const struct life *life, bool is_checked, int64_t now)
         return now + ORPHANS_LOOK;
     if (life->pause == PAUSE_DELAY)
         return life->next;
+    if (life->end_by != 0 && life->stage == STAGE_PROGRAM && life->pid > 0)
+        return life->end_by;
     if (is_checked)
-        return life->end_by != 0 && life->end_by < checks_next_look(&life->checks) ? life->end_by : checks_next_look(&life->checks);
+        return checks_next_look(&life->checks);
     return life->deadline != 0 ? life->deadline : INT64_MAX;
 }
 

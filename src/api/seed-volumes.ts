@@ -1,9 +1,10 @@
 /** Volumes that begin with what an image has at their place (POD-52): for mount points that nobody gave a volume. */
-import { chmodSync, chownSync, closeSync, fstatSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { ioFailure } from "../base/files.ts";
 import { copyTree } from "../image/copy.ts";
 import { openInRoot } from "../pod/in-root.ts";
+import { giveTo, ownerInside } from "../pod/rootfs.ts";
 import type { EmptyVolume } from "../pod/volumes.ts";
 import type { TreeRoot } from "../store/stack.ts";
 
@@ -37,9 +38,8 @@ export async function seedVolumes({ directory, volumes, trees, idBase, signal }:
       mkdirSync(target, { mode: 0o700 });
       // The tree is the store's, and nobody changes it: what the descriptor is open on stays where it is.
       const source = readlinkSync(`/proc/self/fd/${found}`);
-      if (readdirSync(source).length > 0) await copyTree(source, target, idBase, signal);
-      chownSync(target, idBase + stat.uid, idBase + stat.gid);
-      chmodSync(target, stat.mode & 0o7777);
+      await copyTree(source, target, idBase, signal);
+      giveTo(target, { ...ownerInside(stat), mode: stat.mode & 0o7777 }, idBase);
     } catch (error) {
       throw ioFailure(error, `cannot fill volume ${volume} with what the image has at ${seed?.target ?? ""}`, volume);
     } finally {

@@ -200,7 +200,9 @@ async function findDependency(context: FetchContext, dependency: Dependency): Pr
     dependency.imageID === undefined
       ? [findForHostSync(store, imageName, labels)]
       : (await listRecords(store)).filter((record) => satisfies({ record, dependencies: [], depth: 0 }, dependency));
-  return candidates.find((record) => record !== undefined && (insecure.image || record.signers.length > 0));
+  return candidates.find(
+    (record) => record !== undefined && record.oci === undefined && (insecure.image || record.signers.length > 0),
+  );
 }
 
 function requireBounded(root: Member | undefined, count: number): void {

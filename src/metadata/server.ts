@@ -9,8 +9,8 @@ import type { PodKeys } from "./keys.ts";
 /** Bytes of what is to be signed or checked. */
 const bodyLimit = 1024 * 1024;
 const headerLimit = 16 * 1024;
-/** Of one pod at once; more wait in the kernel. */
-const connectionLimit = 64;
+/** At once, of one pod, and of all who share the host's network. */
+const [podConnections, hostConnections] = [64, 4096] as const;
 /** Milliseconds until a whole request must be there, so that nobody holds a connection by saying nothing. */
 const requestTimeout = 10_000;
 
@@ -21,6 +21,8 @@ export interface Tenant {
 
 /** Whom a server answers: asked at every request. */
 export interface Tenancy {
+  /** Anybody on the host may connect. */
+  readonly isShared: boolean;
   current(): Iterable<Tenant>;
   /** Resolves when those who are about to be there are, or patience is at its end. */
   settled(): Promise<void>;
@@ -37,7 +39,7 @@ export function metadataServer(tenants: Tenancy, keys: PodKeys, log: Log): Serve
         .catch(() => request.destroy());
     },
   );
-  server.maxConnections = connectionLimit;
+  server.maxConnections = tenants.isShared ? hostConnections : podConnections;
   server.keepAliveTimeout = 5000;
   return server;
 }

@@ -1,5 +1,5 @@
 /** The pods that are answered now, each where its apps look for it: on a socket of its own network, or on one of the host's. */
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import type { Server } from "node:http";
 import { errnoOf, Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
@@ -81,13 +81,17 @@ export class Tenants {
     }
     const descriptor = copyDescriptor(init.pid, listener);
     if (descriptor === undefined) return false;
-    // The number may be another process's by now, and the copy one of its descriptors.
-    if (!isAlive(init)) {
+    // The number may be another process's by now, and the copy one of its descriptors; before init listens something else has the place.
+    if (!isAlive(init) || !fstatSync(descriptor).isSocket()) {
       closeSync(descriptor);
       return false;
     }
     const tenant = { token, pod };
-    const server = metadataServer({ current: () => [tenant], settled: async () => {} }, this.#keys, this.#log);
+    const server = metadataServer(
+      { isShared: false, current: () => [tenant], settled: async () => {} },
+      this.#keys,
+      this.#log,
+    );
     await listen(server, { fd: descriptor });
     this.#pods.set(uuid, { ...tenant, init, port, server });
     return true;
@@ -128,7 +132,7 @@ export class Tenants {
 
   #hostServer(): Server {
     const current = (): Iterable<Tenant> => [...this.#pods.values()].filter(({ server }) => server === undefined);
-    return metadataServer({ current, settled: this.#settled }, this.#keys, this.#log);
+    return metadataServer({ isShared: true, current, settled: this.#settled }, this.#keys, this.#log);
   }
 }
 

@@ -53,6 +53,9 @@ export async function callPlugin(call: PluginCall): Promise<string> {
   const end = (why: NonNullable<typeof reason>): void => {
     reason ??= why;
     killGroup(child.pid);
+    // What left the group may still hold them open.
+    child.stdout.destroy();
+    child.stderr.destroy();
   };
   const timer = setTimeout(() => end("timeout"), timeoutMs);
   const interrupt = (): void => end("interrupted");

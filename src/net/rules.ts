@@ -51,9 +51,18 @@ export interface ToolResult {
   readonly stderr: string;
 }
 
+/** Milliseconds. */
+const toolTimeout = 30_000;
+
 /** A program of the host's network tools, with nothing of the caller's environment. @throws Failure NOT_FOUND */
 export async function runTool(program: string, args: readonly string[], input = ""): Promise<ToolResult> {
-  const child = spawn(program, args, { env: { PATH: pluginPath }, cwd: "/", stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    env: { PATH: pluginPath },
+    cwd: "/",
+    stdio: ["pipe", "pipe", "pipe"],
+    timeout: toolTimeout,
+    killSignal: "SIGKILL",
+  });
   const texts = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (part: string) => (texts[0] += part));
   child.stderr.setEncoding("utf8").on("data", (part: string) => (texts[1] += part));

@@ -1,4 +1,5 @@
 /** What `docker save` writes (OCI-21): `manifest.json`, a config and the layers as plain tars. A manifest is made of it, as a push would make one. */
+import { basename } from "node:path";
 import { excerpt, Failure, printable } from "../base/failure.ts";
 import { parseStrictJson } from "../schema/strict-json.ts";
 import { parseConfig } from "./config.ts";
@@ -49,7 +50,8 @@ export async function openDockerArchive(files: FileSet, reference: LocalReferenc
   const colon = name.lastIndexOf(":");
   const hasTag = colon > name.lastIndexOf("/");
   return {
-    imageName: hasTag ? name.slice(0, colon) : name === "" ? "image" : name,
+    // OCI-31: an archive that names itself must not be found in place of somebody's signed image.
+    imageName: reference.tag === undefined ? fileName(reference.path) : hasTag ? name.slice(0, colon) : name,
     tag: hasTag ? name.slice(colon + 1) : undefined,
     root: async () => ({ bytes: manifest, mediaType: mediaTypes.dockerManifest }),
     open: ({ digest }) => {
@@ -59,6 +61,10 @@ export async function openDockerArchive(files: FileSet, reference: LocalReferenc
     },
     close: () => files.close(),
   };
+}
+
+function fileName(path: string): string {
+  return basename(path).replace(/\.tar(?:\.[a-z0-9]{1,4})?$/, "");
 }
 
 function parseSaved(item: unknown, shown: string): Saved {

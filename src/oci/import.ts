@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { excerpt, Failure } from "../base/failure.ts";
 import { unpackMembers } from "../image/extract.ts";
 import { imageID } from "../schema/image-id.ts";
+import { callerIds } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import { sha512 } from "../shim/sha512.ts";
@@ -47,6 +48,7 @@ export async function importOci(
   source: OciSource,
   options: OciImportOptions,
 ): Promise<PendingOciImage> {
+  requireOwnIds();
   const lock = await FileLock.acquire(lockOf(options.store), "shared", { signal: options.signal });
   try {
     const image = await resolveImage(reference, source);
@@ -58,7 +60,11 @@ export async function importOci(
       ...{ reference, imageName: source.imageName, tag: source.tag, config, configDigest: manifest.config.digest },
       ...{ manifestDigest: image.manifestDigest, annotations: manifest.annotations, read: readerOf(layers) },
     });
-    for (const warning of mapped.warnings) options.log.warn(`${mapped.manifest.name}: ${warning}`);
+    // A hostile config must not fill the screen.
+    for (const warning of mapped.warnings.slice(0, mostWarnings))
+      options.log.warn(`${mapped.manifest.name}: ${warning}`);
+    const more = mapped.warnings.length - mostWarnings;
+    if (more > 0) options.log.warn(`${mapped.manifest.name}: and ${more} more of its settings are left out`);
     return await stage(reference, image, layers, mapped, options, lock);
   } catch (error) {
     lock.release();
@@ -66,6 +72,16 @@ export async function importOci(
   } finally {
     await source.close();
   }
+}
+
+const mostWarnings = 20;
+
+/** What a layer takes from those below it would have to be read, and its owners told, as the pods of the user see them. */
+function requireOwnIds(): void {
+  if (callerIds()?.mappers === undefined) return;
+  throw new Failure("UNSUPPORTED", "images of layers cannot be stored with your ranges of ids yet", {
+    hint: "sudo perigee fetch …, or an image that is an ACI",
+  });
 }
 
 /** OCI-50. */

@@ -29,15 +29,23 @@ interface Laying {
   readonly gone: Set<string>;
   readonly opaque: Set<string>;
   readonly below: () => Promise<StackView>;
+  readonly spend: (bytes: number) => void;
   dependsOnBelow: boolean;
 }
 
 /** As the kernel (MAXSYMLINKS). */
 const linkLimit = 40;
 
-/** @param below what the layers below show together; asked for only when it matters */
-export function layLayer(members: MemberStream, below: () => Promise<StackView>): LaidLayer {
-  const laying: Laying = { own: new Map(), gone: new Set(), opaque: new Set(), below, dependsOnBelow: false };
+/**
+ * @param below what the layers below show together; asked for only when it matters
+ * @param spend told of the bytes of each file that is copied from there, before it is: no archive bounds those
+ */
+export function layLayer(
+  members: MemberStream,
+  below: () => Promise<StackView>,
+  spend: (bytes: number) => void,
+): LaidLayer {
+  const laying: Laying = { own: new Map(), gone: new Set(), opaque: new Set(), below, spend, dependsOnBelow: false };
   return { members: laid(members, laying), dependsOnBelow: () => laying.dependsOnBelow };
 }
 
@@ -104,6 +112,7 @@ async function layTarget(laying: Laying, member: TarMember, path: string): Promi
   if (found === undefined || found.kind === "directory" || found.kind === "other") {
     throw refused(shown, "is a hard link to what is not there");
   }
+  laying.spend(found.stats.size);
   const copy = await copyFromBelow(await laying.below(), found, target);
   laying.own.set(target, { type: copy.type, link: pathKey(copy.link) });
   return [...made, copy];

@@ -188,10 +188,13 @@ async function unpackLayer(layer: OneLayer, staging: StagingDirectory): Promise<
   for await (const _ of verified(readDigestBlob(store, blob.digest), blob, `the stored ${blob.digest}`)) {
     if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted", { cause: signal.reason });
   }
+  const spend = (bytes: number): void => {
+    budget.left -= bytes;
+    if (budget.left < 0) throw new Failure("LIMIT_EXCEEDED", "the layers unpack to more than an image may have");
+  };
   async function* plain(): AsyncGenerator<Uint8Array> {
     for await (const chunk of decompress(readDigestBlob(store, blob.digest), limits)) {
-      budget.left -= chunk.length;
-      if (budget.left < 0) throw new Failure("LIMIT_EXCEEDED", "the layers unpack to more than an image may have");
+      spend(chunk.length);
       hash.update(chunk);
       yield chunk;
     }
@@ -202,7 +205,7 @@ async function unpackLayer(layer: OneLayer, staging: StagingDirectory): Promise<
       yield member;
     }
   }
-  const laid = layLayer(readTar(plain(), limits), below);
+  const laid = layLayer(readTar(plain(), limits), below, spend);
   const { skipped } = await unpackMembers(noted(laid.members), staging.rootfs, {
     ...{ owner: keepOwners, whiteouts: true, sync: true, signal },
   });

@@ -17,7 +17,7 @@ export interface MappedVolume {
 
 /** `80`, `80/tcp`, `8000-8010/udp`. What is none is left out with a warning. */
 export function mapPorts(exposed: readonly string[], warnings: string[]): readonly MappedPort[] {
-  const ports: MappedPort[] = [];
+  const ports = new Map<string, MappedPort>();
   for (const text of exposed) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([A-Za-z]{1,16}))?$/.exec(text);
     const first = Number(match?.[1] ?? 0);
@@ -28,14 +28,15 @@ export function mapPorts(exposed: readonly string[], warnings: string[]): readon
     }
     const protocol = (match?.[3] ?? "tcp").toLowerCase();
     const name = `${first === last ? first : `${first}-${last}`}-${protocol}`;
-    if (ports.every((port) => port.name !== name)) ports.push({ name, protocol, port: first, count: last - first + 1 });
+    if (!ports.has(name)) ports.set(name, { name, protocol, port: first, count: last - first + 1 });
   }
-  return ports;
+  return [...ports.values()];
 }
 
 /** Named after their path; of two whose names would be the same the second gets a number. */
 export function mapVolumes(volumes: readonly string[], warnings: string[]): readonly MappedVolume[] {
-  const mounts: MappedVolume[] = [];
+  const mounts = new Map<string, MappedVolume>();
+  const names = new Map<string, number>();
   for (const text of volumes) {
     const parts = text.split("/").filter((part) => part !== "" && part !== ".");
     if (parts.length === 0 || parts.includes("..") || text.includes("\0") || text.length > 4095) {
@@ -43,19 +44,22 @@ export function mapVolumes(volumes: readonly string[], warnings: string[]): read
       continue;
     }
     const path = `/${parts.join("/")}`;
-    if (mounts.some((mount) => mount.path === path)) continue;
-    mounts.push({
-      name: freeName(mounts, sanitiseName(`volume ${path.slice(0, 200)}`) ?? "volume"),
-      path,
-      readOnly: false,
-    });
+    if (mounts.has(path)) continue;
+    const name = freeName(names, sanitiseName(`volume ${path.slice(0, 200)}`) ?? "volume");
+    mounts.set(path, { name, path, readOnly: false });
   }
-  return mounts;
+  return [...mounts.values()];
 }
 
-function freeName(mounts: readonly MappedVolume[], name: string): string {
-  const isTaken = (candidate: string) => mounts.some((mount) => mount.name === candidate);
+/** @param used name → the number that was tried last: many volumes of one name must not cost the square of their count */
+function freeName(used: Map<string, number>, name: string): string {
+  let number = used.get(name) ?? 1;
   let free = name;
-  for (let number = 2; isTaken(free); number += 1) free = `${name}-${number}`;
+  if (used.has(name)) {
+    do free = `${name}-${++number}`;
+    while (used.has(free));
+  }
+  used.set(name, number);
+  used.set(free, used.get(free) ?? 1);
   return free;
 }

@@ -85,9 +85,11 @@ async function ask(registry: Registry, path: string, accept: string): Promise<Ht
   throw refusal(registry, response.status, url);
 }
 
+/** OCI-62: only what the registry itself asks for is answered, not what a place that it led to does; over http nothing secret is said (OCI-61). */
 async function passFor(registry: Registry, response: HttpResponse): Promise<Credentials> {
+  if (new URL(response.url).origin !== new URL(registry.origin).origin) throw refusal(registry, 401, response.url);
   const challenge = parseChallenge(response.header("www-authenticate"));
-  const known = await registry.credentials();
+  const known = new URL(registry.origin).protocol === "https:" ? await registry.credentials() : undefined;
   const basic = known === undefined ? undefined : { kind: "basic" as const, ...known };
   if (challenge?.kind === "bearer") return await fetchToken(registry, challenge, response, basic);
   if (challenge?.kind === "basic" && basic !== undefined) return basic;

@@ -176,9 +176,15 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
   };
 }
 
-function surroundingsOf({ apps, cgroups, terminal }: PlanInput, { name, root }: PlanApp): Surroundings {
-  const isApart = apps.length === 1 || cgroups.apps.has(name);
-  return { app: name, hasOverlay: root.kind === "overlay", hasTerminal: terminal !== undefined, isApart };
+function surroundingsOf(input: PlanInput, { name, root }: PlanApp): Surroundings {
+  const { apps, cgroups, terminal } = input;
+  return {
+    app: name,
+    hasOverlay: root.kind === "overlay",
+    hasTerminal: terminal !== undefined,
+    isApart: apps.length === 1 || cgroups.apps.has(name),
+    isUnprivileged: callerOf(input) !== undefined,
+  };
 }
 
 /** As long as rkt's service manager gave them. */

@@ -48,7 +48,7 @@ export function giveTo(path: string, owner: Owner, base: number): void {
 }
 
 /** Whose a directory of a tree is to the pod: of what is no id of it nobody can be the owner, and it is root's. */
-function ownerInside({ uid, gid }: Stats): Pick<Owner, "uid" | "gid"> {
+export function ownerInside({ uid, gid }: Stats): Pick<Owner, "uid" | "gid"> {
   const ids = callerIds();
   if (ids === undefined) return { uid, gid };
   return { uid: idInside(ids.uids, uid) ?? 0, gid: idInside(ids.gids, gid) ?? 0 };

@@ -149,7 +149,8 @@ function findDependency(
 ): ImageID {
   const { name, labels, idPrefix, size } = dependency;
   const candidates = vouchedFirst(
-    matchesOf(named, labels).filter((record) => isForSamePlatform(record, root)),
+    // An image of layers has no archive to lay under another.
+    matchesOf(named, labels).filter((record) => record.oci === undefined && isForSamePlatform(record, root)),
     root,
   ).filter(({ id }) => idPrefix === undefined || hasPrefix(id, idPrefix));
   const found = candidates.find((record) => hasSize(record, size));

@@ -1,11 +1,12 @@
 /** Health checks, in pods as users run them (spec/pod-lifecycle.md LIFE-65 to LIFE-67). */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PodStatus } from "../../src/api/pods.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
@@ -49,7 +50,7 @@ describe("--health-cmd", () => {
           const { health } = await appOf(uuid, (app) => app.health?.state === "healthy");
           const own = /^(?:pid|ppid|sid|status\.NSpid)[=:]/;
           const lines = (text: string) => text.split("\n").filter((line) => line !== "" && !own.test(line));
-          const log = readFileSync(join(statusOf(uuid).directory, "logs", "guest"), "utf8");
+          const log = loggedText(join(statusOf(uuid).directory, "logs", "guest"));
           assert.ok(lines(log).length > 1, log);
           assert.deepEqual(lines(health?.lastOutput ?? ""), lines(log.replace("waiting\n", "")));
         });
@@ -67,7 +68,7 @@ describe("--health-cmd", () => {
         work.must(["status", uuid]),
         /^app-guest\.health=unhealthy\n.*^app-guest\.health\.last-output=no answer$/ms,
       );
-      assert.equal(readFileSync(join(statusOf(uuid).directory, "logs", "guest"), "utf8"), "waiting\n");
+      assert.equal(loggedText(join(statusOf(uuid).directory, "logs", "guest")), "waiting\n");
     });
   });
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endPods, guestImage, guestWork } from "../helpers/guest-work.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { Running, valuesOf } from "../helpers/program.ts";
 
 const work = guestWork((work) => endPods(work));
@@ -103,7 +104,7 @@ describe("a pod in the background", () => {
     assert.equal(status(uuid).apps[0]?.ready, true);
     const other = work.run(["--sdnotify=conmon", "--detach", patched, "--", "env", ",", "wait"]).stdout.trim();
     assert.deepEqual([status(other).ready, status(other).apps[0]?.ready], [true, undefined]);
-    const log = readFileSync(join(status(other).directory, "logs", "notifies"), "utf8");
+    const log = loggedText(join(status(other).directory, "logs", "notifies"));
     assert.doesNotMatch(log, /NOTIFY_SOCKET/);
     work.must(["stop", uuid, other]);
   });
@@ -124,7 +125,7 @@ describe("a pod in the background", () => {
     const failed = work.run(line);
     assert.match(failed.stderr, /error\[NOT_READY\]: guest ended with status 3 before it was ready/);
     const uuid = String(/\S+(?= shows where)/.exec(failed.stderr)?.[0]);
-    assert.equal(readFileSync(join(status(uuid).directory, "logs", "guest"), "utf8").match(/no luck/g)?.length, 3);
+    assert.equal(loggedText(join(status(uuid).directory, "logs", "guest")).match(/no luck/g)?.length, 3);
   });
 
   it("LIFE-83: an app that ends before it is ready is a failure that says so, and what it printed is kept", () => {
@@ -148,7 +149,7 @@ describe("a pod in the background", () => {
     const uuid = readFileSync(file, "utf8").trim();
     const { state, directory } = status(uuid);
     assert.equal(state, "exited");
-    assert.equal(readFileSync(join(directory, "logs", "guest"), "utf8"), "no luck\n");
+    assert.equal(loggedText(join(directory, "logs", "guest")), "no luck\n");
     const waited = work.perigee(["status", "--wait-ready", uuid]);
     assert.deepEqual([waited.status, waited.stdout], [1, ""]);
     assert.match(waited.stderr, /error\[NOT_READY\].*\n {2}cause: guest has not said READY=1, and ended with status 0/);

@@ -1,11 +1,12 @@
 /** Apps that are started again, in pods as users run them (spec/pod-lifecycle.md LIFE-60 to LIFE-64). */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readAppProcess, readRestarts } from "../../src/pod/record.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { type ListedPod, valuesOf, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
@@ -213,7 +214,7 @@ describe("--restart", () => {
           const shown = statusOf(uuid);
           return shown.state === "exited" ? shown : undefined;
         });
-        assert.equal(readFileSync(join(directory, "logs", "guest"), "utf8").match(/^run$/gm)?.length, 3);
+        assert.equal(loggedText(join(directory, "logs", "guest")).match(/^run$/gm)?.length, 3);
         assert.deepEqual(readdirSync(join(directory, "apps", "guest")).toSorted(), ["upper", "work"]);
         assert.ok(existsSync(join(directory, "apps", "guest", "upper", "x")));
       },

@@ -104,7 +104,11 @@ for (const [kind, options] of [
 
     it("LIFE-80, LIFE-93: a pod is ready when its app says so, also one that is started again", () => {
       const words = ["--", "notify", "READY=1", ",", "wait"];
-      const uuid = must("--sdnotify=container", "--detach", image, "--restart=always", ...words).trim();
+      const refused = run(image, "--restart=always", ...words);
+      assert.equal(refused.status, 125);
+      assert.match(refused.stderr, /^error\[UNSUPPORTED\].*\n {2}try: pass --restart-keep-root/);
+      const restart = ["--restart=always", "--restart-keep-root"];
+      const uuid = must("--sdnotify=container", "--detach", image, ...restart, ...words).trim();
       assert.match(work.must(["status", uuid]), /^ready=true$/m);
       work.must(["stop", uuid]);
     });

@@ -104,7 +104,12 @@ kill $far`;
     const lines = commands.flatMap((command) => this.must(command).split("\n"));
     const own =
       /^\s*(?:table ip6? (?:nat|filter) \{|chain (?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING) \{|type .*|\})?$/;
-    return lines.filter((line) => !own.test(line)).join("\n");
+    // Whether a bridge has a carrier follows its ports a moment later.
+    const transient = /<[A-Z,_-]*>|state [A-Z]+|\blinkdown\b/g;
+    return lines
+      .filter((line) => !own.test(line))
+      .map((line) => line.replace(transient, "").trimEnd())
+      .join("\n");
   }
 
   async close(): Promise<void> {

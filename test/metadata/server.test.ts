@@ -19,7 +19,7 @@ const pod = {
     throw new Error("the store is\u001b[31m gone");
   },
 };
-const server = metadataServer({ current: () => [{ token, pod }], settled: async () => {} }, keys, {
+const server = metadataServer({ isShared: false, current: () => [{ token, pod }], settled: async () => {} }, keys, {
   ...silentLog,
   warn: (line) => heard.push(line),
 });

@@ -22,8 +22,12 @@ symlinkSync("../../../../lib", join(rootfs, "up"));
 symlinkSync("ring", join(rootfs, "ring"));
 
 /** `path`, `path=content`, `path→target`, `-path` for a mark. */
-async function laid(entries: readonly RawEntry[], stack = [{ id: "below", rootfs }]) {
-  const { members, dependsOnBelow } = layLayer(readTar(chunks(layer(entries))), async () => viewOf(stack));
+async function laid(
+  entries: readonly RawEntry[],
+  stack = [{ id: "below", rootfs }],
+  spend: (bytes: number) => void = () => {},
+) {
+  const { members, dependsOnBelow } = layLayer(readTar(chunks(layer(entries))), async () => viewOf(stack), spend);
   const lines: string[] = [];
   for await (const { path, type, link, body } of members) {
     const name = path.toString("latin1");
@@ -85,6 +89,13 @@ describe("one layer as a directory of its own", () => {
   it("OCI-14: without anything below a whiteout says nothing", async () => {
     assert.deepEqual((await laid([directory("d"), file("d/.wh.x"), file("d/.wh..wh..plnk")], [])).lines, ["d/"]);
   });
+  it("OCI-15: a copy counts before it is made: a few bytes of a layer could bring any number of them", async () => {
+    const spent: number[] = [];
+    await laid([hardlink("b", "lib/a"), hardlink("c", "lib/a")], undefined, (bytes) => spent.push(bytes));
+    assert.equal(spent[0], "lower".length);
+    const refuse = () => assert.fail("too much");
+    await assert.rejects(laid([hardlink("b", "lib/a")], undefined, refuse), /too much/);
+  });
   it("OCI-15: a hard link to a file below brings a copy of it", async () => {
     const { lines } = await laid([directory("bin"), hardlink("bin/b", "lib/a")]);
     assert.deepEqual(lines, ["bin/", "lib/", "lib/a=lower", "bin/b→lib/a"]);
@@ -117,7 +128,11 @@ describe("one layer as a directory of its own", () => {
     const pax = ["trusted.overlay.opaque", "user.overlay.redirect", "user.ok"].map(
       (name) => [`SCHILY.xattr.${name}`, "y"] as const,
     );
-    const { members } = layLayer(readTar(chunks(layer([directory("d", { pax })]))), async () => viewOf([]));
+    const { members } = layLayer(
+      readTar(chunks(layer([directory("d", { pax })]))),
+      async () => viewOf([]),
+      () => {},
+    );
     for await (const member of members) {
       assert.deepEqual(
         member.xattrs.map(({ name }) => name),

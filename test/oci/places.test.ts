@@ -28,6 +28,11 @@ describe("OCI-37: volumes", () => {
       { name: "volume-var-lib", path: "/var/lib", readOnly: false },
     ]);
   });
+  it("any number of them that want one name take a moment", () => {
+    const many = Array.from({ length: 10_000 }, (_, index) => `/${String.fromCodePoint(0x4e00 + index)}`);
+    const names = mapVolumes(many, []).map(({ name }) => name);
+    assert.equal(new Set(names).size, many.length);
+  });
   it("outside of the root, or none at all, are left out and told of", () => {
     const warnings: string[] = [];
     assert.deepEqual(mapVolumes(["/", "", "/a/../..", "/a\0b", `/${"x".repeat(5000)}`], warnings), []);

@@ -12,6 +12,8 @@ import { makeParts, ociTypes } from "../helpers/oci-images.ts";
 
 interface Answer {
   readonly status?: number;
+  /** Who answered in the end, when that is not whoever was asked. */
+  readonly from?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
 }
@@ -22,10 +24,10 @@ function scripted(answer: (url: string, request: HttpRequest) => Answer) {
   const http: HttpClient = {
     get: async (url, request = {}) => {
       asked.push({ url, request });
-      const { status = 200, headers = {}, body = "" } = answer(url, request);
+      const { status = 200, headers = {}, body = "", from = url } = answer(url, request);
       const bytes = Buffer.from(body);
       const response: HttpResponse = {
-        ...{ status, url, asked: url, isPublic: true, discard: () => {}, bytes: async () => bytes },
+        ...{ status, url: from, asked: url, isPublic: true, discard: () => {}, bytes: async () => bytes },
         header: (name) => headers[name],
         body: (async function* () {
           yield bytes;
@@ -92,6 +94,33 @@ describe("registries", () => {
     await (await resolve("docker://busybox", http)).image();
     assert.equal(new URL(asked[0]?.url ?? "").pathname, "/v2/library/busybox/manifests/latest");
     assert.notEqual(new URL(asked[0]?.url ?? "").host, "docker.io");
+  });
+  it("OCI-62: what a place that the registry led to asks for is not answered", async () => {
+    const elsewhere = (url: string): Answer =>
+      url.includes("/blobs/") ? { ...challenge, from: "https://cdn.example.net/blob" } : image(url);
+    const { http, asked } = scripted(elsewhere);
+    const { image: whole } = await resolve("docker://r.example.com/web:1", http, { user: "ann" });
+    await assert.rejects(whole, fails("NOT_AUTHORISED"));
+    assert.ok(
+      asked.every(({ url }) => !url.includes("auth.example.com")),
+      JSON.stringify(asked),
+    );
+  });
+  it("OCI-61: nothing secret is said where there is no TLS, whatever is asked for", async () => {
+    const plain = (url: string): Answer => {
+      if (url.startsWith("https://localhost")) throw new Failure("HTTP_FAILED", "refused");
+      return url.includes("auth.example.com")
+        ? { body: '{"token":"t"}' }
+        : url.includes("/manifests/")
+          ? challenge
+          : {};
+    };
+    const { http, asked } = scripted(plain);
+    const { image: whole } = await resolve("docker://localhost:5000/a", http, { insecureHttp: true, user: "ann" });
+    await assert.rejects(whole, fails("NOT_AUTHORISED"));
+    for (const { url, request } of asked) {
+      assert.ok(request.credentials === undefined || request.credentials.kind === "bearer", url);
+    }
   });
   it("OCI-61: without TLS only when that is allowed, and only when nothing else answers", async () => {
     const deaf = (url: string): Answer => {
