@@ -34,11 +34,16 @@ export function bridgeName(data: string, name: BuiltinName, shard: number): stri
   return `${place}${name === "default" ? "" : "r"}${shard}`;
 }
 
-/** The bridges of this data directory that are there. */
-export function bridgesOf(data: string): readonly string[] {
-  const names = builtinNames.flatMap((name) =>
+/** All that this data directory can have. */
+function bridgeNames(data: string): readonly string[] {
+  return builtinNames.flatMap((name) =>
     Array.from({ length: shards }, (_, shard) => bridgeName(data, name as BuiltinName, shard)),
   );
+}
+
+/** The bridges of this data directory that are there. */
+export function bridgesOf(data: string): readonly string[] {
+  const names = bridgeNames(data);
   return links().filter((link) => names.includes(link));
 }
 
@@ -129,7 +134,9 @@ function chooseOrKeep(data: string, name: BuiltinName): NetworkRange {
   const file = join(networksOf(data), `${name}.json`);
   const known = readRange(file);
   const own = new Set(bridgesOf(data));
-  const taken = hostRoutes((link) => own.has(link));
+  // By name, whether it is there or not: one that a pod makes at this moment must not look like a stranger's.
+  const ours = new Set(bridgeNames(data));
+  const taken = hostRoutes((link) => ours.has(link));
   if (known !== undefined && (own.has(bridgeName(data, name, 0)) || isFree(known.ipv4, taken))) return known;
   const others = builtinNames.flatMap((other) => readRange(join(networksOf(data), `${other}.json`))?.ipv4 ?? []);
   const ipv4 = chooseRange(taken, others);
