@@ -292,7 +292,8 @@ describe("several apps of one pod", () => {
       events.some(({ event }) => event === "ready"),
       false,
     );
-    assert.equal(await recordedStatus(pod, "app0"), "137");
+    // Killed with the pod, or asked to end just before by what the failure of the other brings.
+    assert.match((await recordedStatus(pod, "app0")) ?? "", /^(?:137|40)$/);
   });
 });
 
