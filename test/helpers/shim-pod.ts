@@ -1,4 +1,5 @@
 /** Pods for tests of the shim: a root file system with the guest, a pod directory, and the shim as a process of its own. */
+
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
@@ -6,6 +7,7 @@ import { chmod, chown, copyFile, mkdir, mkdtemp, open, readFile, rm } from "node
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AppPlan, encodePlan, type NamespaceKind, type Plan } from "../../src/shim/plan.ts";
 
@@ -36,6 +38,28 @@ export async function makeScratch(): Promise<Scratch> {
   await copyFile(guest, join(rootfs, "guest"));
   await chmod(join(rootfs, "guest"), 0o755);
   return { directory, rootfs, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+/** A scratch for the tests of one file, made before them and removed behind them. */
+export function fileScratch(): Scratch {
+  let made: Scratch | undefined;
+  before(async () => {
+    made = await makeScratch();
+  });
+  after(() => made?.remove());
+  const own = (): Scratch => {
+    assert.ok(made !== undefined, "a scratch is there when tests run");
+    return made;
+  };
+  return {
+    get directory() {
+      return own().directory;
+    },
+    get rootfs() {
+      return own().rootfs;
+    },
+    remove: () => own().remove(),
+  };
 }
 
 /** A pod with everything that a usual plan has, and one app that runs the guest with `command`. */

@@ -1,24 +1,12 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { encodePlan, type Plan } from "../../src/shim/plan.ts";
 import { arity } from "../../src/shim/plan-arity.ts";
-import {
-  makeApp,
-  makePod,
-  makeScratch,
-  type PodOptions,
-  repository,
-  type Scratch,
-  startPod,
-} from "../helpers/shim-pod.ts";
+import { fileScratch, makeApp, makePod, type PodOptions, repository, startPod } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 interface Rule {
   readonly fields: number;

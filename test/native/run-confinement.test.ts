@@ -3,25 +3,11 @@ import { execFileSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { copyFile, cp, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { AppPlan } from "../../src/shim/plan.ts";
-import {
-  makeApp,
-  makePod,
-  makeScratch,
-  mappedRoot,
-  runPod,
-  type Scratch,
-  shim,
-  startPod,
-  valuesOf,
-} from "../helpers/shim-pod.ts";
+import { fileScratch, makeApp, makePod, mappedRoot, runPod, shim, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 const bothUsers = [true, false];
 const inUser = (user: boolean): string => (user ? "in a user namespace" : "without a user namespace");

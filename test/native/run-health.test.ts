@@ -2,25 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AppPlan } from "../../src/shim/plan.ts";
 import type { HealthPlan } from "../../src/shim/stages.ts";
-import {
-  makePod,
-  makeScratch,
-  type PodDirectory,
-  type RunningShim,
-  type Scratch,
-  startPod,
-  valuesOf,
-} from "../helpers/shim-pod.ts";
+import { fileScratch, makePod, type PodDirectory, type RunningShim, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 const guest = (...words: readonly string[]): readonly string[] => ["/guest", ...words];
 const checking = (command: readonly string[], changes: Partial<HealthPlan> = {}): HealthPlan => ({

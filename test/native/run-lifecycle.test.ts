@@ -3,14 +3,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { makeApp, makePod, makeScratch, runPod, type Scratch, startPod, valuesOf } from "../helpers/shim-pod.ts";
+import { before, describe, it } from "node:test";
+import { fileScratch, makeApp, makePod, runPod, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 /** Waits for the end of a process that is not a child: pidfd-like, by the file that goes away. */
 async function gone(pid: number): Promise<void> {

@@ -4,25 +4,14 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { LineJoiner, type LogLine } from "../../src/pod/log-lines.ts";
 import { LogReader } from "../../src/pod/log-reader.ts";
 import { LogParser, type LogRecord, type LostRecord } from "../../src/pod/log-records.ts";
 import { loggedBytes, record } from "../helpers/logs.ts";
-import {
-  makePod,
-  makeScratch,
-  type PodDirectory,
-  type PodOptions,
-  type Scratch,
-  startPod,
-} from "../helpers/shim-pod.ts";
+import { fileScratch, makePod, type PodDirectory, type PodOptions, startPod } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 const log = { path: "logs/main", bytes: 1 << 20, files: 3 };
 

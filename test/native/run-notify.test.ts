@@ -2,26 +2,21 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AppPlan } from "../../src/shim/plan.ts";
 import {
+  fileScratch,
   makeApp,
   makePod,
-  makeScratch,
   type PodDirectory,
   type RunningShim,
   runPod,
-  type Scratch,
   startPod,
   valuesOf,
 } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 /** An app that says when it is ready. */
 const saying = (command: readonly string[], options: Partial<AppPlan> = {}): AppPlan =>

@@ -4,28 +4,23 @@ import { execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FileLock } from "../../src/shim/flock.ts";
 import { encodePlan } from "../../src/shim/plan.ts";
 import { loggedBytes } from "../helpers/logs.ts";
 import {
+  fileScratch,
   guest,
   makePod,
-  makeScratch,
   type PodDirectory,
   type PodOptions,
   recordedStatus,
-  type Scratch,
   shim,
   startPod,
 } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 const log = { path: "logs/main", bytes: 65536, files: 3 };
 const logged = (pod: PodDirectory): Buffer => loggedBytes(join(pod.path, "logs/main"));

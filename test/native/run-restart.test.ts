@@ -14,27 +14,22 @@ import {
 } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AppPlan } from "../../src/shim/plan.ts";
 import type { RestartPlan } from "../../src/shim/stages.ts";
 import {
+  fileScratch,
   makeApp,
   makePod,
-  makeScratch,
   mappedRoot,
   recordedStatus,
   runPod,
-  type Scratch,
   startPod,
   valuesOf,
 } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 const guest = (...words: readonly string[]): readonly string[] => ["/guest", ...words];
 const failing = (most: number): RestartPlan => ({ policy: "on-failure", most, keepRoot: false });

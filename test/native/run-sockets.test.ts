@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import { openSync, readdirSync, readlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { AppPlan } from "../../src/shim/plan.ts";
-import { makeApp, makePod, makeScratch, runPod, type Scratch, startPod, valuesOf } from "../helpers/shim-pod.ts";
+import { fileScratch, makeApp, makePod, runPod, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 /** A server that listens, whose descriptor is handed on. */
 async function listening(): Promise<{ readonly server: Server; readonly port: number; readonly fd: number }> {

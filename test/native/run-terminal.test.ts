@@ -3,15 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { encodePlan } from "../../src/shim/plan.ts";
-import { makePod, makeScratch, type PodDirectory, runPod, type Scratch, shim } from "../helpers/shim-pod.ts";
+import { fileScratch, makePod, type PodDirectory, runPod, shim } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 interface Session {
   readonly child: ChildProcess;

@@ -2,25 +2,12 @@ import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loggedBytes, loggedText } from "../helpers/logs.ts";
-import {
-  makeApp,
-  makePod,
-  makeScratch,
-  recordedStatus,
-  runPod,
-  type Scratch,
-  startPod,
-  valuesOf,
-} from "../helpers/shim-pod.ts";
+import { fileScratch, makeApp, makePod, recordedStatus, runPod, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
-let scratch: Scratch;
-before(async () => {
-  scratch = await makeScratch();
-});
-after(() => scratch.remove());
+const scratch = fileScratch();
 
 describe("the exit status", () => {
   for (const user of [true, false]) {
