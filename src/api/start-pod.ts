@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { Failure } from "../base/failure.ts";
+import { Failure, messageOf } from "../base/failure.ts";
 import type { PortMapping } from "../net/chain.ts";
 import { discardPod, removePod } from "../pod/gc.ts";
 import { launchPod, type ReadyPod } from "../pod/launch.ts";
@@ -80,13 +80,11 @@ async function launch(settings: Settings, root: string, request: StartRequest): 
   for (const app of input.apps) {
     const tree = trees.get(app.name);
     if (app.root.kind !== "directory" || tree === undefined) continue;
-    const [{ copyTree }, { mergeLayers }] = await Promise.all([
-      import("../image/copy.ts"),
-      import("../store/merge.ts"),
-    ]);
+    const { copyTree } = await import("../image/copy.ts");
     const target = join(pod.directory, app.root.path);
     mkdirSync(target, { recursive: true, mode: 0o700 });
-    await copyTree(typeof tree === "string" ? tree : mergeLayers(tree, { signal }), target, record.idBase ?? 0, signal);
+    const source = typeof tree === "string" ? tree : (await import("../store/merge.ts")).mergeLayers(tree, { signal });
+    await copyTree(source, target, record.idBase ?? 0, signal);
   }
   if (emptyVolumes.some(({ seed }) => seed !== undefined)) {
     const { seedVolumes } = await import("./seed-volumes.ts");
@@ -238,7 +236,7 @@ async function discard(
     await remove();
     if (uuidFile !== undefined) await removeUuidFile(uuidFile);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     log.warn(`pod ${uuid} could not be removed whole; perigee gc will: ${reason}`);
   }
 }

@@ -88,6 +88,11 @@ export function exitStatus(error: unknown): number {
   return error instanceof Failure ? statusOf[error.code] : 1;
 }
 
+/** What a thrown value says, for a sentence about something else. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** All codes with their exit status, for the reference pages and spec/failures.md. */
 export function failureCodes(): readonly (readonly [FailureCode, number])[] {
   return Object.entries(statusOf) as [FailureCode, number][];

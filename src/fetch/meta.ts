@@ -1,8 +1,9 @@
 /** The discovery tags of an HTML page (DISC-1…3). The page is a stranger's; knows no network and no templates. */
+
 import type { DefaultTreeAdapterMap, TreeAdapter } from "parse5";
 import { Failure } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import { isACIdentifier } from "../schema/grammar.ts";
-import { isObject } from "../store/records.ts";
 import type { Reading } from "./answers.ts";
 
 export interface DiscoveryTag {

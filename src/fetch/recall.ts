@@ -2,9 +2,10 @@
  * Whether a signature that came now was verified before, for the very archive that is stored, by the very keys that count now (TRUST-28). Then
  * OpenPGP need not be loaded, which takes longer than all else of a fetch that brings nothing new.
  */
+
 import type { Log } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import type { Store } from "../store/layout.ts";
-import { isObject } from "../store/records.ts";
 import { type HashedFile, keepVerdict, readVerdict } from "../store/verdicts.ts";
 import type { Keystore } from "../trust/keystore.ts";
 import { questionOf, signersIn, type Verdict, type VouchedBy } from "../trust/verdict.ts";

@@ -1,6 +1,6 @@
 /** The certificates of --ca-file and NODE_EXTRA_CA_CERTS. Whom TLS trusts besides, and for what, is not known here. */
 import { X509Certificate } from "node:crypto";
-import { Failure } from "../base/failure.ts";
+import { Failure, messageOf } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 
@@ -19,7 +19,7 @@ export async function readAuthorities({ caFiles, extraCaFiles = [], log }: Autho
     try {
       authorities.push(...(await readCertificates(path)));
     } catch (error) {
-      log.warn(`certificates ignored: ${error instanceof Error ? error.message : String(error)}`);
+      log.warn(`certificates ignored: ${messageOf(error)}`);
     }
   }
   return authorities;

@@ -1,4 +1,5 @@
 /** What the metadata service says (ACE-60…64): from what is known of a pod and one request to the answer. Pure; knows no socket. */
+import { isUuid } from "../pod/pod.ts";
 import { parseForm } from "./form.ts";
 import type { PodKeys } from "./keys.ts";
 
@@ -26,7 +27,6 @@ export interface MetadataAnswer {
 }
 
 const [ascii, text, json] = ["text/plain; charset=us-ascii", "text/plain; charset=utf-8", "application/json"];
-const uuidForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 interface Annotation {
   readonly name: string;
@@ -96,7 +96,7 @@ function ofKeys(pod: DescribedPod, keys: PodKeys, request: MetadataRequest, what
   if (content === undefined) return refusal(400, "a form with one field `content` is needed");
   if (what === "sign") return { status: 200, type: ascii, body: keys.sign(pod.uuid, content) };
   const [uuid, signature] = [form?.get("uuid")?.toString("latin1"), form?.get("signature")?.toString("latin1")];
-  if (uuid === undefined || signature === undefined || !uuidForm.test(uuid)) {
+  if (uuid === undefined || signature === undefined || !isUuid(uuid)) {
     return refusal(400, "the fields `content`, `uuid` and `signature` are needed");
   }
   const isRight = keys.verify(uuid, content, signature);

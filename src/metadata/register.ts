@@ -3,11 +3,10 @@ import { closeSync, constants, openSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
-import { metadataDirectory, socketPath } from "./places.ts";
+import { makeMetadataDirectory, socketPath } from "./places.ts";
 
 /** A service that was started, and that may already have ended. */
 export interface StartedService {
@@ -30,12 +29,7 @@ const [pause, patience] = [10, 20_000] as const;
 /** The port of 127.0.0.1 where the pod's apps will be answered. @throws Failure TIMED_OUT, IO_FAILED, INTERRUPTED */
 export async function registerPod(options: RegisterOptions): Promise<number> {
   const { data, signal, start } = options;
-  const directory = metadataDirectory(data);
-  try {
-    makeDirectories(directory, 0o700);
-  } catch (error) {
-    throw ioFailure(error, `cannot make ${directory}`, directory);
-  }
+  const directory = makeMetadataDirectory(data);
   const port = await ask(directory, options);
   if (port !== undefined) return port;
   // One starts it; whoever waited meanwhile finds it.

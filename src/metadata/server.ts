@@ -1,7 +1,7 @@
 /** HTTP for pods: tokens, bounds and bytes. What is said is answers.ts's to know. */
 import { timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Failure, printable } from "../base/failure.ts";
+import { Failure, messageOf, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { answerTo, type DescribedPod, type MetadataAnswer, refusal } from "./answers.ts";
 import type { PodKeys } from "./keys.ts";
@@ -94,7 +94,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
 
 function failed(error: unknown, log: Log): MetadataAnswer {
   const isOurs = error instanceof Failure;
-  log.warn(`cannot answer: ${printable(error instanceof Error ? error.message : String(error))}`);
+  log.warn(`cannot answer: ${printable(messageOf(error))}`);
   return refusal(500, isOurs ? error.message : "the service cannot answer; its log says why");
 }
 

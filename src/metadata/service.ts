@@ -6,9 +6,7 @@ import { existsSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeDirectories } from "../base/directories.ts";
-import { Failure, printable } from "../base/failure.ts";
-import { ioFailure } from "../base/files.ts";
+import { Failure, messageOf, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { Phase } from "../pod/phases.ts";
 import { findPod, isUuid, podsOf, uuidsIn } from "../pod/pod.ts";
@@ -16,7 +14,7 @@ import { isAlive, readInit } from "../pod/record.ts";
 import { FileLock } from "../shim/flock.ts";
 import type { DescribedPod } from "./answers.ts";
 import { openKeys, type PodKeys } from "./keys.ts";
-import { listen, metadataDirectory, socketPath } from "./places.ts";
+import { listen, makeMetadataDirectory, socketPath } from "./places.ts";
 import { readRegistration } from "./registration.ts";
 import { Tenants } from "./tenants.ts";
 
@@ -68,12 +66,7 @@ export class MetadataService {
 
   /** Resolves when it answers, also the pods that asked an earlier one. @throws Failure LOCKED when there is one already, WRONG_STATE, IO_FAILED */
   static async start(options: ServiceOptions): Promise<MetadataService> {
-    const directory = metadataDirectory(options.data);
-    try {
-      makeDirectories(directory, 0o700);
-    } catch (error) {
-      throw ioFailure(error, `cannot make ${directory}`, directory);
-    }
+    const directory = makeMetadataDirectory(options.data);
     const lock = FileLock.open(directory, "exclusive");
     if (lock === undefined) {
       throw new Failure("LOCKED", "the metadata service of this data directory runs already", { subject: directory });
@@ -127,7 +120,7 @@ export class MetadataService {
       socket.end(`${JSON.stringify(answer)}\n`);
       this.#schedule();
     } catch (error) {
-      socket.end(`${JSON.stringify({ error: inWords(error) })}\n`);
+      socket.end(`${JSON.stringify({ error: messageOf(error) })}\n`);
     }
   }
 
@@ -179,7 +172,7 @@ export class MetadataService {
       const pod = this.#options.describe(uuid, directory);
       return !(await this.#tenants.attach(uuid, { registration, init, pod }));
     } catch (error) {
-      this.#options.log.warn(`pod ${uuid} is not answered: ${printable(inWords(error))}`);
+      this.#options.log.warn(`pod ${uuid} is not answered: ${printable(messageOf(error))}`);
       return false;
     }
   }
@@ -195,8 +188,4 @@ export class MetadataService {
     this.#lock.release();
     this.#end();
   }
-}
-
-function inWords(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,11 +1,13 @@
 /** The networks that need no configuration: `default` and `default-restricted`, each a bridge of this data directory's own (NET-12…16). */
+
 import { readdirSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateText } from "../base/state-file.ts";
 import { FileLock } from "../shim/flock.ts";
-import { builtinList, isObject, type NetworkList } from "./config.ts";
+import { builtinList, type NetworkList } from "./config.ts";
 import { chooseRange, hostRoutes, isFree, type NetworkRange, newPrefix6, shardSubnets, shards } from "./ranges.ts";
 import { replaceFile } from "./state.ts";
 

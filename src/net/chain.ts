@@ -1,7 +1,10 @@
 /** The plugins of one network, one after the other: ADD forwards, DEL backwards, each told what the one before it answered. */
+
 import { Failure } from "../base/failure.ts";
-import { isObject, type JsonObject, type NetworkList, type PluginConfig } from "./config.ts";
-import { type CniCommand, callPlugin, findPlugin, pluginPath } from "./plugin.ts";
+import { isObject } from "../base/objects.ts";
+import { hostPath } from "../shim/background.ts";
+import type { JsonObject, NetworkList, PluginConfig } from "./config.ts";
+import { type CniCommand, callPlugin, findPlugin } from "./plugin.ts";
 import { type NetworkResult, parseResult } from "./result.ts";
 
 /** What a pod wants of a network, besides being in it (NET-7). */
@@ -108,7 +111,7 @@ export async function versions(
 ): Promise<readonly string[]> {
   const { pluginDirectories, timeoutMs, signal } = terms;
   const program = findPlugin(type, pluginDirectories);
-  const environment = { CNI_COMMAND: "VERSION", CNI_PATH: pluginDirectories.join(":"), PATH: pluginPath };
+  const environment = { CNI_COMMAND: "VERSION", CNI_PATH: pluginDirectories.join(":"), PATH: hostPath };
   const input = { cniVersion: "1.0.0" };
   const answer: unknown = JSON.parse(
     await callPlugin({ program, command: "VERSION", environment, input, timeoutMs, signal }),
@@ -147,7 +150,7 @@ export function callEnvironment(
     CNI_CONTAINERID: containerId,
     CNI_IFNAME: ifName,
     CNI_PATH: pluginDirectories.join(":"),
-    PATH: pluginPath,
+    PATH: hostPath,
     ...(said.length > 0 && { CNI_ARGS: said.map(([key, value]) => `${key}=${value}`).join(";") }),
   };
 }
@@ -179,7 +182,7 @@ async function callAlone(
   further: JsonObject,
 ): Promise<void> {
   const program = findPlugin(plugin.type, pluginDirectories);
-  const environment = { CNI_COMMAND: command, CNI_PATH: pluginDirectories.join(":"), PATH: pluginPath };
+  const environment = { CNI_COMMAND: command, CNI_PATH: pluginDirectories.join(":"), PATH: hostPath };
   const { capabilities: _, ...fields } = plugin.fields;
   const input = { ...fields, name: list.name, cniVersion: list.cniVersion, ...further };
   await callPlugin({ program, command, environment, input, timeoutMs, signal });

@@ -2,7 +2,9 @@
  * Network configurations as CNI defines them: a list of plugins (`.conflist`), or one plugin (`.conf`, `.json`), which is a list of one.
  * What a plugin makes of its own fields is for the plugin to say; what the runtime needs is checked here, with the place of what is wrong.
  */
+
 import { excerpt, Failure, printable } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import { type LocatedJson, parseLocatedJson } from "../schema/strict-json.ts";
 
 export type JsonObject = { readonly [key: string]: unknown };
@@ -106,10 +108,6 @@ export function builtinList(document: JsonObject): NetworkList {
     throw new Failure("INTERNAL", `a built-in network: ${path.join(".")}: ${message}`);
   };
   return parseList({ value: document, locate: () => ({ line: 1, column: 1 }) }, undefined, true, refuse);
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** As builtinList, of a list that this program has written down. */

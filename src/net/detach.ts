@@ -1,7 +1,6 @@
 /** The end of a pod's networks, by whoever clears up: what its supervisor did not, and, behind the last pod, what belongs to all of them. */
 
-import { existsSync } from "node:fs";
-import { errnoOf, Failure } from "../base/failure.ts";
+import { Failure } from "../base/failure.ts";
 import { FileLock } from "../shim/flock.ts";
 import { removeBridge } from "../shim/netns.ts";
 import { bridgesOf, networksOf } from "./builtin.ts";
@@ -47,7 +46,7 @@ export async function detachPod(pod: string, uuid: string): Promise<void> {
  */
 export async function removeUnused(data: string, isInUse: () => boolean): Promise<void> {
   const directory = networksOf(data);
-  if (!existsSync(directory) || bridgesOf(data).length === 0) return;
+  if (bridgesOf(data).length === 0) return;
   const lock = openExclusive(directory);
   if (lock === undefined) return;
   try {
@@ -67,7 +66,6 @@ function openExclusive(directory: string): FileLock | undefined {
     return FileLock.open(directory, "exclusive");
   } catch (error) {
     if (error instanceof Failure && error.code === "NOT_FOUND") return undefined;
-    if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -1,9 +1,11 @@
 /** One call of one CNI plugin: a program of the host that reads a configuration and answers in JSON. Knows nothing of chains and pods. */
+
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { excerpt, Failure } from "../base/failure.ts";
-import { isObject, type JsonObject } from "./config.ts";
+import { isObject } from "../base/objects.ts";
+import type { JsonObject } from "./config.ts";
 
 export type CniCommand = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS" | "VERSION";
 
@@ -20,9 +22,6 @@ export interface PluginCall {
 
 /** Where Debian, Fedora and the CNI project itself put plugins. */
 export const defaultPluginDirectories: readonly string[] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
-
-/** Where plugins find iptables and its like. */
-export const pluginPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Bytes of an answer; the largest of real ones have a few thousand. */
 const longestAnswer = 1024 * 1024;

@@ -1,7 +1,9 @@
 /** What a plugin answers to ADD, in any version of the protocol, as one shape. Foreign text: everything is checked before it is used. */
+
 import { isIP } from "node:net";
 import { excerpt, Failure } from "../base/failure.ts";
-import { isObject, type JsonObject } from "./config.ts";
+import { isObject } from "../base/objects.ts";
+import type { JsonObject } from "./config.ts";
 
 export interface NetworkAddress {
   /** `10.178.0.2/21` */

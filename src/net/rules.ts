@@ -1,8 +1,9 @@
 /** What the built-in networks need of the host's packet filter: one table of our own for each bridge, replaced as a whole; no rule per pod (NET-15). */
+
 import { spawn } from "node:child_process";
 import { errnoOf, Failure } from "../base/failure.ts";
+import { hostPath } from "../shim/background.ts";
 import type { BuiltinNetwork } from "./builtin.ts";
-import { pluginPath } from "./plugin.ts";
 import { rangeBits } from "./ranges.ts";
 
 /** The ruleset for nft(8): in one transaction, whether the table is there or not. */
@@ -57,7 +58,7 @@ const toolTimeout = 30_000;
 /** A program of the host's network tools, with nothing of the caller's environment. @throws Failure NOT_FOUND */
 export async function runTool(program: string, args: readonly string[], input = ""): Promise<ToolResult> {
   const child = spawn(program, args, {
-    env: { PATH: pluginPath },
+    env: { PATH: hostPath },
     cwd: "/",
     stdio: ["pipe", "pipe", "pipe"],
     timeout: toolTimeout,

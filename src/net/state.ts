@@ -1,10 +1,12 @@
 /** What a pod directory says of its networks, in `net/`: written before the first plugin is called, so that whoever finds it can undo all of it (NET-20). */
+
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateFile, readStateText } from "../base/state-file.ts";
 import type { Attachment, PortMapping, RuntimeConfig } from "./chain.ts";
-import { isObject, type JsonObject, storedList } from "./config.ts";
+import { type JsonObject, storedList } from "./config.ts";
 import { type NetworkResult, readResult } from "./result.ts";
 
 export interface PodNetworks {

@@ -1,8 +1,10 @@
 /** The config of an image: what Docker and OCI say about how it runs. Checked as far as it is used; what is unknown stays in the bytes. */
+
 import { Failure } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import { parseStrictJson } from "../schema/strict-json.ts";
 import { type Digest, parseDigest } from "./digest.ts";
-import { fieldsOf, invalid, isFields, listOf, mostLayers, text, textsOf } from "./documents.ts";
+import { fieldsOf, invalid, listOf, mostLayers, text, textsOf } from "./documents.ts";
 import type { Platform } from "./platform.ts";
 
 export interface ImageConfig {
@@ -30,7 +32,7 @@ const mostItems = 10_000;
 /** @throws Failure JSON_INVALID, IMAGE_INVALID, LIMIT_EXCEEDED */
 export function parseConfig(bytes: Uint8Array, layers: number, subject: string): ImageConfig {
   const document = fieldsOf(parseStrictJson(bytes, subject), subject);
-  const config = isFields(document["config"]) ? document["config"] : {};
+  const config = isObject(document["config"]) ? document["config"] : {};
   const [os, architecture] = [text(document["os"]), text(document["architecture"])];
   if (os === undefined || architecture === undefined)
     throw invalid(subject, "it does not say for which platform it is");

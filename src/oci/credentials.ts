@@ -1,8 +1,10 @@
 /** Who we are to a registry, from the files of Docker and of podman (OCI-63). What they hold is secret, and is in no message. */
+
 import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
+import { isObject } from "../base/objects.ts";
 import { defaultJsonLimits, parseStrictJson } from "../schema/strict-json.ts";
-import { isFields, text } from "./documents.ts";
+import { text } from "./documents.ts";
 
 export interface RegistryCredentials {
   readonly user: string;
@@ -48,12 +50,12 @@ export async function findCredentials(
 
 function authsIn(bytes: Buffer, path: string): Readonly<Record<string, unknown>> {
   const document = parseStrictJson(bytes, printable(path), defaultJsonLimits);
-  const auths = isFields(document) ? document["auths"] : undefined;
-  return isFields(auths) ? auths : {};
+  const auths = isObject(document) ? document["auths"] : undefined;
+  return isObject(auths) ? auths : {};
 }
 
 function credentialsIn(entry: unknown, path: string): RegistryCredentials | undefined {
-  const auth = isFields(entry) ? text(entry["auth"]) : undefined;
+  const auth = isObject(entry) ? text(entry["auth"]) : undefined;
   if (auth === undefined) return undefined;
   const bytes = Buffer.from(auth, "base64");
   // Old versions of docker padded them with NULs.

@@ -2,7 +2,9 @@
  * Indexes and manifests, of Docker and of OCI, from verified bytes to checked values (OCI-4…7). What two readers could take for different things
  * is refused (CVE-2021-41190). Knows nothing of where bytes come from.
  */
+
 import { excerpt, Failure } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import { manifestLimit } from "../schema/grammar.ts";
 import { parseStrictJson } from "../schema/strict-json.ts";
 import { type Digest, parseDigest } from "./digest.ts";
@@ -160,18 +162,14 @@ export function parseDescriptor(fields: Fields, subject: string, limit: number):
 }
 
 function parsePlatform(value: unknown): Platform | undefined {
-  if (!isFields(value)) return undefined;
+  if (!isObject(value)) return undefined;
   const [os, architecture] = [text(value["os"]), text(value["architecture"])];
   if (os === undefined || architecture === undefined) return undefined;
   return { os, architecture, variant: text(value["variant"]) };
 }
 
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 export function fieldsOf(value: unknown, subject: string): Fields {
-  if (isFields(value)) return value;
+  if (isObject(value)) return value;
   throw invalid(subject, "an object is missing");
 }
 
@@ -181,7 +179,7 @@ export function text(value: unknown): string | undefined {
 
 /** What is no text in a map of texts is left out; a list where a map should be is none. */
 export function textsOf(value: unknown): ReadonlyMap<string, string> {
-  if (!isFields(value)) return new Map();
+  if (!isObject(value)) return new Map();
   return new Map(Object.entries(value).flatMap(([key, one]) => (typeof one === "string" ? [[key, one] as const] : [])));
 }
 

@@ -1,12 +1,14 @@
 /** A registry as a source: OCI distribution 1.1 and Docker's second API (OCI-60…64). It is asked to pull, and for nothing else. */
+
 import { excerpt, Failure, type FailureCode } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import type { Credentials } from "../http/authorisation.ts";
 import type { HttpClient, HttpResponse } from "../http/client.ts";
 import { parseStrictJson } from "../schema/strict-json.ts";
 import { type Challenge, parseChallenge } from "./challenge.ts";
 import type { RegistryCredentials } from "./credentials.ts";
-import { documentLimit, isFields, mediaTypes, text } from "./documents.ts";
+import { documentLimit, mediaTypes, text } from "./documents.ts";
 import { defaultHost, type RegistryReference, showOciReference } from "./reference.ts";
 import type { OciSource } from "./source.ts";
 
@@ -114,7 +116,7 @@ async function fetchToken(
     throw refusal(registry, response.status === 400 ? 401 : response.status, url.href);
   }
   const answer = parseStrictJson(await response.bytes(documentLimit), `the token of ${url.host}`);
-  const token = isFields(answer) ? (text(answer["token"]) ?? text(answer["access_token"])) : undefined;
+  const token = isObject(answer) ? (text(answer["token"]) ?? text(answer["access_token"])) : undefined;
   if (token !== undefined && /^[\x21-\x7e]+$/.test(token)) return { kind: "bearer", token };
   throw refusal(registry, 401, url.href);
 }

@@ -5,7 +5,7 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errnoOf, Failure } from "../base/failure.ts";
+import { errnoOf, Failure, messageOf } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { FileLock } from "../shim/flock.ts";
 import { removeTrees } from "../shim/remove.ts";
@@ -53,7 +53,7 @@ export async function collectPods(data: string, root: string, options: GcOptions
     try {
       if (await remove()) removed.push(uuid);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       options.log.warn(`cannot remove pod ${uuid}: ${reason}`);
       failed.push({ uuid, reason });
     }
@@ -65,7 +65,7 @@ export async function collectPods(data: string, root: string, options: GcOptions
     await releaseNetworks(data, root);
   } catch (error) {
     // Told, and no reason to leave the store as it is.
-    options.log.warn(error instanceof Error ? error.message : String(error));
+    options.log.warn(messageOf(error));
   }
   return { marked, removed, failed };
 }

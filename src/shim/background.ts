@@ -5,6 +5,9 @@ import { ioFailure } from "../base/files.ts";
 import { readStateText } from "../base/state-file.ts";
 import { requireStreams } from "./child.ts";
 
+/** Where programs of the host look for others, whatever the caller's environment says. */
+export const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 export interface BackgroundProgram {
   /** What it wrote to standard error, once it has ended; undefined while it runs. */
   failure(): string | undefined;
@@ -24,7 +27,7 @@ export function startInBackground(path: string, args: readonly string[], report:
   try {
     const child = spawn(path, args, {
       cwd: "/",
-      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/" },
+      env: { PATH: hostPath, HOME: "/" },
       stdio: ["ignore", "ignore", descriptor],
       detached: true,
     });

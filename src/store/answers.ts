@@ -2,16 +2,18 @@
  * What URLs answered last: small self-checking files (spec/store.md), so that the next fetch need not ask, or only asks whether
  * anything changed. Losing one costs a download; nothing is believed because it is here.
  */
+
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { replaceUnsynced } from "../base/files.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
 import { sha512 } from "../shim/sha512.ts";
 import type { Store } from "./layout.ts";
 import { listNames } from "./lookup.ts";
-import { decodeSelfChecking, encodeSelfChecking, isImageID, isObject, isText } from "./records.ts";
+import { decodeSelfChecking, encodeSelfChecking, isImageID, isText } from "./records.ts";
 
 export interface KeptAnswer {
   readonly url: string;

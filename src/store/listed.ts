@@ -2,11 +2,12 @@
  * What a list of the images shows, in one file: a third of what the index says of them, and what their trees take. A list of thousands is mostly
  * the reading of such a file, so it is kept apart from `listing`, which has all that the sweep needs. What makes it anew (relist.ts) is loaded only then.
  */
+
 import { type Log, silentLog } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import { type FileStamp, isSameStamp, lookAtState } from "../base/state-file.ts";
 import { readKept } from "./kept.ts";
 import { indexOf, listedOf, type Store, treesOf } from "./layout.ts";
-import { isObject } from "./records.ts";
 import type { Listed, ListedImage } from "./relist.ts";
 
 /** Changes when what is kept means something else. */

@@ -3,14 +3,16 @@
  * thousands. So what was read is kept in one file, with the stamps of what it was read from: while `index/` is as it was, nothing else is
  * looked at; else every entry is, and those are read that changed.
  */
+
 import { Failure } from "../base/failure.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import { type FileStamp, isSameStamp, lookAtState } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { isSettled, keep, readKept, worthKeeping } from "./kept.ts";
 import { indexOf, listingOf, manifestsOf, recordPath, type Store } from "./layout.ts";
 import { decodeOrWarn, listIdsSync, readEntry, readManifestOf } from "./lookup.ts";
-import { isObject, type StoredRecord } from "./records.ts";
+import type { StoredRecord } from "./records.ts";
 
 /** What an entry of the index said, and when it need not be read again. */
 export interface IndexedImage {

@@ -2,18 +2,20 @@
  * Reading the index: synchronous, without schemas and without locks, because `run` waits for it and readers never wait for
  * writers. A broken record is passed over with a warning; it never breaks a listing.
  */
+
 import { lstatSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateFile, type StateFile } from "../base/state-file.ts";
 import { manifestLimit } from "../schema/grammar.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { hostLabels } from "../schema/platform.ts";
 import { sha512 } from "../shim/sha512.ts";
 import { blobsOf, indexOf, manifestPath, recordPath, type Store } from "./layout.ts";
-import { decodeRecord, isImageID, isLabel, isObject, isText, type StoredRecord } from "./records.ts";
+import { decodeRecord, isImageID, isLabel, isText, type StoredRecord } from "./records.ts";
 
 type Labels = readonly { readonly name: string; readonly value: string }[];
 

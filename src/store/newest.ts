@@ -2,16 +2,18 @@
  * The newest signature that a name brought: one small self-checking file for each name with its labels (spec/store.md), so that
  * nobody is led back to an older image (T-D12). It outlives the image.
  */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { writeAtomic } from "../base/files.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
 import { FileLock } from "../shim/flock.ts";
 import { sha512 } from "../shim/sha512.ts";
 import type { Store } from "./layout.ts";
 import { listNames } from "./lookup.ts";
-import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { decodeSelfChecking, encodeSelfChecking, isText } from "./records.ts";
 import { throwAway } from "./staging.ts";
 
 export interface Named {

@@ -2,11 +2,13 @@
  * What a staging directory says of the download under way in it, so that a later one can go on with it (spec/store.md). Who may
  * touch the directory is decided by its lock, in staging.ts.
  */
+
 import { lstatSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
-import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { decodeSelfChecking, encodeSelfChecking, isText } from "./records.ts";
 
 export interface Partial {
   /** Bytes of the archive that are there. */

@@ -2,6 +2,7 @@
  * A record on disk: JSON that carries the digest of its own bytes, so that a torn, rotten or foreign file is recognised
  * without anything else. Pure; shapes are checked by hand because the hot path of `run` loads no schema library.
  */
+import { isObject } from "../base/objects.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { sha512 } from "../shim/sha512.ts";
 
@@ -131,12 +132,6 @@ function isRecord(value: unknown): value is StoredRecord {
     isObject(value["manifest"]) &&
     isDigest(value["manifest"]["sha512"])
   );
-}
-
-type Shape = { readonly [key: string]: unknown };
-
-export function isObject(value: unknown): value is Shape {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function isText(value: unknown): value is string {

@@ -2,15 +2,17 @@
  * Layers that images share: each is unpacked once, into a directory that every tree with it lies on (LAYER-1). A layer has its name only when it is
  * whole and on the disk; one without its mark does not exist. What makes a layer is not known here.
  */
+
 import { lstatSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
 import { rootfsOf, type Store, treeMarkOf } from "./layout.ts";
-import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { decodeSelfChecking, encodeSelfChecking, isText } from "./records.ts";
 import { sizeOnDisk } from "./size.ts";
 import type { Layer, Stack } from "./stack.ts";
 import { type StagingDirectory, throwAway } from "./staging.ts";

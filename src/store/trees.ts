@@ -2,12 +2,14 @@
  * Trees: the files of an image with everything it depends on, ready to run. A tree has its final name only when it is whole
  * and on the disk; one without its mark does not exist.
  */
+
 import { lstatSync, type Stats } from "node:fs";
 import { rename } from "node:fs/promises";
 import { basename } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { canKeepOwners } from "../shim/caller-ids.ts";
@@ -15,7 +17,7 @@ import { FileLock } from "../shim/flock.ts";
 import { planTree, treeIdOfSync } from "./layers.ts";
 import { lockOf, rootfsOf, type Store, treeMarkOf, treePath, treesOf } from "./layout.ts";
 import { notStored } from "./lookup.ts";
-import { decodeSelfChecking, encodeSelfChecking, isObject, isText } from "./records.ts";
+import { decodeSelfChecking, encodeSelfChecking, isText } from "./records.ts";
 import { readStack, sizeOfLayers, writeNew } from "./shared-layers.ts";
 import { sizeOnDisk } from "./size.ts";
 import type { Stack, TreeRoot } from "./stack.ts";

@@ -3,15 +3,16 @@
  * file for each archive (spec/store.md), not synced. What a verdict means is the caller's; whoever can write here can write the records as well,
  * which name the signers that `run` believes.
  */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import type { Log } from "../base/log.ts";
+import { isObject } from "../base/objects.ts";
 import { type FileStamp, isSameStamp, lookAtState } from "../base/state-file.ts";
 import { isSettled, keep, readKept } from "./kept.ts";
 import { blobPath, type Store } from "./layout.ts";
 import { listNames } from "./lookup.ts";
-import { isObject } from "./records.ts";
 import { throwAway } from "./staging.ts";
 
 /** The file whose bytes were compared with the digest in its name, all of them. */

@@ -1,6 +1,6 @@
 /** OpenPGP keys as files: made, described, split, unlocked. Knows nothing of where they lie. */
 import type { Key, PrivateKey } from "openpgp";
-import { Failure } from "../base/failure.ts";
+import { Failure, messageOf } from "../base/failure.ts";
 import { armor } from "./armor.ts";
 import { keyBinaries } from "./key-file.ts";
 import { loadOpenpgp, makerConfig, type OpenPGP, strictConfig } from "./openpgp.ts";
@@ -179,7 +179,7 @@ async function problemOf(
     (): Pick<KeyInfo, "state"> => ({ state: "ok" }),
     (error: unknown) => ({
       state: "unusable",
-      problem: `it may not sign: ${error instanceof Error ? error.message : String(error)}`,
+      problem: `it may not sign: ${messageOf(error)}`,
     }),
   );
 }

@@ -17,7 +17,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
-import { decodeSelfChecking, encodeSelfChecking, isObject } from "../../src/store/records.ts";
+import { isObject } from "../../src/base/objects.ts";
+import { decodeSelfChecking, encodeSelfChecking } from "../../src/store/records.ts";
 import type { Disk } from "./disk.ts";
 import { assertInvariants, assertState, settle, stateOf } from "./invariants.ts";
 import type { Stage } from "./trials.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { isObject } from "../../src/base/objects.ts";
 import { bridgeName, builtinNetwork, hasIpv6, networksOf } from "../../src/net/builtin.ts";
-import { isObject } from "../../src/net/config.ts";
 import { fails } from "../helpers/failures.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
