@@ -24,15 +24,29 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { FIRST_FREE = 3, CANNOT_EXECUTE = 126, NOT_FOUND = 127 };
 
 /* Right behind what the app gets. */
 static int failure_channel = -1;
+static bool ends_the_pod = false;
 
+/* The supervisor kills the pod for it. Should init hear of an end before that, it would ask the other apps to end, which is not what happened
+ * to them. A filter that refuses the wait costs no more than that. */
 static void report(const struct failure *failure)
 {
     message_send_failure(failure_channel, failure);
+    if (ends_the_pod)
+        pause();
+}
+
+/* In a process of init's. */
+static void report_to(int channel)
+{
+    failure_channel = channel;
+    ends_the_pod = true;
+    die_through(report, 125);
 }
 
 /* What is wrong with a check, or with the last handler of an app that has ended, ends nothing, and its exit status tells of it. */
@@ -212,6 +226,7 @@ void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is
 {
     int slave = -1;
     const struct app_plan *app = &plan->apps[index];
+    report_to(channel);
     enter_new_namespaces(plan, index, is_in_v2);
     if (label_is_asked_for(app)) {
         cleanup_fd int proc = rootfs_open_proc();
@@ -224,6 +239,7 @@ void app_start(const struct pod_plan *plan, uint32_t index, int channel, bool is
 
 void app_make_root(const struct pod_plan *plan, uint32_t index, int channel, bool is_in_v2, int keeper)
 {
+    report_to(channel);
     if (app_renews_root(&plan->apps[index]))
         sources_copy_kept(&plan->apps[index]);
     enter_new_namespaces(plan, index, is_in_v2);
@@ -243,6 +259,8 @@ void app_join(const struct pod_plan *plan, uint32_t index, enum stage stage, con
     const struct app_plan *app = &plan->apps[index];
     if (is_told_by_status(stage))
         die_through(say_nothing, 125);
+    else
+        report_to(channel);
     cgroups_join(app->cgroups, app->cgroup_count, is_in_v2);
     label_next_program(root->proc, app);
     if (setns(root->cgroup, CLONE_NEWCGROUP) < 0 || setns(root->mount, CLONE_NEWNS) < 0)

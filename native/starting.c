@@ -62,8 +62,8 @@ pid_t starter_start_plain(struct starter *starter, uint32_t index)
     return pid;
 }
 
-/* What could not be made has been reported by the process that tried. */
-static void receive_root(int channel, struct app_root *root)
+/* Who could not make it says so, and waits to be killed as init is. */
+static void receive_root(const struct app_plan *app, int channel, struct app_root *root)
 {
     struct message message;
     for (int fd; message_receive(channel, &message, NULL, &fd, false) == 1;) {
@@ -75,7 +75,7 @@ static void receive_root(int channel, struct app_root *root)
             root->terminal = fd;
     }
     if (root->mount < 0 || root->cgroup < 0)
-        _exit(125);
+        die_because("root", app->name, 0, "killed while it was made, as by a limit of memory that is too small");
 }
 
 void starter_make_root(struct starter *starter, uint32_t index, struct app_root *root)
@@ -92,7 +92,7 @@ void starter_make_root(struct starter *starter, uint32_t index, struct app_root 
         app_make_root(starter->plan, index, starter->channel, is_in_v2, ends[1]);
     if (pid < 0)
         die("fork", app->name, -pid);
-    receive_root(ends[0], root);
+    receive_root(app, ends[0], root);
     close(ends[0]);
     close(ends[1]);
     if (app_renews_root(app))

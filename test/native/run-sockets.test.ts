@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { openSync, readdirSync, readlinkSync } from "node:fs";
+import { openSync, readlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { describe, it } from "node:test";
 import type { AppPlan } from "../../src/shim/plan.ts";
+import { openLinks } from "../helpers/descriptors.ts";
 import { fileScratch, makeApp, makePod, runPod, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
 const scratch = fileScratch();
@@ -36,9 +37,8 @@ describe("SHIM-33: sockets of the caller", () => {
     const inode = readlinkSync(`/proc/self/fd/${one.fd}`);
     // The shim has its own by now; this process must not take what is meant for the app.
     for (const { server } of [one, two]) server.close();
-    const supervisor = `/proc/${running.child.pid}/fd`;
-    const held = readdirSync(supervisor).map((fd) => readlinkSync(`${supervisor}/${fd}`));
-    assert.ok(!held.includes(inode), "the supervisor keeps none");
+    const held = openLinks(running.child.pid);
+    assert.ok(held.length > 0 && !held.includes(inode), "the supervisor keeps none");
     for (const { port } of [one, two]) {
       const said = new Promise<string>((resolve, reject) => {
         connect(port, "127.0.0.1")
