@@ -89,6 +89,8 @@ describe("handlers of an app", () => {
       }),
     );
     assert.equal((await running.event("app-started"))["app"], "b");
+    // Else the signal could be what b ends by, and with it the pod.
+    await running.event("app-exited");
     running.child.kill("SIGTERM");
     const { status, events } = await running.ended;
     assert.equal(status, 125);
