@@ -1,6 +1,7 @@
 /** `logs` as people use it: of pods that run and have ended, followed, piped, on a terminal, and of apps that flood or forge. */
 import assert from "node:assert/strict";
-import { closeSync, constants, openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +13,18 @@ const work = guestWork((done) => endPods(done));
 const detach = (...args: readonly string[]): string =>
   work.must(["--insecure-options=image", "run", "--detach", ...args]).trim();
 const ended = (uuid: string): unknown => JSON.parse(work.must(["status", "--format", "json", "--wait=60s", uuid]));
+/** Something has come through a FIFO that does not wait. */
+async function untilReadable(fd: number): Promise<void> {
+  for (let tries = 0; tries < 3000; tries++) {
+    try {
+      if (readSync(fd, Buffer.alloc(1)) > 0) return;
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, "EAGAIN");
+    }
+    await sleep(10);
+  }
+  assert.fail("nothing came");
+}
 const follow = (...args: readonly string[]): Running => new Running(work.start(["logs", "--follow", ...args]));
 
 describe("perigee logs", () => {
@@ -76,7 +89,8 @@ describe("perigee logs", () => {
     const writer = openSync(fifo, constants.O_WRONLY);
     for (const stdout of ["pipe", writer] as const) {
       const waiting = work.start(["logs", "--follow", flood], ["ignore", stdout, "ignore"]);
-      await sleep(1500);
+      await (waiting.stdout === null ? untilReadable(reader) : once(waiting.stdout, "readable"));
+      await sleep(500);
       const end = new Promise((resolve) => waiting.once("exit", (status) => resolve(status)));
       waiting.kill("SIGINT");
       assert.equal(await end, 0);
