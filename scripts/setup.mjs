@@ -80,6 +80,7 @@ const forTests = [
   "zstd",
   "debootstrap",
   "strace",
+  "podman",
   "buildah",
   "skopeo",
   "umoci",

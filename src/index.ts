@@ -12,7 +12,12 @@ export { type DiscoveredImage, type DiscoverOptions, discoverImages } from "./ap
 export { type EnterableApp, type EnterOptions, enterPod } from "./api/enter.ts";
 export { type EventsOptions, type PodEvent, podEvents } from "./api/events.ts";
 export { type ExportedApp, type ExportOptions, exportApp } from "./api/export.ts";
-export { type ExportedImage, type ExportImageOptions, exportImage } from "./api/export-image.ts";
+export {
+  type ExportedImage,
+  type ExportImageOptions,
+  type ExportKind,
+  exportImage,
+} from "./api/export-image.ts";
 export { type FetchOptions, fetchImages } from "./api/fetch.ts";
 export { type Collected, type CollectOptions, collectGarbage } from "./api/gc.ts";
 export { type ImageSize, type ImageSizeOptions, imageSize } from "./api/image-size.ts";
@@ -45,6 +50,7 @@ export { type PatchedImage, type PatchManifestOptions, patchManifest } from "./a
 export { type PlannedPod, planPod } from "./api/plan.ts";
 export { listPods, type PodStatus, podStatus, type RemovedPod, removePods, type StatusOptions } from "./api/pods.ts";
 export { type PreparedResult, type PrepareOptions, preparePod } from "./api/prepare.ts";
+export { type PushedImage, type PushImageOptions, pushToRegistry } from "./api/push.ts";
 export { type RenderedImage, type RenderImageOptions, renderImage } from "./api/render-image.ts";
 export { type RunApp, type RunnablePod, type RunOptions, runPod } from "./api/run.ts";
 export { type RunPreparedOptions, runPreparedPod } from "./api/run-prepared.ts";

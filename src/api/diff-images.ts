@@ -1,10 +1,11 @@
 /** Compares two images: fields of their manifests, their own files and why each differs, their sizes. */
-import type { ArchiveSummary } from "../image/archive.ts";
+import type { Visitor } from "../image/archive.ts";
 import { compareDocuments, compareFiles, type FieldDifference, type Reason } from "../image/difference.ts";
 import { type FileFacts, pathText, readFacts } from "../image/facts.ts";
 import type { FileTable } from "../image/file-table.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { findImageSource } from "./image-source.ts";
+import { type ReadImage, readImage } from "./read-image.ts";
 import type { Settings } from "./settings.ts";
 
 export interface DiffImagesOptions {
@@ -63,20 +64,16 @@ export async function diffImages(settings: Settings, options: DiffImagesOptions)
 
 async function read(settings: Settings, image: string, signal: AbortSignal | undefined) {
   const source = await findImageSource(settings, image);
-  const { readArchive } = await import("../image/archive.ts");
   let files: FileTable = [];
-  const summary = await readArchive(
-    source.open(),
-    async (members) => {
-      files = await readFacts(members);
-    },
-    { limits: await settings.limits(), signal },
-  );
+  const visit: Visitor = async (members) => {
+    files = await readFacts(members);
+  };
+  const summary = await readImage(settings, source, visit, signal);
   const document: unknown = JSON.parse(summary.manifestBytes.toString("utf8"));
   return { summary, files, document };
 }
 
-function describe({ id, manifest, tarSize, entries, fileBytes }: ArchiveSummary): ComparedImage {
+function describe({ id, manifest, tarSize, entries, fileBytes }: ReadImage): ComparedImage {
   return { id, name: manifest.name, tarSize, entries, fileBytes };
 }
 

@@ -2,7 +2,8 @@
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
 import { touchImage } from "../store/images.ts";
-import { type ArchiveOf, storedArchives } from "../store/layer-archives.ts";
+import type { ArchiveOf } from "../store/layer-archives.ts";
+import { readableArchives } from "../store/layered-files.ts";
 import { type PlanRoot, planLone, planTree, planTreeOn, type TreePlan } from "../store/layers.ts";
 import { openStore, type Store } from "../store/layout.ts";
 import { notStored, readManifestSync, readRecordSync, renderFacts } from "../store/lookup.ts";
@@ -63,7 +64,7 @@ function ofStored({ store, record }: Extract<ImageSource, { kind: "stored" }>): 
     root: record,
     manifest: readManifestSync(store, record.id),
     plan,
-    archiveOf: storedArchives(store),
+    archiveOf: readableArchives(store),
     factsOf: (id) => storedFacts(store, id),
     touch: () => touchAll(store, plan),
   };
@@ -93,7 +94,7 @@ function ofFile({ root, manifest, archive }: ReadFile, plan: TreePlan, store: St
     root,
     manifest,
     plan,
-    archiveOf: (id) => (id === root.id || store === undefined ? archive : storedArchives(store)(id)),
+    archiveOf: (id) => (id === root.id || store === undefined ? archive : readableArchives(store)(id)),
     factsOf: (id) => (id === root.id || store === undefined ? root : storedFacts(store, id)),
     touch: () => store !== undefined && touchAll(store, plan),
   };

@@ -8,7 +8,7 @@ import { emptyListing, type ListedFile, type ListedPath } from "../image/listing
 import { AbsolutePath } from "../schema/app.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { lockStore } from "../store/gc.ts";
-import { storedArchives } from "../store/layer-archives.ts";
+import { readableArchives } from "../store/layered-files.ts";
 import { planTree } from "../store/layers.ts";
 import { readManifestSync, renderFacts } from "../store/lookup.ts";
 import { compileWhitelist, isKept } from "../store/render.ts";
@@ -111,7 +111,7 @@ async function ofStored(
       whitelists: layer.whitelists.filter((list) => list !== rootList),
     }));
     const listing = emptyListing();
-    for await (const { member, layer } of laidMembers(storedArchives(store), free, { log: settings.log, signal }))
+    for await (const { member, layer } of laidMembers(readableArchives(store), free, { log: settings.log, signal }))
       listing.lay(member, layer);
     return { id: record.id, name: record.name, own, paths: [...listing.paths()] };
   } finally {

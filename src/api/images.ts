@@ -12,8 +12,9 @@ import type { StoredRecord } from "../store/records.ts";
 import { openRemoval, type TreeUsers } from "../store/removal.ts";
 import { emptyTrash } from "../store/staging.ts";
 import { findImageSource, notAStoredImage } from "./image-source.ts";
+import { readImage } from "./read-image.ts";
 import type { Settings } from "./settings.ts";
-import { unpackTo } from "./unpack-to.ts";
+import { unpackImage } from "./unpack-to.ts";
 
 export interface ShowImageOptions {
   /** `sha512-` and ≥ 8 digits, NAME[:VERSION][,label=value…], or the path of an .aci. */
@@ -61,8 +62,7 @@ export async function extractImage(settings: Settings, options: ExtractImageOpti
   const { image, signal } = options;
   const source = await findImageSource(settings, image);
   if (source.kind === "stored") touchImage(source.store, source.record.id);
-  const { summary, directory, skipped } = await unpackTo(source.open(), {
-    limits: await settings.limits(),
+  const { summary, directory, skipped } = await unpackImage((visit) => readImage(settings, source, visit, signal), {
     directory: options.directory,
     layout: options.rootfsOnly === true ? "rootfs" : "image",
     overwrite: options.overwrite === true,

@@ -2,7 +2,6 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { Failure, printable } from "../base/failure.ts";
-import { readArchive } from "../image/archive.ts";
 import { readLayoutDirectory } from "../image/layout-directory.ts";
 import type { ImageFile } from "../sbom/collect.ts";
 import { cyclonedxDocument } from "../sbom/cyclonedx.ts";
@@ -18,6 +17,7 @@ import { type SbomKind, sbomKinds } from "../schema/sbom-link.ts";
 import { parseDocument } from "../schema/validate.ts";
 import { type PackEntry, pack } from "../shim/pack.ts";
 import { findImageSource } from "./image-source.ts";
+import { type ReadImage, readImage } from "./read-image.ts";
 import type { Settings } from "./settings.ts";
 import { version as toolVersion } from "./version.ts";
 
@@ -60,7 +60,7 @@ export interface ImageSbom {
 export async function imageSbom(settings: Settings, { image, signal }: SbomOptions): Promise<ImageSbom> {
   const source = isLayoutDirectory(image)
     ? await readDirectory(settings, image, signal)
-    : await readImage(settings, image, signal);
+    : await describeImage(settings, image, signal);
   return describe(settings, source);
 }
 
@@ -160,14 +160,11 @@ function passOver(settings: Settings, name: string, entries: Entries): Pass {
   return (visit) => watched(settings, name, visit)(entries());
 }
 
-async function readImage(settings: Settings, image: string, signal: AbortSignal | undefined): Promise<Described> {
+async function describeImage(settings: Settings, image: string, signal: AbortSignal | undefined): Promise<Described> {
   const source = await findImageSource(settings, image);
-  let summary: Awaited<ReturnType<typeof readArchive>> | undefined;
+  let summary: ReadImage | undefined;
   const inventory = await takeInventory(async (visit) => {
-    const next = await readArchive(source.open(), watched(settings, image, visit), {
-      limits: await settings.limits(),
-      signal,
-    });
+    const next = await readImage(settings, source, watched(settings, image, visit), signal);
     // Two passes over a file that is being replaced would describe an image that never was.
     if (summary !== undefined && summary.id !== next.id) {
       throw new Failure("DIGEST_MISMATCH", `${printable(image)} changed while it was read`, { subject: image });

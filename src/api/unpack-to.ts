@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readdir, realpath, rename, stat, writeFile } from "node
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
-import type { ArchiveSummary } from "../image/archive.ts";
+import type { ArchiveSummary, Visitor } from "../image/archive.ts";
 import type { ImageLimits } from "../image/limits.ts";
 import { removeTrees } from "../shim/remove.ts";
+import type { ReadImage } from "./read-image.ts";
 
 export interface UnpackToOptions {
   readonly directory: string;
@@ -22,8 +23,10 @@ export interface UnpackToOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface UnpackedTo {
-  readonly summary: ArchiveSummary;
+export type PlaceOptions = Pick<UnpackToOptions, "directory" | "overwrite" | "keep">;
+
+export interface UnpackedTo<S extends ReadImage = ArchiveSummary> {
+  readonly summary: S;
   /** Without links. */
   readonly directory: string;
   readonly skipped: readonly string[];
@@ -35,9 +38,21 @@ export interface UnpackedTo {
  * @throws Failure USAGE for `/` and for a directory that holds `keep`; ALREADY_EXISTS, NOT_FOUND, and as extractArchive
  */
 export async function unpackTo(source: AsyncIterable<Uint8Array>, options: UnpackToOptions): Promise<UnpackedTo> {
-  const { extractArchive } = await import("../image/extract.ts");
+  const { readArchive } = await import("../image/archive.ts");
+  return await unpackImage((visit) => readArchive(source, visit, options), options);
+}
+
+/** As unpackTo, of an image that `read` reads, whatever it is made of. */
+export async function unpackImage<S extends ReadImage>(
+  read: (visit: Visitor) => Promise<S>,
+  options: UnpackToOptions,
+): Promise<UnpackedTo<S>> {
+  const { unpackMembers } = await import("../image/extract.ts");
   const fill = async (rootfs: string) => {
-    const { skipped, ...summary } = await extractArchive(source, rootfs, options);
+    let skipped: readonly string[] = [];
+    const summary = await read(async (members) => {
+      ({ skipped } = await unpackMembers(members, rootfs, options));
+    });
     return { manifest: summary.manifestBytes, summary, skipped };
   };
   const { directory, filled } = await fillPlace(fill, options);
@@ -47,7 +62,21 @@ export async function unpackTo(source: AsyncIterable<Uint8Array>, options: Unpac
 /** As unpackTo, of files that `fill` makes in an empty directory; it gives the manifest that belongs to them. */
 export async function fillPlace<T extends { readonly manifest: Buffer }>(
   fill: (rootfs: string) => Promise<T>,
-  options: Omit<UnpackToOptions, "owner" | "devices">,
+  { layout, ...options }: PlaceOptions & Pick<UnpackToOptions, "layout">,
+): Promise<{ readonly directory: string; readonly filled: T }> {
+  return await fillDirectory(async (image) => {
+    const rootfs = join(image, "rootfs");
+    await mkdir(rootfs, { mode: 0o755 });
+    const filled = await fill(rootfs);
+    await writeFile(join(image, "manifest"), filled.manifest, { mode: 0o644 });
+    return { made: layout === "rootfs" ? rootfs : image, filled };
+  }, options);
+}
+
+/** Whole at its place, or as it was before: what `fill` makes in, or of, an empty directory beside it. */
+export async function fillDirectory<T>(
+  fill: (directory: string) => Promise<{ readonly made: string; readonly filled: T }>,
+  options: PlaceOptions,
 ): Promise<{ readonly directory: string; readonly filled: T }> {
   const place = await findPlace(options);
   const work = await mkdtemp(join(dirname(place), `.${basename(place).slice(0, 64)}.`)).catch((error: unknown) => {
@@ -55,12 +84,9 @@ export async function fillPlace<T extends { readonly manifest: Buffer }>(
   });
   try {
     const image = join(work, "image");
-    const rootfs = join(image, "rootfs");
     await mkdir(image, { mode: 0o700 });
-    await mkdir(rootfs, { mode: 0o755 });
-    const filled = await fill(rootfs);
-    await writeFile(join(image, "manifest"), filled.manifest, { mode: 0o644 });
-    await moveTo(place, options.layout === "rootfs" ? rootfs : image, join(work, "replaced"));
+    const { made, filled } = await fill(image);
+    await moveTo(place, made, join(work, "replaced"));
     return { directory: place, filled };
   } finally {
     await removeTrees(dirname(place), [basename(work)]);
@@ -68,7 +94,7 @@ export async function fillPlace<T extends { readonly manifest: Buffer }>(
 }
 
 /** Where `directory` really is. Checked before anything is read, so that a mistake costs nothing. */
-async function findPlace({ directory, overwrite, keep }: Omit<UnpackToOptions, "owner" | "devices">): Promise<string> {
+async function findPlace({ directory, overwrite, keep }: PlaceOptions): Promise<string> {
   const shown = printable(directory);
   const place = await resolvePlace(resolve(directory));
   if (place === sep) throw new Failure("USAGE", "an image is not unpacked over /", { subject: directory });

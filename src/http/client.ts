@@ -1,4 +1,4 @@
-/** The one HTTP client. GET and HEAD only; https unless told; redirects, limits, deadlines, --ca-file, --connect-to. */
+/** The one HTTP client. https unless told; redirects, limits, deadlines, --ca-file, --connect-to. */
 import type { Agent } from "node:http";
 import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
@@ -23,7 +23,7 @@ export interface ConnectTo {
 export interface Deadlines {
   /** Name look-up, TCP and TLS. */
   readonly connect: number;
-  /** From the connection to the headers, and for every KiB of a body. */
+  /** From the connection, and from each piece that we send, to the headers; and for every KiB of a body. */
   readonly idle: number;
   /** For a whole document (`bytes`). */
   readonly document: number;
@@ -47,7 +47,10 @@ export interface HttpOptions extends AuthorityFiles {
 }
 
 export interface HttpRequest {
-  readonly method?: "GET" | "HEAD" | undefined;
+  /** A POST or PUT is not redirected: that answer is handed on. */
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | undefined;
+  /** Opened anew when it has to be sent again. */
+  readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> } | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** For the origin of this request instead of the client's; as those, over https only and not behind a redirect to another (T-D04). */
   readonly credentials?: Credentials | undefined;
@@ -156,7 +159,8 @@ async function follow(connections: Connections, start: string, request: HttpRequ
     const response = await send(connections, url, request, trail);
     options.log.debug(`${request.method ?? "GET"} ${url.href} → ${response.status}`);
     const isGuarded = trail.isGuarded || isPublic(connections, new URL(response.url));
-    if (!redirectStatuses.has(response.status)) return { ...response, asked: start, isPublic: isGuarded };
+    const isSending = request.method === "POST" || request.method === "PUT";
+    if (isSending || !redirectStatuses.has(response.status)) return { ...response, asked: start, isPublic: isGuarded };
     response.discard();
     const from = url.origin;
     url = redirectTarget(url, response.header("location"), policy);
@@ -218,7 +222,9 @@ async function exchange(
         ...(credentials && authorise(credentials, { method, url, headers }, new Date())),
         "User-Agent": options.userAgent ?? "perigee",
         "Accept-Encoding": "identity",
+        ...(request.body && { "Content-Length": String(request.body.size) }),
       },
+      ...(request.body && { body: Readable.from(paced(request.body.open(), timer), { objectMode: false }) }),
       // What was signed are the bytes as sent: nothing is decompressed on the way (also T-D07, bombs).
       compress: false,
       redirect: "manual",
@@ -232,6 +238,14 @@ async function exchange(
     throw requestFailure(error, url.href);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Each piece that the server takes shows that it is there. */
+async function* paced(body: AsyncIterable<Uint8Array>, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    timer.refresh();
+    yield piece;
   }
 }
 

@@ -79,3 +79,20 @@ export function appcArch({ architecture, variant }: Platform): string | undefine
   ]);
   return words.get(architecture);
 }
+
+/** The counterpart of appcArch; undefined for what OCI has no word for. */
+export function ociPlatform(os: string, arch: string): Platform | undefined {
+  const words: ReadonlyMap<string, Omit<Platform, "os">> = new Map([
+    ["amd64", { architecture: "amd64" }],
+    ["x86_64", { architecture: "amd64" }],
+    ["i386", { architecture: "386" }],
+    ["aarch64", { architecture: "arm64" }],
+    ["armv6l", { architecture: "arm", variant: "v6" }],
+    ["armv7l", { architecture: "arm", variant: "v7" }],
+    ["ppc64", { architecture: "ppc64" }],
+    ["ppc64le", { architecture: "ppc64le" }],
+    ["s390x", { architecture: "s390x" }],
+  ]);
+  const platform = words.get(arch);
+  return platform === undefined || !["linux", "freebsd", "darwin"].includes(os) ? undefined : { ...platform, os };
+}

@@ -38,6 +38,14 @@ const hostForm =
 const tagForm = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const longestRepository = 255;
 
+export function isRepository(text: string): boolean {
+  return text.length <= longestRepository && repositoryForm.test(text);
+}
+
+export function isTag(text: string): boolean {
+  return tagForm.test(text);
+}
+
 /** Undefined when the text does not begin like one. @throws Failure USAGE for one that is broken */
 export function parseOciReference(text: string): OciReference | undefined {
   const scheme = /^([a-z-]+):/i.exec(text)?.[1]?.toLowerCase() ?? "";
@@ -57,7 +65,7 @@ function parseRegistry(text: string, rest: string): RegistryReference {
   const isHub = host === defaultHost || host === `index.${defaultHost}`;
   const repository = isHub && !path.includes("/") ? `library/${path}` : path;
   if (!hostForm.test(host)) throw refusal(text, `${excerpt(host)} is no registry host`);
-  if (repository.length > longestRepository || !repositoryForm.test(repository)) {
+  if (!isRepository(repository)) {
     throw refusal(text, `${excerpt(path)} is no repository: lower-case letters and digits, separated by . _ __ - or /`);
   }
   return { from: "registry", host: isHub ? defaultHost : host, repository, ...orLatest({ tag, digest }) };
@@ -75,7 +83,7 @@ function splitName(text: string, rest: string) {
   const { before, digest } = splitDigest(text, rest);
   const colon = before.indexOf(":", before.lastIndexOf("/") + 1);
   const tag = colon < 0 ? undefined : before.slice(colon + 1);
-  if (tag !== undefined && !tagForm.test(tag)) throw refusal(text, `${excerpt(tag)} is no tag`);
+  if (tag !== undefined && !isTag(tag)) throw refusal(text, `${excerpt(tag)} is no tag`);
   return { name: colon < 0 ? before : before.slice(0, colon), tag, digest };
 }
 

@@ -1,4 +1,4 @@
-/** A registry as a source: OCI distribution 1.1 and Docker's second API (OCI-60…64). It is asked to pull, and for nothing else. */
+/** A registry as a source: OCI distribution 1.1 and Docker's second API (OCI-60…64); and how one is reached, also to push (push.ts). */
 
 import { excerpt, Failure, type FailureCode } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
@@ -22,8 +22,11 @@ export interface RegistryOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface Registry extends RegistryOptions {
+/** One repository of a registry, as we are known to it. */
+export interface Registry extends RegistryOptions {
   readonly reference: RegistryReference;
+  /** What is done there, in the words of tokens: nothing else is asked for (OCI-62, OCI-91). */
+  readonly scopes: readonly string[];
   /** `https://HOST`, without a slash behind it. */
   readonly origin: string;
   /** What the registry takes, once it was asked for. */
@@ -38,9 +41,8 @@ const accepted = [mediaTypes.ociIndex, mediaTypes.dockerList, mediaTypes.ociMani
 
 /** Asks whether there is a registry. @throws Failure HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED */
 export async function openRegistry(reference: RegistryReference, options: RegistryOptions): Promise<OciSource> {
-  const host = reference.host === defaultHost ? hubEndpoint : reference.host;
-  const registry: Registry = { ...options, reference, origin: await originOf(host, options), pass: undefined };
   const { repository, tag, digest } = reference;
+  const registry = await reachRegistry(reference, options, [`repository:${repository}:pull`]);
   return {
     imageName: `${reference.host}/${repository}`,
     tag,
@@ -52,6 +54,16 @@ export async function openRegistry(reference: RegistryReference, options: Regist
     open: (blob, kind) => content(registry, `${kind}s/${blob.digest}`, kind === "manifest" ? accepted : "*/*"),
     close: async () => {},
   };
+}
+
+/** Asks whether it is there. @throws Failure as openRegistry */
+export async function reachRegistry(
+  reference: RegistryReference,
+  options: RegistryOptions,
+  scopes: readonly string[],
+): Promise<Registry> {
+  const host = reference.host === defaultHost ? hubEndpoint : reference.host;
+  return { ...options, reference, scopes, origin: await originOf(host, options), pass: undefined };
 }
 
 async function* content(registry: Registry, path: string, accept: string): AsyncGenerator<Uint8Array> {
@@ -88,7 +100,7 @@ async function ask(registry: Registry, path: string, accept: string): Promise<Ht
 }
 
 /** OCI-62: only what the registry itself asks for is answered, not what a place that it led to does; over http nothing secret is said (OCI-61). */
-async function passFor(registry: Registry, response: HttpResponse): Promise<Credentials> {
+export async function passFor(registry: Registry, response: HttpResponse): Promise<Credentials> {
   if (new URL(response.url).origin !== new URL(registry.origin).origin) throw refusal(registry, 401, response.url);
   const challenge = parseChallenge(response.header("www-authenticate"));
   const known = new URL(registry.origin).protocol === "https:" ? await registry.credentials() : undefined;
@@ -98,17 +110,18 @@ async function passFor(registry: Registry, response: HttpResponse): Promise<Cred
   throw refusal(registry, 401, response.url);
 }
 
-/** OCI-62: the token is for pulling this one repository, whatever the registry proposes. */
+/** OCI-62: the token is for what is done here, whatever the registry proposes. */
 async function fetchToken(
   registry: Registry,
   { realm, service }: Extract<Challenge, { kind: "bearer" }>,
   { isPublic }: HttpResponse,
   credentials: Credentials | undefined,
 ): Promise<Credentials> {
-  const { http, signal, reference } = registry;
+  const { http, signal, scopes } = registry;
   if (!URL.canParse(realm)) throw refusal(registry, 401, realm);
   const url = new URL(realm);
-  url.searchParams.set("scope", `repository:${reference.repository}:pull`);
+  url.searchParams.delete("scope");
+  for (const scope of scopes) url.searchParams.append("scope", scope);
   if (service !== undefined) url.searchParams.set("service", service);
   const response = await http.get(url.href, { credentials, isGuarded: isPublic, signal });
   if (response.status !== 200) {
@@ -121,7 +134,7 @@ async function fetchToken(
   throw refusal(registry, 401, url.href);
 }
 
-function refusal({ reference }: Registry, status: number, url: string): Failure {
+export function refusal({ reference }: Registry, status: number, url: string): Failure {
   const name = excerpt(showOciReference(reference));
   const isOurs = status === 401 || status === 403;
   const code: FailureCode = isOurs ? "NOT_AUTHORISED" : status === 404 ? "NOT_FOUND" : "HTTP_FAILED";

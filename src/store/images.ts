@@ -72,7 +72,7 @@ export async function* readArchiveBlob(
 function notAnArchive(name: string): Failure {
   return new Failure("UNSUPPORTED", `${printable(name)} is an OCI image: it has layers, and no archive to read`, {
     subject: name,
-    hint: "this is for App Container Images",
+    hint: "perigee image export --as aci",
   });
 }
 

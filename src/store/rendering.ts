@@ -101,6 +101,10 @@ function moved(member: Member, placement: Placement | undefined): Member | undef
  * here the visitor waits until they were taken.
  */
 async function* membersOf(archive: LayerArchive, signal: AbortSignal | undefined): AsyncGenerator<Member> {
+  if (archive.files !== undefined) {
+    for await (const entry of archive.files(signal)) yield { ...entry, size: Number(entry.size) };
+    return;
+  }
   const offered = deferred<Members | undefined>();
   const taken = deferred<void>();
   const reading = readArchive(

@@ -32,4 +32,28 @@ describe("exportImage", () => {
     await assert.rejects(exportImage(settings, { image: "example.com/none", output }), fails("NOT_FOUND"));
     assert.deepEqual((await readdir(home)).sort(), ["data", "other.aci"]);
   });
+
+  it("OCI-85, OCI-86, OCI-87: as an OCI image, whole or not at all; the same bytes each time", async (t) => {
+    const { home, settings, store, ids } = await storedImages(t);
+    const kinds = ["oci", "oci-archive", "docker-archive"] as const;
+    for (const as of kinds) {
+      const options = { image: ids.top, as, output: join(home, as) };
+      const { id, manifest, path, lost } = await exportImage(settings, options);
+      assert.deepEqual([id, path], [ids.top, join(home, as)]);
+      assert.match(manifest ?? "", /^sha256:[0-9a-f]{64}$/);
+      assert.match(lost?.join() ?? "", /every architecture/);
+      await assert.rejects(exportImage(settings, options), fails("ALREADY_EXISTS"));
+      await assert.rejects(exportImage(settings, { ...options, overwrite: true, strict: true }), fails("UNSUPPORTED"));
+      const again = await exportImage(settings, { ...options, overwrite: true });
+      assert.equal(again.manifest, manifest);
+    }
+    const index = JSON.parse(await readFile(join(home, "oci", "index.json"), "utf8"));
+    assert.equal(index.manifests[0].annotations["org.opencontainers.image.ref.name"], "2.0");
+    await writeFile(blobPath(store, readRecordSync(store, ids.base)?.archive.sha512 ?? ""), "rotten");
+    for (const as of kinds) {
+      const broken = exportImage(settings, { image: ids.top, as, output: join(home, "broken") });
+      await assert.rejects(broken, fails("DIGEST_MISMATCH"));
+    }
+    assert.deepEqual((await readdir(home)).sort(), ["data", ...kinds].sort());
+  });
 });

@@ -30,4 +30,17 @@ describe("perigee image export", () => {
     assert.equal(perigee(data, "image", "export", "example.com/none", output).status, 3);
     assert.equal(existsSync(output), false);
   });
+
+  it("--as writes what other tools take, and names what they cannot", async (t) => {
+    const { home, data } = await storedImages(t);
+    const output = join(home, "layout");
+    const { status, stdout, stderr } = perigee(data, "image", "export", "--as=oci", "example.com/top", output);
+    assert.deepEqual([status, stdout, existsSync(join(output, "oci-layout"))], [0, `${output}\n`, true]);
+    assert.match(stderr, /OCI has no word for it: that it runs on every architecture/);
+    const strict = ["image", "export", "--as=docker-archive", "--strict", "example.com/top", join(home, "x.tar")];
+    assert.equal(perigee(data, ...strict).status, 1);
+    const wrong = perigee(data, "image", "export", "--as=zip", "example.com/top", output);
+    assert.deepEqual([wrong.status, /--as aci\|oci\|/.test(wrong.stderr)], [2, true]);
+    assert.equal(existsSync(join(home, "x.tar")), false);
+  });
 });

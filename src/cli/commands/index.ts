@@ -47,7 +47,19 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ],
   [
     "image export",
-    { group: "Images", summary: "Write an image of the store to a file", load: () => import("./image-export.ts") },
+    {
+      group: "Images",
+      summary: "Write an image of the store to a file, also for other tools",
+      load: () => import("./image-export.ts"),
+    },
+  ],
+  [
+    "push",
+    {
+      group: "Images",
+      summary: "Push an image to a registry, as an OCI image",
+      load: () => import("./push.ts"),
+    },
   ],
   [
     "image tree",
