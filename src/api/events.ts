@@ -1,4 +1,5 @@
 /** events: what happened to the pods that are there, and what happens to them from now on. */
+import { steadyNow } from "../base/clock.ts";
 import { Failure } from "../base/failure.ts";
 import { PodFollower } from "../pod/follow.ts";
 import type { PodEvent } from "../pod/history.ts";
@@ -34,9 +35,9 @@ export async function podEvents(
   const follower = new PodFollower(podsOf(settings.directories.data), () => bell.ring());
   try {
     for (let next = 0; ; ) {
-      const isDue = Date.now() >= next;
+      const isDue = steadyNow() >= next;
       for (const event of follower.look(isDue)) if ((event.time ?? "~") >= since) tell(event);
-      if (isDue) next = Date.now() + pauses.look;
+      if (isDue) next = steadyNow() + pauses.look;
       if (!follow) return;
       if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
       const { isExpecting, isBlind } = follower;

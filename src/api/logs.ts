@@ -1,6 +1,7 @@
 /** logs: what the apps of a pod printed, from its beginning or its end, and as it is printed. */
 import { closeSync, constants, openSync, watch } from "node:fs";
 import { join } from "node:path";
+import { steadyNow } from "../base/clock.ts";
 import { errnoOf, excerpt, Failure } from "../base/failure.ts";
 import { closest } from "../base/suggest.ts";
 import { AppLog } from "../pod/app-log.ts";
@@ -184,9 +185,9 @@ async function* follow(reading: Reading, signal: AbortSignal): PodLogs["lines"] 
   const changes = watchLogs(logsOf(descriptor));
   const silent = new Map(sources.map(({ app }) => [app, 0]));
   try {
-    for (let lastLook = 0; !signal.aborted; ) {
-      const isLooking = Date.now() - lastLook >= lookPeriod;
-      if (isLooking) lastLook = Date.now();
+    for (let lastLook = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
+      const isLooking = steadyNow() - lastLook >= lookPeriod;
+      if (isLooking) lastLook = steadyNow();
       const isOver = isLooking && (hasEnded(reading) || isPast(options.until));
       const heard = new Set<string>();
       for await (const lines of allThere(sources, signal)) {

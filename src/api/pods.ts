@@ -1,7 +1,8 @@
 /** list, status, rm: what pods there are and what became of them. */
+import { steadyNow } from "../base/clock.ts";
 import { excerpt, Failure } from "../base/failure.ts";
 import { removePod } from "../pod/gc.ts";
-import { findPods, noSuchPod, podsOf, resolvePod } from "../pod/pod.ts";
+import { noSuchPod, peekAtPods, podsOf, resolvePod } from "../pod/pod.ts";
 import { readReadyTime } from "../pod/record.ts";
 import { type PodStatus, statusOf } from "../pod/status.ts";
 import { DirectoryWatch } from "../pod/watch.ts";
@@ -13,7 +14,8 @@ export type { PodStatus } from "../pod/status.ts";
 /** Every pod but embryos and garbage, oldest first. */
 export async function listPods(settings: Settings): Promise<readonly PodStatus[]> {
   const root = podsOf(settings.directories.data);
-  const pods = findPods(root).map((pod) => statusOf(root, pod));
+  // statusOf looks whether each still stands where it was found.
+  const pods = peekAtPods(root).map((pod) => statusOf(root, pod));
   const found = pods.filter((pod) => pod !== undefined);
   for (const { uuid, problem } of found) {
     if (problem !== undefined)
@@ -49,7 +51,7 @@ export async function podStatus(settings: Settings, options: StatusOptions): Pro
     const status = statusOf(root, resolvePod(root, uuid));
     if (status === undefined) throw noSuchPod(uuid);
     if (options.wait === undefined || isOver(status)) return status;
-    if (Date.now() >= deadline) {
+    if (steadyNow() >= deadline) {
       throw new Failure("WAIT_TIMED_OUT", `pod ${uuid} is still ${status.state}`, {
         subject: uuid,
         hint: `perigee stop ${uuid}`,
@@ -61,7 +63,7 @@ export async function podStatus(settings: Settings, options: StatusOptions): Pro
 }
 
 function deadlineOf(wait: "forever" | number | undefined): number {
-  return wait === "forever" || wait === undefined ? Number.POSITIVE_INFINITY : Date.now() + wait;
+  return wait === "forever" || wait === undefined ? Number.POSITIVE_INFINITY : steadyNow() + wait;
 }
 
 function isOver({ state }: PodStatus): boolean {
@@ -89,7 +91,7 @@ async function untilReady(
       if (status === undefined) throw noSuchPod(uuid);
       if (status.ready === true) return;
       if (isOver(status)) throw endedUnready(status);
-      const left = deadline - Date.now();
+      const left = deadline - steadyNow();
       if (left <= 0) {
         throw new Failure("WAIT_TIMED_OUT", `pod ${uuid} is ${status.state} and not ready yet`, {
           subject: uuid,

@@ -1,4 +1,5 @@
 /** stop: asks pods to end, and ends them. */
+import { steadyNow } from "../base/clock.ts";
 import { Failure } from "../base/failure.ts";
 import { killPodCgroups, sendSignal } from "../pod/gc.ts";
 import { type FoundPod, findPod, podsOf, resolvePod } from "../pod/pod.ts";
@@ -44,9 +45,9 @@ async function stopPod(root: string, pod: FoundPod, options: StopOptions): Promi
   const { uuid } = pod;
   if (pod.state !== "running") return { uuid, killed: false };
   if (!options.force) {
-    const deadline = Date.now() + options.timeoutMs;
+    const deadline = steadyNow() + options.timeoutMs;
     let isTold = false;
-    while (Date.now() < deadline) {
+    while (steadyNow() < deadline) {
       // A pod that has only just begun has no init yet that could be told.
       if (!isTold) isTold = tell(pod, "SIGTERM");
       if (hasEnded(root, uuid)) return { uuid, killed: false };

@@ -3,6 +3,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { steadyNow } from "../base/clock.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { FileLock } from "../shim/flock.ts";
@@ -36,7 +37,7 @@ export async function registerPod(options: RegisterOptions): Promise<number> {
   const lock = await FileLock.acquire(join(directory, "start"), "exclusive", { create: true, signal });
   try {
     let started: StartedService | undefined;
-    for (const end = Date.now() + patience; Date.now() < end; await sleep(pause)) {
+    for (const end = steadyNow() + patience; steadyNow() < end; await sleep(pause)) {
       if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted");
       const answered = await ask(directory, options);
       if (answered !== undefined) return answered;

@@ -6,6 +6,7 @@ import { existsSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { steadyNow } from "../base/clock.ts";
 import { Failure, messageOf, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { Phase } from "../pod/phases.ts";
@@ -48,7 +49,7 @@ export class MetadataService {
   readonly #registrations: Server;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
-  #busyAt = Date.now();
+  #busyAt = steadyNow();
   #isClosing = false;
   #end: () => void = () => {};
   /** Resolves when it has ended, being idle or told to. */
@@ -86,7 +87,7 @@ export class MetadataService {
     const { data, descriptor } = this.#options;
     const root = podsOf(data);
     for (const uuid of uuidsIn(root, "run")) {
-      if (readRegistration(join(root, "run", uuid)) !== undefined) this.#waiting.set(uuid, Date.now());
+      if (readRegistration(join(root, "run", uuid)) !== undefined) this.#waiting.set(uuid, steadyNow());
     }
     await this.#look();
     if (descriptor !== undefined) return await listen(this.#registrations, { fd: descriptor });
@@ -116,7 +117,7 @@ export class MetadataService {
       if ((kind !== "host" && kind !== "own") || !isUuid(uuid)) throw new Error("not a registration");
       const { port } = this.#options;
       const answer = { port: kind === "host" ? await this.#tenants.hostPort(port) : port };
-      this.#waiting.set(uuid, Date.now());
+      this.#waiting.set(uuid, steadyNow());
       socket.end(`${JSON.stringify(answer)}\n`);
       this.#schedule();
     } catch (error) {
@@ -132,7 +133,7 @@ export class MetadataService {
 
   /** Until no pod is waited for, but not long: whoever asks with a token of nobody's is told so. */
   async #settle(): Promise<void> {
-    for (const end = Date.now() + patience; this.#waiting.size > 0 && Date.now() < end; await sleep(soon)) {
+    for (const end = steadyNow() + patience; this.#waiting.size > 0 && steadyNow() < end; await sleep(soon)) {
       await this.#look();
     }
   }
@@ -151,8 +152,8 @@ export class MetadataService {
       if (!(await this.#isStillWaiting(uuid, since))) this.#waiting.delete(uuid);
     }
     const { idleSeconds } = this.#options;
-    if (this.#waiting.size + this.#tenants.size > 0) this.#busyAt = Date.now();
-    if (idleSeconds > 0 && Date.now() - this.#busyAt >= idleSeconds * 1000) return await this.close();
+    if (this.#waiting.size + this.#tenants.size > 0) this.#busyAt = steadyNow();
+    if (idleSeconds > 0 && steadyNow() - this.#busyAt >= idleSeconds * 1000) return await this.close();
     this.#schedule();
   }
 
@@ -162,9 +163,9 @@ export class MetadataService {
     const [init, registration] = [readInit(directory), readRegistration(directory)];
     if (init === undefined || registration === undefined) {
       if (!places.some((phase) => existsSync(join(root, phase, uuid)))) return false;
-      if (Date.now() - since < patience) return true;
+      if (steadyNow() - since < patience) return true;
       const state = findPod(root, uuid)?.state;
-      this.#waiting.set(uuid, Date.now());
+      this.#waiting.set(uuid, steadyNow());
       return state === "preparing" || state === "running";
     }
     if (!isAlive(init)) return false;

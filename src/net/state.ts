@@ -1,6 +1,6 @@
 /** What a pod directory says of its networks, in `net/`: written before the first plugin is called, so that whoever finds it can undo all of it (NET-20). */
 
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { isObject } from "../base/objects.ts";
@@ -173,7 +173,8 @@ function networksIn(pod: string, { attachments }: PodNetworks): readonly Attache
 
 function lookAtIntent(pod: string): PodNetworks | undefined {
   try {
-    return readIntent(pod);
+    // Most pods have none, and a list of hundreds asks each.
+    return existsSync(directoryOf(pod)) ? readIntent(pod) : undefined;
   } catch {
     return undefined;
   }

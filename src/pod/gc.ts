@@ -220,10 +220,15 @@ function markFree(
   return marked;
 }
 
-/** ctime: set by the rename into the phase, and not changed since. In whole milliseconds, as the clock is read. */
+/**
+ * ctime: set by the rename into the phase, and not changed since. In whole milliseconds, as the clock is read. One that lies ahead by more than
+ * it has to wait is of a clock that was wrong: the pod would be kept until that time comes (LIFE-110).
+ */
 function isOlder(directory: string, milliseconds: number, now: () => number): boolean {
   const stat = statSync(directory, { throwIfNoEntry: false });
-  return stat !== undefined && Math.floor(stat.ctimeMs) + milliseconds <= now();
+  if (stat === undefined) return false;
+  const age = now() - Math.floor(stat.ctimeMs);
+  return age >= milliseconds || -age > milliseconds;
 }
 
 function condemned(root: string, options: GcOptions): readonly (readonly [Phase, string])[] {

@@ -140,10 +140,19 @@ const shownPhases = phaseOrder.filter((phase) => phase !== "embryo" && phase !==
 
 /** Every pod that is not an embryo or garbage, by uuid; one that moves while we look is reported once, in its later phase. */
 export function findPods(root: string): readonly FoundPod[] {
+  return podsBy(root, lookAtFound);
+}
+
+/** As findPods, for who sees by himself, in the end, whether a pod still stands there: what is said here of one that does not is of no time. */
+export function peekAtPods(root: string): readonly FoundPod[] {
+  return podsBy(root, peekAt);
+}
+
+function podsBy(root: string, look: typeof lookAtFound): readonly FoundPod[] {
   const found = new Map<string, FoundPod>();
   for (const phase of shownPhases) {
     for (const uuid of uuidsIn(root, phase)) {
-      const pod = lookAtFound(root, uuid, phase);
+      const pod = look(root, uuid, phase);
       if (pod !== undefined) found.set(uuid, pod);
     }
   }
@@ -226,11 +235,15 @@ function lookAt(root: string, uuid: string, phase: Phase): FoundPod | undefined 
 
 /** Of a directory that was there a moment ago. */
 function lookAtFound(root: string, uuid: string, phase: Phase): FoundPod | undefined {
+  const pod = peekAt(root, uuid, phase);
+  // It may have moved on meanwhile, and the lock that was held was that of the mover.
+  return existsSync(pod.directory) ? pod : undefined;
+}
+
+function peekAt(root: string, uuid: string, phase: Phase): FoundPod {
   const directory = `${root}/${phase}/${uuid}`;
   const lock = openLock(directory, "shared");
   lock?.release();
-  // It may have moved on meanwhile, and the lock that was held was that of the mover.
-  if (!existsSync(directory)) return undefined;
   return { uuid, phase, state: stateOf(phase, lock === undefined), directory };
 }
 

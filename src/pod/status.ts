@@ -1,5 +1,5 @@
 /** What can be said about a pod now: from its phase, its lock and the files its supervisor wrote. Nothing is invented. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { type AttachedNetwork, attachedNetworks } from "../net/state.ts";
 import type { PodState } from "./phases.ts";
 import { type FoundPod, findPod, namedPhases } from "./pod.ts";
@@ -116,14 +116,14 @@ function readStatus(pod: FoundPod): PodStatus | undefined {
     };
   });
   // Last, because it says whether all of the above was read at one place.
-  const stat = statSync(pod.directory, { throwIfNoEntry: false });
-  if (stat === undefined) return undefined;
+  const createdAt = record?.createdAt ?? statSync(pod.directory, { throwIfNoEntry: false })?.ctime.toISOString();
+  if (createdAt === undefined || !existsSync(pod.directory)) return undefined;
   return {
     uuid: pod.uuid,
     name: namedPhases.includes(pod.phase) ? record?.name : undefined,
     directory: pod.directory,
     state: pod.state,
-    createdAt: record?.createdAt ?? stat.ctime.toISOString(),
+    createdAt,
     startedAt: init?.startedAt.toISOString(),
     exitedAt: isRunning ? undefined : lastEnd(apps),
     ready: isRunning ? readyAt !== undefined : undefined,

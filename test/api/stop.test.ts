@@ -109,6 +109,16 @@ describe("stopPods", () => {
     }
   });
 
+  it("LIFE-114, T-C05: waits as long as it says, though the date jumps a year ahead", async (t) => {
+    const { uuid, exited } = await guest.world.start(guest.image, ["wait"]);
+    await waiting(uuid);
+    const before = Date.now();
+    let looks = 0;
+    t.mock.method(Date, "now", () => before + (looks++ === 0 ? 0 : 365 * 24 * 3_600_000));
+    assert.deepEqual(await stop([uuid], { timeoutMs: 600_000 }), [{ uuid, killed: false }]);
+    assert.equal(await exited, 40);
+  });
+
   it("can be interrupted while it waits", async () => {
     const { uuid } = await guest.world.start(guest.image, ["stubborn", "600"]);
     await waiting(uuid);

@@ -94,7 +94,7 @@ describe("--insecure-options=capabilities", () => {
   });
 });
 
-describe("the caller's keyring (T-R08)", () => {
+describe("the caller's keyring (T-I18, T-R08)", () => {
   for (const mode of ["yes", "no"]) {
     it(`its keys cannot be found, with and without the filter, --private-users=${mode}`, () => {
       const withKey = [guest, "with-key"];

@@ -65,7 +65,7 @@ for (const way of ways) {
       assert.deepEqual(shared, [...(isHostNetwork ? ["net"] : []), ...(hasUserNamespace ? [] : ["user"])]);
     });
 
-    it("T-R54: maps 65536 ids of the host, never its root", () => {
+    it("T-I14, T-R54: maps 65536 ids of the host, never its root", () => {
       const [map = ""] = inside(way, ["namespaces"]).match(/^uidmap\..*$/m) ?? [];
       const [first, base, count] = map.replace("uidmap.", "").trim().split(/\s+/).map(Number);
       if (!hasUserNamespace) return assert.deepEqual([first, base, count], [0, 0, 4294967295]);
@@ -83,7 +83,7 @@ for (const way of ways) {
       assert.deepEqual([sets["NoNewPrivs"], sets["Seccomp"], sets["SigBlk"], sets["SigIgn"]], ["1", "2", none, none]);
     });
 
-    it("T-R06, T-R08, T-R58: cannot reach what would lead out", () => {
+    it("T-I15, T-R06, T-R08, T-R58: cannot reach what would lead out", () => {
       const tried = tableOf(inside(way, ["try"]), "try");
       const open = Object.entries(tried).flatMap(([name, result]) => (result === "ok" ? [name] : []));
       assert.deepEqual(open, [...(isRoot ? ["chroot", "setuid", "kill-parent"] : [])]);
@@ -95,7 +95,7 @@ for (const way of ways) {
     });
 
     if (arch() === "x64")
-      it("T-R58: finds the same filter at int 0x80, and x32 closed", () => {
+      it("T-I16, T-R58: finds the same filter at int 0x80, and x32 closed", () => {
         const text = inside(way, ["abis"]);
         const { getpid, socketcall, clone3, unknown, vsock, alg, packet, ...others } = tableOf(text, "i386");
         assert.deepEqual([getpid, socketcall, clone3, unknown], ["ok", "ENOSYS", "ENOSYS", "ENOSYS"]);
@@ -130,7 +130,7 @@ for (const way of ways) {
       );
     });
 
-    it("T-R12: masked paths are empty and cannot be written", () => {
+    it("T-I10, T-R12: masked paths are empty and cannot be written", () => {
       const opened = tableOf(inside(way, ["open", ...hiddenPaths]), "open");
       const listed = inside(way, ["list", ...hiddenPaths]);
       for (const path of hiddenPaths) {
@@ -145,7 +145,7 @@ for (const way of ways) {
       assert.match(opened["/proc/interrupts"] ?? "", /^empty/);
     });
 
-    it("T-R53, T-R54: nothing below /proc/sys and /sys can be opened for writing", () => {
+    it("T-I11, T-R53, T-R54: nothing below /proc/sys and /sys can be opened for writing", () => {
       const text = inside(way, ["walk", "/proc/sys", "/sys", "/proc/irq", "/proc/bus", "/proc/fs"]);
       assert.deepEqual(valuesOf(text, "writable"), []);
       assert.ok(Number(valuesOf(text, "visited")[0]) > 1000, text);
@@ -172,7 +172,7 @@ for (const way of ways) {
       assert.deepEqual([valuesOf(text, "uid"), valuesOf(text, "groups")], [[`${id},${id},${id}`], [id]]);
     });
 
-    it("T-R07: the environment is the executor's and nothing of the caller's", () => {
+    it("T-I13, T-R07: the environment is the executor's and nothing of the caller's", () => {
       const text = inside(way, ["env"], { env: { SECRET_OF_CALLER: "secret", LD_PRELOAD: "", TERM: "vt100" } });
       const named = isRoot ? ["USER=root", "LOGNAME=root"] : [];
       assert.deepEqual(
@@ -187,7 +187,7 @@ for (const way of ways) {
       );
     });
 
-    it("T-R03: has descriptors 0 to 2 only, though its caller has 3 to 250 open", async () => {
+    it("T-I12, T-R03: has descriptors 0 to 2 only, though its caller has 3 to 250 open", async () => {
       const host = openSync("/", "r");
       const handles = Array.from({ length: 248 }, () => host);
       const argv = ["--insecure-options=image", "run", ...way.pod, image, ...way.app, "--", "fds"];
@@ -206,7 +206,7 @@ for (const way of ways) {
       );
     });
 
-    it("T-R01: no running program's file can be opened for writing", () => {
+    it("T-I17, T-R01: no running program's file can be opened for writing", () => {
       const text = inside(way, ["overwrite"]);
       assert.deepEqual(valuesOf(text, "exe.init"), ["EACCES,EACCES"]);
       assert.deepEqual(valuesOf(text, "exe.app"), [isRoot ? "ETXTBSY,ETXTBSY" : "EACCES,EACCES"]);

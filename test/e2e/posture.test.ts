@@ -78,6 +78,29 @@ for (const [mode, how] of Object.entries(modes)) {
   });
 }
 
+describe("the other doors to a pod", () => {
+  const line = postureLine(readCgroupLayout().kind === "v2" ? "v2" : "v1");
+  const own = (kind: string) => readlinkSync(`/proc/self/ns/${kind}`);
+
+  it("T-I19: what is entered is kept from all that the app is kept from", async () => {
+    await work.inPod([image, "--", "wait", "600"], async (uuid) => {
+      const { status, stdout, stderr } = work.perigee(["enter", uuid, "/guest", ...line]);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(readPosture(stdout, own), golden("root-user-namespace"));
+    });
+  });
+
+  it("T-I20: so are handlers, before the app and after it", () => {
+    for (const name of ["pre-start", "post-stop"]) {
+      const eventHandlers = [{ name, exec: ["/guest", ...line] }];
+      const handled = work.stored(`example.com/${name}`, { exec: ["/guest", "exit", "0"], eventHandlers });
+      const { status, stdout, stderr } = work.run([handled]);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(readPosture(stdout, own), golden("root-user-namespace"), name);
+    }
+  });
+});
+
 describe("weakerLines", () => {
   it("names each line of a posture that was weakened, and nothing of an equal one", () => {
     const [docker] = [peers["docker"]];

@@ -1,8 +1,11 @@
-/** Every fault at every call: `npm run faults -- [--every N] [--fault NAME]… [--at N] [FLOW…]`. Prints counts, and what did not hold. Fault `disk` needs root. */
+/** Every fault at every call: `npm run faults -- [--every N] [--fault NAME]… [--at N] [FLOW…]`. Prints counts, and what did not hold. Fault `disk` and the flows about pods need root. */
+import { fail } from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { flows } from "./flows.ts";
+import { podFlows } from "./pod-flows.ts";
+import { countSteps, type Killed, killAt, type PodStage, podStage } from "./pod-trials.ts";
 import { losePower, powerPoints } from "./power.ts";
 import { countCalls, faults, type Stage, spread, stage, tryAll } from "./trials.ts";
 import { FaultWorld } from "./world.ts";
@@ -44,17 +47,37 @@ async function tryFault(on: Stage, fault: string): Promise<void> {
   say(`${on.name} ${fault}: ${count} calls, ${tried} tried: ${ended}`, problems);
 }
 
+const kills: Readonly<Record<string, Killed>> = { kill: "all", "kill-one": "one" };
+
+async function killPods(on: PodStage, name: string): Promise<void> {
+  for (const [fault, kill] of Object.entries(kills)) {
+    if (values.fault?.includes(fault) === false) continue;
+    const count = await countSteps(on, name);
+    const { tried, problems } = await killAt(on, name, kill, pick(spread(count, count)));
+    total += tried;
+    say(`${name} ${fault}: ${count} steps, ${tried} tried`, problems);
+  }
+}
+
+/** Those that are named; all, when none is. */
+const wanted = (names: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.keys(names).filter((name) => positionals.length === 0 || positionals.includes(name));
+
 const world = await FaultWorld.open();
 try {
-  for (const [name, flow] of Object.entries(flows)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
-    const on = await stage(world, name, flow);
+  for (const name of wanted(flows)) {
+    const on = await stage(world, name, flows[name] ?? fail(name));
     for (const fault of values.fault ?? known) if (fault !== "disk") await tryFault(on, fault);
+  }
+  const named = wanted(podFlows);
+  if (named.length > 0) {
+    const on = podStage(world);
+    for (const name of named) await killPods(on, name);
   }
 } finally {
   await world.close();
 }
-if ((values.fault ?? known).includes("disk")) {
+if ((values.fault ?? known).includes("disk") && wanted(flows).length > 0) {
   const script = fileURLToPath(new URL("disk-main.js", import.meta.url));
   const at = values.at === undefined ? [] : ["--at", values.at];
   const line = ["--mount", process.execPath, script, "--every", values.every, ...at, ...positionals];

@@ -19,8 +19,8 @@ const errnos = { EIO: 5, ENFILE: 23, EMFILE: 24, ENOSPC: 28 } as const;
 export type Errno = keyof typeof errnos;
 /** `all`: every process of the command, as a power button does; `one`: the process that makes the call. */
 export type Fault = { readonly kill: "all" | "one" } | { readonly errno: Errno };
-/** Kinds of calls that inject tells apart. */
-export type Calls = "change" | "descriptor" | "read";
+/** Kinds of calls that inject tells apart; `step`: changes, and what makes and ends processes, namespaces and mounts. */
+export type Calls = "change" | "descriptor" | "read" | "step";
 
 export interface Injection {
   readonly calls: Calls;

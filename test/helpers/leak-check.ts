@@ -106,6 +106,7 @@ export function parseAbstractSockets(text: string): readonly string[] {
 function ourCgroupsIn(hierarchy: string): readonly string[] {
   return directoriesIn(hierarchy)
     .filter((path) => /\/perigee[/.-]/.test(`${path}/`))
+    .filter((path) => (/\/perigee-test-(\d+)[/-]/.exec(`${path}/`)?.[1] ?? String(process.pid)) === String(process.pid))
     .filter((path) => !linesOf(textAt(join(path, "cgroup.procs"))).some((pid) => ownerOf(pid) === "another"));
 }
 

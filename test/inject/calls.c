@@ -14,6 +14,7 @@
 	{ SYS_##name, #name, kinds, descriptor, {path, path2}, {at, at2}, flags }
 #define ON_FILE(name, kinds, descriptor) CALL(name, kinds, descriptor, -1, -1, -1, -1, -1)
 #define ON_PATH(name, path, at) CALL(name, KIND_CHANGE, -1, path, at, -1, -1, -1)
+#define STEP(name) CALL(name, KIND_STEP, -1, -1, -1, -1, -1, -1)
 
 static const struct call calls[] = {
 	CALL(openat, KIND_CHANGE | KIND_DESCRIPTOR, -1, 1, 0, -1, -1, 2),
@@ -57,6 +58,41 @@ static const struct call calls[] = {
 	ON_FILE(socketpair, KIND_DESCRIPTOR, -1),
 	ON_FILE(memfd_create, KIND_DESCRIPTOR, -1),
 	ON_FILE(dup3, KIND_DESCRIPTOR, -1),
+	STEP(clone),
+	STEP(clone3),
+	STEP(unshare),
+	STEP(setns),
+	STEP(execve),
+	STEP(execveat),
+	STEP(mount),
+	STEP(umount2),
+	STEP(fsopen),
+	STEP(fsconfig),
+	STEP(fsmount),
+	STEP(fspick),
+	STEP(move_mount),
+	STEP(open_tree),
+	STEP(mount_setattr),
+	STEP(pivot_root),
+	STEP(chroot),
+	STEP(chdir),
+	STEP(fchdir),
+	STEP(sethostname),
+	STEP(setsid),
+	STEP(setresuid),
+	STEP(setresgid),
+	STEP(setgroups),
+	STEP(capset),
+	STEP(prctl),
+	STEP(seccomp),
+	STEP(prlimit64),
+	STEP(keyctl),
+	STEP(bpf),
+	STEP(kill),
+	STEP(pidfd_send_signal),
+	STEP(wait4),
+	STEP(waitid),
+	STEP(exit_group),
 #ifdef SYS_open
 	CALL(open, KIND_CHANGE | KIND_DESCRIPTOR, -1, 0, -1, -1, -1, 1),
 	ON_PATH(creat, 0, -1),
@@ -72,6 +108,8 @@ static const struct call calls[] = {
 	CALL(rename, KIND_CHANGE, -1, 0, -1, 1, -1, -1),
 	CALL(renameat, KIND_CHANGE, -1, 1, 0, 3, 2, -1),
 	ON_FILE(pipe, KIND_DESCRIPTOR, -1),
+	STEP(fork),
+	STEP(vfork),
 #endif
 };
 enum { COUNT = sizeof calls / sizeof *calls };

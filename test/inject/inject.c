@@ -1,6 +1,6 @@
 /*
  * inject [--calls KIND] [--at N] [--errno NUMBER | --kill all | --kill one] [--record FILE] --below DIR -- COMMAND…
- * Runs the command and counts, over all of its processes and threads, the calls of one kind (change, descriptor, read) from the first
+ * Runs the command and counts, over all of its processes and threads, the calls of one kind (change, descriptor, read, step: changes too) from the first
  * that is about something below DIR. The N-th does not happen: it fails with the error, or is where everybody (all), or the process
  * that makes it (one), is killed. The record has one line for each counted call: number, name, file, path, second path, by tabs.
  * Ends with the command's status, 128+N for a signal, 125 for a mistake of its own.
@@ -179,6 +179,7 @@ static int kinds_of(const char *word)
 	if (strcmp(word, "change") == 0) return KIND_CHANGE;
 	if (strcmp(word, "descriptor") == 0) return KIND_DESCRIPTOR;
 	if (strcmp(word, "read") == 0) return KIND_READ;
+	if (strcmp(word, "step") == 0) return KIND_STEP | KIND_CHANGE;
 	errno = EINVAL;
 	fail(word);
 	return 0;

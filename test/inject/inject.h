@@ -10,7 +10,8 @@
 enum kind {
 	KIND_CHANGE = 1,     /* changes what is on the disk, or waits until it is there */
 	KIND_DESCRIPTOR = 2, /* makes a file descriptor */
-	KIND_READ = 4        /* reads a file or a directory */
+	KIND_READ = 4,       /* reads a file or a directory */
+	KIND_STEP = 8        /* makes a process, a namespace or a mount, changes what a process may do, or waits for one */
 };
 
 /* Where in the arguments of a call its subjects are; -1: nowhere. */

@@ -56,6 +56,17 @@ describe("collectPods (LIFE-18)", () => {
     assert.deepEqual(findPods(root), []);
   });
 
+  it("LIFE-110, T-C05: a clock that was set back by less than the grace period is waited for, by more it is not", async () => {
+    const { uuid } = exited();
+    const hour = 3_600_000;
+    const ago = (hours: number) => () => Date.now() - hours * hour;
+    assert.deepEqual((await collect({ gracePeriodMs: 2 * hour, now: ago(1) })).removed, []);
+    assert.equal(findPods(root)[0]?.state, "exited garbage");
+    assert.deepEqual((await collect({ gracePeriodMs: hour / 2, now: ago(1) })).removed, [uuid]);
+    const another = exited();
+    assert.deepEqual((await collect({ gracePeriodMs: 0, now: ago(24 * 365) })).removed, [another.uuid]);
+  });
+
   it("only marks when asked to", async () => {
     exited();
     assert.deepEqual((await collect({ markOnly: true })).removed, []);
