@@ -1,12 +1,13 @@
 /** Starting and keeping pods: the whole command, the shim alone, and what a running pod costs in memory. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chownSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { arity } from "../src/shim/plan-arity.ts";
 import { listing } from "./listing.ts";
 import { alternate, type Command, isInstalled } from "./measure.ts";
 import { type Context, type Row, timingRow } from "./rows.ts";
+import { throughput } from "./throughput.ts";
 
 export async function pods(context: Context): Promise<readonly Row[]> {
   const { program, work, project } = context;
@@ -24,6 +25,7 @@ export async function pods(context: Context): Promise<readonly Row[]> {
     ...shimRows(context, data, rootfs),
     ...(await memoryRows(run, data)),
     ...listing(context, data),
+    ...(await throughput(context, data, imageManifest.name, () => runcBundle(work, rootfs))),
   ];
   must([program, ...flags, "gc", "--grace-period=0s"]);
   return rows;
@@ -175,16 +177,21 @@ function bwrapRun(rootfs: string): readonly string[] {
 
 function runcRun(work: string, rootfs: string): readonly string[] {
   const runc = spawnSync("sh", ["-c", "command -v runc"], { encoding: "utf8" }).stdout.trim();
+  return [runc, "--root", join(work, "runc-state"), "run", "--bundle", runcBundle(work, rootfs), "bench"];
+}
+
+function runcBundle(work: string, rootfs: string): string {
   const bundle = join(work, "runc-bundle");
-  mkdirSync(bundle, { recursive: true });
-  spawnSync(runc, ["spec"], { cwd: bundle });
+  rmSync(bundle, { recursive: true, force: true });
+  mkdirSync(bundle);
+  spawnSync("runc", ["spec"], { cwd: bundle });
   const config = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
   config.process.terminal = false;
   config.process.args = ["/guest", "exit", "0"];
   config.process.rlimits = [];
   config.root.path = rootfs;
   writeFileSync(join(bundle, "config.json"), JSON.stringify(config));
-  return [runc, "--root", join(work, "runc-state"), "run", "--bundle", bundle, "bench"];
+  return bundle;
 }
 
 /** PSS of every process of the pod but the app's own, while the app sleeps. */
