@@ -19,6 +19,8 @@ const hierarchy = readCgroupLayout().hierarchies.find(({ controllers }) => contr
 async function withMemory(bytes: number, use: (enter: readonly string[]) => Promise<void>): Promise<void> {
   assert.ok(hierarchy !== undefined, "a hierarchy has the memory controller");
   const path = join(hierarchy.base, `perigee-test-${process.pid}-host`);
+  // As the first pod with a limit does it, too.
+  if (hierarchy.version === 2) writeFileSync(join(hierarchy.base, "cgroup.subtree_control"), "+memory");
   mkdirSync(path);
   try {
     const isV1 = hierarchy.version === 1;

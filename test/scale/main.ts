@@ -4,8 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { messageOf } from "../../src/base/failure.ts";
 import { guestImage } from "../helpers/guest-work.ts";
-import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { assertNothingLeft, leakSnapshot, type Snapshot } from "../helpers/leak-check.ts";
 import { Workspace } from "../helpers/program.ts";
 import { freshSeed } from "../helpers/random.ts";
 import { mix } from "./mixed.ts";
@@ -90,13 +91,26 @@ async function measure(work: Workspace, round: (work: Workspace) => Promise<Line
   const [clean, counts] = [leakSnapshot(), kernelCounts()];
   const { what, failures, figures, missed = [] } = await round(work);
   await endAll(work);
-  await assertNothingLeft(clean);
+  const left = await leftBehind(clean);
   const after = kernelCounts();
   const drift = Object.entries(counts).map(([name, count]) => `${name} ${(after[name] ?? 0) - count}`);
-  process.stdout.write(`| ${what} | ${failures.length} | 0 | ${drift.join(", ")} | ${figures} |\n`);
+  process.stdout.write(`| ${what} | ${failures.length} | ${left.length} | ${drift.join(", ")} | ${figures} |\n`);
   for (const failure of failures.slice(0, 10)) process.stdout.write(`${failure.replace(/^/gm, "    ")}\n`);
+  for (const line of left) process.stdout.write(`    left behind: ${line}\n`);
   for (const line of missed) process.stdout.write(`    missed: ${line}\n`);
-  return failures.length === 0 && missed.length === 0;
+  return failures.length + left.length + missed.length === 0;
+}
+
+/** Processes, mounts, cgroups, namespaces, links, temporary files: one line each. */
+async function leftBehind(clean: Snapshot): Promise<readonly string[]> {
+  try {
+    await assertNothingLeft(clean);
+    return [];
+  } catch (error) {
+    return messageOf(error)
+      .split("\n")
+      .filter((line) => /^[a-z ]+: [+-] /.test(line));
+  }
 }
 
 const work = new Workspace();
