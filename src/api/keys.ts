@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import { writeOutput } from "../trust/files.ts";
-import { findSecretKey, readSecretKeys, type SecretKeyFile, storeSecretKey } from "../trust/key-directory.ts";
+import {
+  findSecretKey,
+  readSecretKeys,
+  requireStorable,
+  type SecretKeyFile,
+  storeSecretKey,
+} from "../trust/key-directory.ts";
 import { keyFileLimit } from "../trust/key-file.ts";
 import { describeKeys, formatFingerprint, generateKey, type KeyInfo, publicPart, readKeyFile } from "../trust/keys.ts";
 import type { Settings } from "./settings.ts";
@@ -131,8 +137,8 @@ export async function readKeyBytes(file: string): Promise<Buffer> {
 }
 
 /**
- * Stores every secret key of `file`, as protected as it is there.
- * @throws Failure NOT_FOUND, KEY_INVALID when it holds none, ALREADY_EXISTS
+ * Stores every secret key of `file`, as protected as it is there; one that is stored just so already is left as it is (TRUST-30).
+ * @throws Failure NOT_FOUND, KEY_INVALID when it holds none, ALREADY_EXISTS when one is stored in another form
  */
 export async function importKeys(settings: Settings, file: string): Promise<readonly StoredKey[]> {
   const keys = await readKeyFile(await readKeyBytes(file));
@@ -142,9 +148,11 @@ export async function importKeys(settings: Settings, file: string): Promise<read
       hint: `to trust it: perigee trust --prefix example.com ${file}, with the beginning of the images' names`,
     });
   }
+  const directory = keyDirectory(settings);
+  for (const { info, armored } of keys) await requireStorable(directory, info.fingerprint, armored);
   const stored: StoredKey[] = [];
   for (const { info, armored } of keys) {
-    const path = await storeSecretKey(keyDirectory(settings), info.fingerprint, armored);
+    const path = await storeSecretKey(directory, info.fingerprint, armored);
     if (!info.isProtected) settings.log.warn(`${path} is not protected by a passphrase`);
     stored.push({ ...info, path });
   }

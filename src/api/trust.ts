@@ -9,7 +9,7 @@ import { isAbsent, statusFailure } from "../fetch/download.ts";
 import { ACIdentifier } from "../schema/names.ts";
 import { keyFileLimit } from "../trust/key-file.ts";
 import { formatFingerprint, type KeyInfo, readKeyFile } from "../trust/keys.ts";
-import { copiesOf, storeTrustedKey } from "../trust/keystore.ts";
+import { checkPlace, copiesOf, storeTrustedKey } from "../trust/keystore.ts";
 import { withRevocations } from "../trust/revocations.ts";
 import { readKeyBytes } from "./keys.ts";
 import { changingKeystore, keystoreDirectories, keystoreOf, ownKeystoreDirectory } from "./keystore.ts";
@@ -165,9 +165,15 @@ export async function trustKey(
   const { info, location } = candidate;
   requireUsable(candidate);
   const { userConfig } = settings.directories;
-  const key = await changingKeystore(settings, signal, async () =>
-    storeTrustedKey(ownKeystoreDirectory(settings), scope, await keepRevocations(settings, candidate)),
-  );
+  const directory = ownKeystoreDirectory(settings);
+  // What is refused makes nothing, not even the file to lock (TRUST-32); asked again when nobody else changes keys.
+  checkPlace(directory, scope);
+  await withKnownRevocations(settings, candidate);
+  const key = await changingKeystore(settings, signal, async () => {
+    const armored = await withKnownRevocations(settings, candidate);
+    if (armored !== candidate.armored) warnOfOlderCopy(settings, candidate);
+    return await storeTrustedKey(directory, scope, armored);
+  });
   if (scope !== "root" && (await keystoreOf(settings).vouches(scope.prefix, key.fingerprint, key.digest)) === "no") {
     settings.log.warn(`${key.path} has no effect: a file of the same name in ${userConfig} masks it`);
   }
@@ -175,19 +181,14 @@ export async function trustKey(
 }
 
 /** @throws Failure KEY_INVALID when a stored copy says that the key is revoked */
-async function keepRevocations(settings: Settings, { info, armored }: KeyCandidate): Promise<Buffer> {
+async function withKnownRevocations(settings: Settings, { info, armored }: KeyCandidate): Promise<Buffer> {
   const { fingerprint } = info;
   const copies = copiesOf(keystoreDirectories(settings), fingerprint);
   const bytes = copies.map((copy) => copy.armored);
   const merged = await withRevocations(armored, bytes);
   if (merged === armored) return armored;
   const [known] = await readKeyFile(merged);
-  if (known?.info.state !== "revoked") {
-    settings.log.warn(
-      `${formatFingerprint(fingerprint)}: this copy is older than the one that is stored, whose revocation of a subkey is kept`,
-    );
-    return merged;
-  }
+  if (known?.info.state !== "revoked") return merged;
   throw new Failure(
     "KEY_INVALID",
     `the key ${formatFingerprint(fingerprint)} is revoked; this is an older copy of it`,
@@ -197,6 +198,11 @@ async function keepRevocations(settings: Settings, { info, armored }: KeyCandida
       hint: "ask the owner for the key that is used now",
     },
   );
+}
+
+function warnOfOlderCopy({ log }: Settings, { info }: KeyCandidate): void {
+  const key = formatFingerprint(info.fingerprint);
+  log.warn(`${key}: this copy is older than the one that is stored, whose revocation of a subkey is kept`);
 }
 
 /**

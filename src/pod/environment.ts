@@ -9,9 +9,12 @@ export type Variable = readonly [name: string, value: string];
 /** The value the specification demands when nobody sets another (ACE-19). */
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** What the caller says to us and to nobody else: the passphrase of a signing key is no app's business (TRUST-33). */
+const secretVariables: ReadonlySet<string> = new Set(["PERIGEE_PASSPHRASE"]);
+
 /**
  * Weakest first (architecture 16): inherited < image < file < set < app. Of the inherited ones only those whose name appc allows (ACI-39), and
- * nothing that a service manager says to us and to nobody else.
+ * nothing that a service manager or the caller says to us and to nobody else.
  *
  * The place of a variable is that of its first appearance in the image's order.
  */
@@ -27,7 +30,8 @@ export function mergeEnvironment(layers: {
     for (const [name, value] of layer ?? []) merged.set(name, value);
   }
   for (const [name, value] of layers.inherited ?? []) {
-    if (!merged.has(name) && environmentName.test(name) && !managerVariables.has(name)) merged.set(name, value);
+    if (managerVariables.has(name) || secretVariables.has(name)) continue;
+    if (!merged.has(name) && environmentName.test(name)) merged.set(name, value);
   }
   return [...merged];
 }

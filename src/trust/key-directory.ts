@@ -4,7 +4,8 @@ import { chmod, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
-import { ioFailure, writeAtomic } from "../base/files.ts";
+import { ioFailure, syncDirectory } from "../base/files.ts";
+import { writeOutput } from "./files.ts";
 import { keyFileLimit } from "./key-file.ts";
 
 export interface SecretKeyFile {
@@ -14,8 +15,9 @@ export interface SecretKeyFile {
 }
 
 /**
- * Stores a new secret key; one that is there is never replaced, because a lost secret key does not come back.
- * @throws Failure ALREADY_EXISTS
+ * Stores a secret key; one that is there is never replaced, because a lost secret key does not come back, also not when several store the same key
+ * at once. The very same bytes again are stored already (TRUST-30).
+ * @throws Failure ALREADY_EXISTS when other bytes are there: another passphrase, other identities
  */
 export async function storeSecretKey(directory: string, fingerprint: string, armored: Uint8Array): Promise<string> {
   const path = join(directory, `${fingerprint}.asc`);
@@ -25,14 +27,30 @@ export async function storeSecretKey(directory: string, fingerprint: string, arm
   } catch (error) {
     throw ioFailure(error, `cannot make ${directory}`, directory);
   }
-  if ((await fingerprintsIn(directory)).includes(fingerprint)) {
-    throw new Failure("ALREADY_EXISTS", `${path} is there already`, {
-      subject: path,
-      hint: "move it away first if the new one shall replace it",
-    });
+  try {
+    await writeOutput(path, armored, { mode: 0o600, overwrite: false });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "ALREADY_EXISTS") throw error;
+    await requireSame(directory, fingerprint, armored);
+    // Whoever stored it may not have come to this yet.
+    await syncDirectory(directory);
   }
-  await writeAtomic(path, armored, 0o600);
   return path;
+}
+
+/** To be asked about all keys of a file before the first is stored. @throws Failure ALREADY_EXISTS when the key is there in another form */
+export async function requireStorable(directory: string, fingerprint: string, armored: Uint8Array): Promise<void> {
+  if ((await fingerprintsIn(directory)).includes(fingerprint)) await requireSame(directory, fingerprint, armored);
+}
+
+async function requireSame(directory: string, fingerprint: string, armored: Uint8Array): Promise<void> {
+  const { path, bytes } = await readSecretKey(directory, fingerprint);
+  if (bytes.equals(armored)) return;
+  throw new Failure("ALREADY_EXISTS", `${path} is there already`, {
+    subject: path,
+    cause: "it is the same key in another form: with another passphrase, or other identities",
+    hint: "move it away first if the new one shall replace it",
+  });
 }
 
 /** Every secret key, by fingerprint. @throws Failure CONFIG_INVALID when others can read one */

@@ -8,7 +8,7 @@ import { Failure } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import { publicFingerprints } from "./key-file.ts";
 import { allPlaces, type Place, placesFor, prefixPlace, rootPlace } from "./places.ts";
-import { listDirectory, makeTrustedDirectories, readTrusted } from "./trusted-files.ts";
+import { checkChain, listDirectory, makeTrustedDirectories, readTrusted } from "./trusted-files.ts";
 
 export interface KeystoreDirectories {
   /** Highest precedence last: system, local, user; each holds trustedkeys/. */
@@ -127,17 +127,24 @@ function requireFingerprint(fingerprint: string): void {
   if (!/^[0-9a-f]{40}$/.test(fingerprint)) throw new Failure("INTERNAL", "not a fingerprint", { subject: fingerprint });
 }
 
+type Scope = { readonly prefix: string } | "root";
+
+function placeFor(scope: Scope): Place {
+  return scope === "root" ? rootPlace : prefixPlace(scope.prefix);
+}
+
+/** To be asked before anything is made there. @throws Failure CONFIG_INVALID when others could write where a key of `scope` would be stored */
+export function checkPlace(directory: string, scope: Scope): void {
+  checkChain(directory, placeFor(scope).path);
+}
+
 /**
  * Stores `armored`, one public key, as DIRECTORY/trustedkeys/{root.d|prefix.d/…}/FINGERPRINT: the exact bytes shown to the user (T-D10).
  * @throws Failure KEY_INVALID when it holds anything but one armoured public key; CONFIG_INVALID when others could write there
  */
-export async function storeTrustedKey(
-  directory: string,
-  scope: { readonly prefix: string } | "root",
-  armored: Buffer,
-): Promise<TrustedKey> {
+export async function storeTrustedKey(directory: string, scope: Scope, armored: Buffer): Promise<TrustedKey> {
   const [fingerprint] = publicFingerprints(armored);
-  const place = scope === "root" ? rootPlace : prefixPlace(scope.prefix);
+  const place = placeFor(scope);
   const path = join(await makeTrustedDirectories(directory, place.path), fingerprint);
   await writeAtomic(path, armored, 0o644);
   return trustedKey(path, place.scope, fingerprint, armored);

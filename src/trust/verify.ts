@@ -1,5 +1,6 @@
 /** Whether an image is signed by somebody trusted for its name: the five checks of spec/trust.md, in their order. */
 import { createHash, type Hash } from "node:crypto";
+import type { Key } from "openpgp";
 import { Failure } from "../base/failure.ts";
 import {
   type Claim,
@@ -68,26 +69,44 @@ export async function beginVerification(
     async finish(name) {
       const candidates = await keystore.keysFor(name); // 1 the keys trusted for this name, by whole path components
       const trusted = onlyTrusted(signatures, candidates, name); // 2 signatures that name one of them by full fingerprint
-      const signers = await verifySigners(openpgp, trusted, hashes, options);
+      const keyOf = parsedOnce(openpgp);
+      const signers = await verifySigners(openpgp, trusted, hashes, { ...options, keyOf });
       const question = questionOf(signature, name, candidates);
-      verdict = async () => verdictOf(question, signers, await packetsOf(openpgp, trusted), options.now);
+      verdict = async () => verdictOf(question, signers, await packetsOf(trusted, keyOf), options.now);
       return signers;
     },
     verdict: async () => await verdict?.(),
   };
 }
 
+/** The key in a trusted file, parsed at the first question. */
+type KeyOf = (copy: TrustedKey) => Promise<Key>;
+
+function parsedOnce(openpgp: OpenPGP): KeyOf {
+  const keys = new Map<TrustedKey, Promise<Key>>();
+  return (copy) => {
+    const key = keys.get(copy) ?? parsePublicKey(openpgp, copy.armored);
+    keys.set(copy, key);
+    return key;
+  };
+}
+
 /** All that tell of a time that the checks looked at. */
-async function packetsOf(openpgp: OpenPGP, trusted: readonly Trusted[]): Promise<readonly TimedPacket[]> {
+async function packetsOf(trusted: readonly Trusted[], keyOf: KeyOf): Promise<readonly TimedPacket[]> {
   const packets: TimedPacket[] = [];
   for (const { signature, copies } of trusted) {
     packets.push(signature.packet);
-    for (const { armored } of copies) {
-      const key: readonly object[] = (await parsePublicKey(openpgp, armored)).toPacketList();
+    for (const copy of copies) {
+      const key: readonly object[] = (await keyOf(copy)).toPacketList();
       packets.push(...key);
     }
   }
   return packets;
+}
+
+/** What the checks of one file have in common. */
+interface Checking extends Clock {
+  readonly keyOf: KeyOf;
 }
 
 /** A signature and the copies of the key it names: the same key can be trusted in several places. */
@@ -137,13 +156,13 @@ async function verifySigners(
   openpgp: OpenPGP,
   trusted: readonly Trusted[],
   hashes: ReadonlyMap<string, Hash>,
-  clock: Clock,
+  checking: Checking,
 ): Promise<readonly Signer[]> {
   const signers: Signer[] = [];
   let refusal: unknown;
   for (const one of trusted) {
     try {
-      signers.push(await verifySigner(openpgp, one, hashes, clock));
+      signers.push(await verifySigner(openpgp, one, hashes, checking));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       refusal ??= error;
@@ -158,11 +177,11 @@ async function verifySigner(
   openpgp: OpenPGP,
   { signature, copies }: Trusted,
   hashes: ReadonlyMap<string, Hash>,
-  clock: Clock,
+  { keyOf, ...clock }: Checking,
 ): Promise<Signer> {
   const claims: Claim[] = [];
   for (const copy of copies) {
-    claims.push({ openpgp, ...signature, copy, key: await parsePublicKey(openpgp, copy.armored) });
+    claims.push({ openpgp, ...signature, copy, key: await keyOf(copy) });
   }
   for (const claim of claims) await requireUnrevoked(claim); // 5 the part that no other copy makes good
   return await firstThatCounts(claims, async (claim) => {
@@ -186,8 +205,9 @@ export async function requireCounting(
   const signatures = readSignatureFile(openpgp, file);
   const copies = keys.map((key) => ({ ...key, path: key.fingerprint, digest: "", scope: "root" }));
   const found = new Set<string>();
+  const checking = { now: new Date(), keyOf: parsedOnce(openpgp) };
   for (const signature of onlyTrusted(signatures, copies, undefined)) {
-    found.add((await verifySigner(openpgp, signature, hashes, { now: new Date() })).fingerprint);
+    found.add((await verifySigner(openpgp, signature, hashes, checking)).fingerprint);
   }
   if (keys.length === signatures.length && keys.every(({ fingerprint }) => found.has(fingerprint))) return;
   throw new Failure("SIGNATURE_INVALID", "there is not one signature by each key");

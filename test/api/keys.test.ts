@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { encryptKey } from "openpgp";
 import { createKey, exportKey, givenPassphrase, importKeys, listKeys, selectKeys } from "../../src/api/keys.ts";
 import { armor } from "../../src/trust/armor.ts";
 import { describeKeys, unlockKey } from "../../src/trust/keys.ts";
@@ -62,7 +63,7 @@ describe("signing keys", () => {
       [key.fingerprint],
     );
     assert.equal((await unlockKey(readFileSync(output), "secret")).fingerprint, key.fingerprint);
-    await assert.rejects(importKeys(other, output), failure("ALREADY_EXISTS", /./));
+    assert.deepEqual(await importKeys(other, output), await listKeys(other), "TRUST-30");
     await exportKey(settings, { fingerprint: key.fingerprint, output, overwrite: true });
     assert.match(readFileSync(output, "utf8"), /PUBLIC KEY/);
   });
@@ -80,6 +81,18 @@ describe("signing keys", () => {
     assert.equal((await listKeys(settings)).length, 2);
     assert.equal(heard.length, 2);
     assert.match(heard[0] ?? "", /not protected/);
+  });
+
+  it("TRUST-30: that are there in another form are not imported, and nothing else of the file is", async () => {
+    const settings = fresh();
+    const [known, other] = [await makeKey(), await makeKey()];
+    const locked = await encryptKey({ privateKey: known.key, passphrase: "secret" });
+    const keys = [other.key, locked].map((key) => key.write());
+    writeFileSync(path("known.asc"), armor("PRIVATE KEY BLOCK", known.key.write()));
+    writeFileSync(path("locked.asc"), armor("PRIVATE KEY BLOCK", Buffer.concat(keys)));
+    const stored = await importKeys(settings, path("known.asc"));
+    await assert.rejects(importKeys(settings, path("locked.asc")), failure("ALREADY_EXISTS", /there already/));
+    assert.deepEqual(await listKeys(settings), stored);
   });
 
   it("that are public are not imported", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import * as openpgp from "openpgp";
@@ -186,11 +186,36 @@ describe("trusting keys", () => {
     writeFileSync(join(mask, key.fingerprint), "");
     await assert.rejects(trustKey(settings, "root", old), refused);
     assert.deepEqual(readFileSync(file), before);
-    assert.deepEqual(readdirSync(join(settings.directories.userConfig, "trustedkeys")).sort(), [".lock", "prefix.d"]);
+    assert.deepEqual(readdirSync(join(settings.directories.userConfig, "trustedkeys")), ["prefix.d"], "TRUST-32");
     // Another key is not concerned.
     writeFileSync(path("other.asc"), other.armored);
     const [another] = await findKeys(settings, prefix, [path("other.asc")]);
     assert.ok(another !== undefined);
+    await trustKey(settings, prefix, another);
+  });
+
+  it("TRUST-32: what is refused leaves nothing: no file to lock, no directory", async () => {
+    const settings = fresh();
+    const { userConfig, systemConfig } = settings.directories;
+    const { privateKey } = await openpgp.revokeKey({ key: key.key, format: "object" });
+    await storeTrustedKey(systemConfig, prefix, made(privateKey).armored);
+    writeFileSync(path("old.asc"), key.armored);
+    const [old] = await findKeys(settings, prefix, [path("old.asc")]);
+    assert.ok(old !== undefined);
+    await assert.rejects(trustKey(settings, prefix, old), failure("KEY_INVALID", /older copy/));
+    assert.equal(existsSync(userConfig), false);
+    writeFileSync(path("other.asc"), other.armored);
+    const [another] = await findKeys(settings, prefix, [path("other.asc")]);
+    assert.ok(another !== undefined);
+    for (const below of [[], ["trustedkeys"], ["trustedkeys", "prefix.d", "example.com"]]) {
+      const shared = join(userConfig, ...below);
+      mkdirSync(shared, { recursive: true });
+      chmodSync(shared, 0o777);
+      await assert.rejects(trustKey(settings, prefix, another), failure("CONFIG_INVALID", /written by others/));
+      assert.deepEqual(readdirSync(shared), []);
+      assert.equal(existsSync(join(userConfig, "trustedkeys", ".lock")), false);
+      chmodSync(shared, 0o755);
+    }
     await trustKey(settings, prefix, another);
   });
 

@@ -173,6 +173,24 @@ describe("many processes, one download", () => {
   });
 });
 
+describe("several downloads, one display", () => {
+  it("CLI-8: each that lasts is named once, and all are summed up in one line", async () => {
+    const paths = ["first", "second", "third"].map((name) => publish(name));
+    for (const path of paths) server.hold(path);
+    const run = fetching(...paths.map(at));
+    await untilSaid(run, "all  3 under way, 0 done");
+    for (const path of paths) server.letGo(path);
+    assert.equal(await run.ended, 0, run.stderr);
+    const lines = run.stderr.split("\n");
+    for (const path of paths) {
+      const about = lines.filter((line) => line.startsWith(`fetching ${at(path)}`));
+      assert.equal(about.length, 2, run.stderr);
+      assert.match(about[1] ?? "", /: done, /);
+    }
+    assert.doesNotMatch(run.stderr, /[\u0000-\u0008\u000b-\u001f]/, "standard error is no terminal");
+  });
+});
+
 const page = `<meta name="ac-discovery" content="${host} https://${host}/{name}.{ext}">`;
 
 async function untilPartThere(): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { authorise, type Credentials, credentialsFor, hostOfDomain } from "../../src/http/authorisation.ts";
@@ -129,6 +130,37 @@ describe("createHttpClient with credentials (T-D04)", () => {
     server.on("example.com/ported", { body: "b" });
     (await client().get("https://example.com/port")).discard();
     assert.equal(sent("/ported"), undefined);
+  });
+  it("AWS Signature Version 4 on the wire: the server, which knows the secret, comes to the same signature", async () => {
+    server.on("example.com/bucket/a%20b.aci", { body: "b" });
+    const secret = "s3cretKey";
+    const aws: Credentials = { kind: "aws", accessKeyId: "AKID", secretAccessKey: secret, region: "eu-west-1" };
+    const signing = createHttpClient({
+      caFiles: [authority.caFile],
+      connectTo: [{ host: "example.com", address: "127.0.0.1", port: server.port }],
+      insecureTls: false,
+      insecureHttp: false,
+      credentials: new Map([["example.com", aws]]),
+      log: silentLog,
+    });
+    (await signing.get("https://example.com/bucket/a%20b.aci?v=1", { headers: { Range: "bytes=1-" } })).discard();
+    const got = server.requests.at(-1);
+    assert.ok(got !== undefined);
+    const [time, digest] = [got.headers["x-amz-date"], got.headers["x-amz-content-sha256"]].map(String);
+    const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+    assert.equal(digest, sha256(""));
+    const names = "host;range;x-amz-content-sha256;x-amz-date";
+    const values = ["host:example.com", "range:bytes=1-", `x-amz-content-sha256:${digest}`, `x-amz-date:${time}`];
+    const canonical = ["GET", "/bucket/a%20b.aci", "v=1", ...values, "", names, digest].join("\n");
+    const scope = `${time?.slice(0, 8)}/eu-west-1/s3/aws4_request`;
+    let key: string | Buffer = `AWS4${secret}`;
+    for (const part of [...scope.split("/"), ["AWS4-HMAC-SHA256", time, scope, sha256(canonical)].join("\n")])
+      key = createHmac("sha256", key).update(part).digest();
+    const signature = (key as Buffer).toString("hex");
+    assert.equal(
+      got.headers.authorization,
+      `AWS4-HMAC-SHA256 Credential=AKID/${scope},SignedHeaders=${names},Signature=${signature}`,
+    );
   });
   it("a server that goes on answering 401 is asked once", async () => {
     server.on("example.com/no", { status: 401, headers: { "WWW-Authenticate": "Basic realm=x" } });

@@ -32,6 +32,16 @@ describe("mergeEnvironment (architecture 16)", () => {
     assert.deepEqual(mergeEnvironment({ inherited, image: [] }), [["OK", "1"]]);
   });
 
+  it("TRUST-33: the passphrase of a signing key is not inherited; who sets it means it", () => {
+    const inherited = new Map([
+      ["PERIGEE_PASSPHRASE", "secret"],
+      ["PERIGEE_PASSPHRASES", "1"],
+    ]);
+    assert.deepEqual(mergeEnvironment({ inherited, image: [] }), [["PERIGEE_PASSPHRASES", "1"]]);
+    const set = [["PERIGEE_PASSPHRASE", "meant"]] as const;
+    assert.deepEqual(mergeEnvironment({ inherited: new Map(), image: [], set }), set);
+  });
+
   it("inherits only names that appc allows: no exported shell functions", () => {
     const inherited = new Map([
       ["BASH_FUNC_x%%", "() { :; }"],

@@ -35,6 +35,34 @@ describe("the directory of secret keys (TRUST-18)", () => {
     assert.deepEqual(readdirSync(directory), [`${a}.asc`]);
   });
 
+  it("TRUST-30: the very same key again is stored already, and its file is not touched", async () => {
+    const directory = fresh();
+    const stored = await storeSecretKey(directory, a, Buffer.from("key"));
+    const before = statSync(stored, { bigint: true });
+    assert.equal(await storeSecretKey(directory, a, Buffer.from("key")), stored);
+    const after = statSync(stored, { bigint: true });
+    assert.deepEqual([after.ino, after.mtimeNs], [before.ino, before.mtimeNs]);
+    chmodSync(stored, 0o644);
+    await assert.rejects(storeSecretKey(directory, a, Buffer.from("key")), failure("CONFIG_INVALID", /others may use/));
+    assert.deepEqual(readdirSync(directory), [`${a}.asc`]);
+  });
+
+  it("TRUST-30: of 20 who store a key in different forms at once one does, and the others are told", async () => {
+    const directory = join(fresh(), "keys");
+    const forms = Array.from({ length: 20 }, (_, index) => Buffer.from(`form ${index}`));
+    const outcomes = await Promise.allSettled(forms.map((form) => storeSecretKey(directory, a, form)));
+    const winners = forms.filter((_, index) => outcomes[index]?.status === "fulfilled");
+    assert.deepEqual(
+      winners.map(String),
+      (await readSecretKeys(directory)).map(({ bytes }) => bytes.toString()),
+    );
+    assert.equal(winners.length, 1);
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") assert.ok(failure("ALREADY_EXISTS", /there already/)(outcome.reason));
+    }
+    assert.deepEqual(readdirSync(directory), [`${a}.asc`]);
+  });
+
   it("finds keys by fingerprint or a unique prefix of 8 digits", async () => {
     const directory = fresh();
     await storeSecretKey(directory, a, Buffer.from("a"));
