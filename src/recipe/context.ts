@@ -14,7 +14,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { errnoOf, Failure, printable } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { readInRoot } from "../pod/in-root.ts";
 import { partsOf, pathBytes, showBytes, viewOf } from "../store/stack.ts";
@@ -60,13 +60,28 @@ export function openContext(directory: string): Context {
       hint: "--context DIRECTORY names another",
     });
   }
-  const text = readInRoot(directory, ignoreFile, ignoreLimit);
+  const text = readInContext(directory, ignoreFile, ignoreLimit);
   return { directory, ignores: compileIgnore(text?.toString("latin1") ?? "") };
+}
+
+/** The content of a small file of the context, links followed inside of it; undefined when it is not there. @throws Failure RECIPE_INVALID */
+export function readInContext(directory: string, path: string, limit: number): Buffer | undefined {
+  try {
+    return readInRoot(directory, path, limit);
+  } catch (cause) {
+    if (!(cause instanceof Failure) || cause.code !== "IMAGE_INVALID") throw cause;
+    // What reads images speaks of an image.
+    const told = `${excerpt(path)} in the context directory ${printable(directory)}`;
+    throw new Failure("RECIPE_INVALID", `${told} is not a file of at most ${limit} bytes`, {
+      subject: path,
+      hint: "put a file in its place",
+    });
+  }
 }
 
 /**
  * What one `from` means, in byte order. Links on the way to it are followed inside of the context; a link that is meant itself is copied as one.
- * @throws Failure NOT_FOUND when it means nothing, or only what is ignored; LIMIT_EXCEEDED; IMAGE_INVALID for a socket, device or FIFO
+ * @throws Failure NOT_FOUND when it means nothing, or only what is ignored; LIMIT_EXCEEDED; RECIPE_INVALID for a socket, device or FIFO
  */
 export function findSources(context: Context, from: string): readonly ContextSource[] {
   const path = pathBytes(from);
@@ -172,10 +187,16 @@ function describe(descriptor: number, stats: Stats, { parent, name, place, path 
   }
   if (stats.isFile()) return { ...base, type: "file", size: stats.size, digest: digestOf(descriptor) };
   const subject = showBytes(place);
-  throw new Failure("IMAGE_INVALID", `${subject} is neither a file nor a directory nor a link`, {
+  throw new Failure("RECIPE_INVALID", `RECIPE-11: ${subject} in the context directory is ${kindOf(stats)}`, {
     subject,
+    cause: "files, directories and links are copied, nothing else",
     hint: `leave it out with a line in ${ignoreFile}`,
   });
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isFIFO()) return "a FIFO";
+  return stats.isSocket() ? "a socket" : "a device";
 }
 
 const scratch = Buffer.allocUnsafeSlow(256 * 1024);

@@ -56,7 +56,7 @@ export function makeDraft(view: StackView, epoch: number): LayerDraft {
   /** The path with the links of its parents followed, its parents made. */
   const place = (path: string): string => {
     const target = view.resolve(path);
-    if (target === "") throw new Failure("USAGE", "the root directory itself is meant", { subject: "/" });
+    if (target === "") throw rootMeant("the root directory itself is meant", "name what it shall hold: /NAME");
     ensure(partsOf(target).slice(0, -1).join("/"));
     return target;
   };
@@ -86,7 +86,7 @@ export function makeDraft(view: StackView, epoch: number): LayerDraft {
     },
     whiteout: (path) => {
       const target = view.resolve(path);
-      if (target === "") throw new Failure("USAGE", "the root directory cannot be removed", { subject: "/" });
+      if (target === "") throw rootMeant("the root directory cannot be removed", removalHint);
       if (typeAt(target) === undefined) {
         throw new Failure("NOT_FOUND", `the image has nothing at /${showBytes(target)}`, {
           subject: `/${showBytes(target)}`,
@@ -164,6 +164,12 @@ export async function unpackLayer(
 
 async function* asAsync<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
   yield* items;
+}
+
+const removalHint = "name what is in it, such as remove: [/usr, /etc]; base: empty begins without any files";
+
+function rootMeant(message: string, hint: string): Failure {
+  return new Failure("USAGE", message, { subject: "/", hint });
 }
 
 function notDirectory(path: string): Failure {

@@ -1,8 +1,8 @@
 /** A recipe and its base → what each step is given and what the manifest will be: everything that can be decided, and refused, before any work. */
 import { Failure, printable } from "../base/failure.ts";
-import { readInRoot } from "../pod/in-root.ts";
 import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
+import { readInContext } from "./context.ts";
 import type { Base, Recipe, Step } from "./document.ts";
 import { isFileStep } from "./files.ts";
 import { applyStep, beginDraft, type Draft, draftOf, fieldsAsSteps, finishManifest } from "./manifest.ts";
@@ -150,7 +150,7 @@ function ownerOf(step: Step): string | undefined {
 }
 
 function replacement(context: string, path: string, place: string): Draft {
-  const bytes = readInRoot(context, path, 4 * 1024 * 1024);
+  const bytes = readInContext(context, path, 4 * 1024 * 1024);
   if (bytes === undefined) {
     throw new Failure("NOT_FOUND", `${place}: ${printable(path)} is not there`, { subject: path });
   }

@@ -7,7 +7,7 @@ import { meant, ruleOf } from "../schema/rule-words.ts";
 import { type JsonPosition, type LocatedJson, parseLocatedJson } from "../schema/strict-json.ts";
 import { type Issue, issuesOf, refusal } from "../schema/validate.ts";
 import { Recipe, type Step, type StepName, stepNames, stepSchemas } from "./document.ts";
-import { parseLocatedYaml } from "./yaml.ts";
+import { parseLocatedYaml, valueLimit } from "./yaml.ts";
 
 export interface LocatedRecipe {
   readonly recipe: Recipe;
@@ -35,6 +35,7 @@ export async function readRecipe(path: string): Promise<LocatedRecipe> {
 /** The recipe of a document that was parsed already. @throws Failure RECIPE_INVALID listing every issue with its place */
 export function parseRecipeValue(located: LocatedJson, file: string): LocatedRecipe {
   const { value, locate } = located;
+  requireFewValues(value, file);
   const parsed = Recipe.safeParse(value, { error: ruleOf });
   if (parsed.success) return { recipe: parsed.data, file, locate };
   const issues = issuesOf(parsed.error, value);
@@ -45,6 +46,21 @@ export function parseRecipeValue(located: LocatedJson, file: string): LocatedRec
     prefix: `${printable(file)}:`,
     hint: hintFor(steps),
   });
+}
+
+/** Nobody is heard while the schema looks at the values, and at what is wrong with each of them. */
+function requireFewValues(value: unknown, file: string): void {
+  const left = [value];
+  for (let count = 0; left.length > 0; count += 1) {
+    const next = left.pop();
+    if (count + left.length >= valueLimit) {
+      throw new Failure("LIMIT_EXCEEDED", `RECIPE-3: ${printable(file)} has more than ${valueLimit} values`, {
+        subject: file,
+        hint: "copy directories and globs instead of single files, or make several images of it",
+      });
+    }
+    if (typeof next === "object" && next !== null) for (const member of Object.values(next)) left.push(member);
+  }
 }
 
 /** What a step is called. */

@@ -1,12 +1,17 @@
 /** YAML → plain values that know where they stand. What two readers could read in two ways is refused, as in strict-json.ts. */
-import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Alias, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument } from "yaml";
 import { Failure, printable } from "../base/failure.ts";
 import type { JsonPosition, LocatedJson } from "../schema/strict-json.ts";
 
 /** Bytes of a document. */
 const sizeLimit = 1024 * 1024;
-/** Values after aliases were followed: what a few lines can unfold to (RECIPE-3). */
-const valueLimit = 100_000;
+/**
+ * What the library's time grows with: the smallest parts it reads, a blank or a colon by itself being one. Nobody is heard while it reads, so this
+ * many take it less than a second; a recipe of a thousand steps has a quarter of them.
+ */
+const tokenLimit = 120_000;
+/** Values of a recipe, after aliases were followed: what a few lines can unfold to (RECIPE-3). What is wrong with each may take the schema a while to say. */
+export const valueLimit = 20_000;
 const depthLimit = 32;
 
 interface Reading {
@@ -27,6 +32,7 @@ export function parseLocatedYaml(bytes: Uint8Array, subject: string): LocatedJso
   }
   const text = decode(bytes, subject);
   requireShallow(text, subject);
+  requireFewTokens(text, subject);
   const lines = new LineCounter();
   const document = parseQuickly(text, lines);
   const [fault] = [...document.errors, ...document.warnings];
@@ -87,6 +93,15 @@ function requireShallow(text: string, subject: string): void {
     { line: text.slice(0, indicators.index).split("\n").length, column: 1 },
     "RECIPE-3: nested too deeply",
   );
+}
+
+function requireFewTokens(text: string, subject: string): void {
+  let [tokens, line] = [0, 1];
+  for (const token of new Lexer().lex(text)) {
+    tokens += 1;
+    line += token.split("\n").length - 1;
+    if (tokens > tokenLimit) throw invalid(subject, { line, column: 1 }, `RECIPE-3: more than ${tokenLimit} tokens`);
+  }
 }
 
 function readNode(reading: Reading, node: Node, depth: number): unknown {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { contentOf, findSources, openContext } from "../../src/recipe/context.ts";
 import { fails } from "../helpers/failures.ts";
@@ -85,9 +86,33 @@ describe("findSources", () => {
     assert.ok(file !== undefined);
     assert.equal(Buffer.concat(await allOf(contentOf(context, file))).toString(), "bytes");
   });
-  it("a FIFO is refused and named", () => {
+  it("RECIPE-11: a FIFO or a socket is refused and named, and nobody speaks of an image", async () => {
+    const about = (kind: string) =>
+      fails("RECIPE_INVALID", new RegExp(`^RECIPE-11: \\S+ in the context directory is a ${kind}$`), {
+        hint: /ignore/,
+      });
     execFileSync("mkfifo", [world.path("context/fifo")]);
-    assert.throws(() => found("fifo"), fails("IMAGE_INVALID", /fifo is neither/));
+    assert.throws(() => found("fifo"), about("FIFO"));
+    assert.throws(() => found("."), about("FIFO"));
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(world.path("context/socket"), resolve));
+    try {
+      assert.throws(() => found("socket"), about("socket"));
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+  it("RECIPE-13: an ignore file that is no small file is refused as one of the context", () => {
+    for (const make of [
+      (path: string) => execFileSync("mkfifo", [path]),
+      (path: string) => mkdirSync(path),
+      (path: string) => symlinkSync(".perigeeignore", path),
+      (path: string) => writeFileSync(path, "x".repeat(64 * 1024 + 1)),
+    ]) {
+      make(world.path("context/.perigeeignore"));
+      assert.throws(open, fails("RECIPE_INVALID", /^\.perigeeignore in the context directory .* is not a file/));
+      rmSync(world.path("context/.perigeeignore"), { recursive: true });
+    }
   });
   it("nothing is found by nothing", () => {
     for (const from of ["absent", "absent/*", "*.absent", "a/**"])

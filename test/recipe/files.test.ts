@@ -120,4 +120,13 @@ describe("write, mkdir, symlink, remove", () => {
       ["etc/passwd", "usr/share/x"],
     );
   });
+  it("RECIPE-15: / itself is neither removed nor written, and what to do instead is said", () => {
+    for (const path of ["/", "/.", "//"]) {
+      assert.throws(() => members({ remove: path }), fails("USAGE", /root directory/, { hint: /base: empty/ }), path);
+    }
+    assert.throws(
+      () => members({ write: { to: "/", content: "" } }),
+      fails("USAGE", /root directory/, { hint: /\/NAME/ }),
+    );
+  });
 });

@@ -25,6 +25,22 @@ describe("readRecipe", () => {
   it("a recipe that is not there", async () => {
     await assert.rejects(readRecipe("/nonexistent/r.yaml"), fails("NOT_FOUND", /recipe/));
   });
+  it("RECIPE-3: has 20 000 values at most, right or wrong, in JSON and by aliases", () => {
+    const values = (count: number, one = '"a"') => `[${Array(count).fill(one).join(",")}]`;
+    const json = (exec: string) =>
+      parseRecipeValue(parseLocatedJson(Buffer.from(`{"name":"example.com/a","exec":${exec}}`), "r.json"), "r.json");
+    // The document, its name and the list are values, too.
+    assert.equal(json(values(20_000 - 3)).recipe.exec?.length, 19_997);
+    for (const one of ['"a"', "1", "{}", '{"a":[]}']) {
+      assert.throws(
+        () => json(values(20_000 - 2, one)),
+        fails("LIMIT_EXCEEDED", /^RECIPE-3: r\.json has more than 20000/),
+        one,
+      );
+    }
+    const unfolded = `name: example.com/a\nx: &x ${values(1000)}\nsteps: [${"*x,".repeat(20)}]\n`;
+    assert.throws(() => parse(unfolded), fails("RECIPE_INVALID", /RECIPE-3: more than 20000 values/));
+  });
   it("a JSON recipe is read strictly", async (context) => {
     const directory = await temporaryDirectory(context);
     writeFileSync(join(directory, "r.json"), '{"name": "example.com/a", "name": "example.com/b"}');

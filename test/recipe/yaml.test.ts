@@ -71,6 +71,20 @@ describe("YAML with positions", () => {
     assert.ok(took(`b: ${"&a ".repeat(16_000)}`) < 8 * Math.max(took(`b: ${"&a ".repeat(4000)}`), 100_000));
     assert.equal(Error.stackTraceLimit, before);
   });
+  it("RECIPE-3: as many tokens as take the library a second, whatever they are, are refused with their line", () => {
+    // A token each: blanks, line ends, indicators, the mark before each scalar, the scalar.
+    for (const [line, tokens] of [
+      ["#", 2],
+      ["a: b", 7],
+      ["- - x", 7],
+      ["{ }", 4],
+    ] as const) {
+      const lines = Math.ceil(120_000 / tokens) + 1;
+      const pattern = /^r\.yaml:(\d+):1: RECIPE-3: more than 120000 tokens/;
+      assert.throws(() => parse(`${line}\n`.repeat(lines)), fails("RECIPE_INVALID", pattern), line);
+    }
+    assert.equal(Object.keys(plain(`a: |\n${"  text\n".repeat(100_000)}`) as object).length, 1, "text is one token");
+  });
   it("RECIPE-3: an alias of what it stands in is refused", () => {
     assert.throws(() => parse("a: &x [*x]\n"), fails("RECIPE_INVALID", /RECIPE-3|alias/));
   });
