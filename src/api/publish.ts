@@ -1,4 +1,5 @@
 /** publish: images, with what belongs to them, become a site. What is in it already is neither read nor copied again. */
+import { rmdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sha512 } from "../base/digest.ts";
@@ -75,6 +76,7 @@ export async function publishImages(settings: Settings, options: PublishOptions)
   const own = await candidates(settings, options.keys ?? [], sources);
   // A site that is there is locked before it is looked at; one that is not has nothing to look at, and is not made for a failure.
   let lock = await lockSite(settings, out, signal);
+  let made: readonly string[] = [];
   try {
     const catalogue = lock === undefined ? undefined : await readCatalogue(out);
     const keys = [...own, ...(await keysOfSite(out, catalogue, own))];
@@ -84,13 +86,16 @@ export async function publishImages(settings: Settings, options: PublishOptions)
     const ready: (ImageToPublish | KnownImage)[] = [];
     for (const source of sources) ready.push(await prepare({ settings, options, keys, now, known, salt }, source));
     if (lock === undefined) {
-      makeDirectoriesOrFail(out);
+      made = makeDirectoriesOrFail(out);
       lock = await lockSite(settings, out, signal);
     }
     const used = new Set(ready.flatMap((image) => ("known" in image ? (image.known.signers ?? []) : image.signers)));
     const published = keys.filter(({ fingerprint }) => used.has(fingerprint));
-    return await publishSite({ directory: out, url, images: ready, keys: published, prune });
+    const site = await publishSite({ directory: out, url, images: ready, keys: published, prune });
+    made = [];
+    return site;
   } finally {
+    removeEmpty(made);
     lock?.release();
   }
 }
@@ -128,9 +133,18 @@ async function lockSite(
   }
 }
 
-function makeDirectoriesOrFail(out: string): void {
+/** What was made for a site that came to nothing. */
+function removeEmpty(made: readonly string[]): void {
   try {
-    makeDirectories(out, 0o755);
+    for (const directory of made.toReversed()) rmdirSync(directory);
+  } catch {
+    // Somebody has put something there meanwhile, which stays.
+  }
+}
+
+function makeDirectoriesOrFail(out: string): readonly string[] {
+  try {
+    return makeDirectories(out, 0o755);
   } catch (error) {
     throw ioFailure(error, `cannot make ${out}`, out);
   }

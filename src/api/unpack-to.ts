@@ -85,12 +85,21 @@ export async function fillDirectory<T>(
   try {
     const image = join(work, "image");
     await mkdir(image, { mode: 0o700 });
-    const { made, filled } = await fill(image);
+    const { made, filled } = await fill(image).catch((error: unknown) => {
+      throw atPlace(error, place);
+    });
     await moveTo(place, made, join(work, "replaced"));
     return { directory: place, filled };
   } finally {
     await removeTrees(dirname(place), [basename(work)]);
   }
+}
+
+/** What is wrong while files are made is told by their names in the image, which do not say whose disk is full. */
+function atPlace(error: unknown, place: string): unknown {
+  if (!(error instanceof Failure) || error.code !== "DISK_FULL") return error;
+  const { hint, message } = error;
+  return new Failure("DISK_FULL", `cannot unpack into ${printable(place)}`, { subject: place, hint, cause: message });
 }
 
 /** Where `directory` really is. Checked before anything is read, so that a mistake costs nothing. */

@@ -7,19 +7,20 @@ import { errnoOf, Failure } from "./failure.ts";
 /**
  * Makes `path` and what is missing above it, each with `mode`; a directory that is there is left as it is. What is made survives a loss of
  * power, so that what is synced in it does.
+ * @returns those that were made, the uppermost first
  * @throws the system's error, for ioFailure
  */
-export function makeDirectories(path: string, mode: number): void {
+export function makeDirectories(path: string, mode: number): readonly string[] {
   try {
     mkdirSync(path, { mode });
     syncParent(path);
+    return [path];
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === "EEXIST" && statSync(path).isDirectory()) return;
+    if (errno === "EEXIST" && statSync(path).isDirectory()) return [];
     const parent = dirname(path);
     if (errno !== "ENOENT" || parent === path || existsSync(parent)) throw error;
-    makeDirectories(parent, mode);
-    makeDirectories(path, mode);
+    return [...makeDirectories(parent, mode), ...makeDirectories(path, mode)];
   }
 }
 

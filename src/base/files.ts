@@ -161,7 +161,13 @@ export function ioFailure(error: unknown, sentence: string, subject: string): Fa
     });
   }
   if (errno === "ENOENT") return new Failure("NOT_FOUND", `${sentence}: it is not there`, { subject, cause: error });
-  return new Failure("IO_FAILED", sentence, { subject, cause: error });
+  return new Failure("IO_FAILED", sentence, { subject, cause: error, hint: hintFor(errno) });
+}
+
+function hintFor(errno: string | undefined): string | undefined {
+  if (errno === "EROFS") return "name a place on another file system: this one is read-only";
+  if (errno === "EACCES") return "name another place, or run it as a user who may use this one";
+  return undefined;
 }
 
 function syscallOf(error: unknown): unknown {

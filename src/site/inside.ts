@@ -60,17 +60,18 @@ export class Inside {
     }
   }
 
-  /** Makes `directory` of the site and those above it, durably, as far as they are missing. */
-  makeDirectory(directory: string): void {
+  /** Makes `directory` of the site and those above it, durably, as far as they are missing. `made` hears of each that is below the site. */
+  makeDirectory(directory: string, made: (directory: string) => void = () => {}): void {
     if (directory === ".") {
       makeDirectories(this.#directory, 0o755);
       return;
     }
     if (orMissing(directory, () => this.at(`${directory}/.`, () => true)) === true) return;
-    this.makeDirectory(dirname(directory));
+    this.makeDirectory(dirname(directory), made);
     this.at(directory, (path) => {
       try {
         mkdirSync(path, { mode: 0o755 });
+        made(directory);
       } catch (error) {
         if (errnoOf(error) !== "EEXIST") throw error;
       }

@@ -21,6 +21,8 @@ export class Staging {
   readonly #area: StagingArea;
   readonly #inside: Inside;
   readonly #steps: Step[] = [];
+  /** Directories of the site that were made for what is not in its place yet, the uppermost first. */
+  readonly #made: string[] = [];
   #count = 0;
 
   private constructor(directory: string) {
@@ -135,11 +137,13 @@ export class Staging {
     for (const directory of touched) this.#inside.at(`${directory}/.`, syncDirectorySync);
     for (const { file, staged } of this.#steps) if (staged === undefined) this.#removeEmpty(dirname(file));
     this.#steps.length = 0;
+    this.#made.length = 0;
   }
 
   /** Takes away what was not committed. */
   async close(): Promise<void> {
     if (this.#area.isMade) this.#area.clear();
+    for (const directory of this.#made.toReversed()) this.#removeEmpty(directory);
   }
 
   #stagedOf(file: string): string | undefined {
@@ -202,7 +206,7 @@ export class Staging {
   }
 
   #nextPath(file: string): string {
-    this.#inside.makeDirectory(dirname(file));
+    this.#inside.makeDirectory(dirname(file), (directory) => this.#made.push(directory));
     this.#count += 1;
     return this.#area.entry(String(this.#count));
   }

@@ -15,8 +15,12 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("makeDirectories", () => {
   it("makes what is missing, and leaves what is there", () => {
-    makeDirectories(join(directory, "a", "b", "c"), 0o700);
-    makeDirectories(join(directory, "a", "b"), 0o755);
+    const made = makeDirectories(join(directory, "a", "b", "c"), 0o700);
+    assert.deepEqual(
+      made,
+      ["a", "a/b", "a/b/c"].map((path) => join(directory, path)),
+    );
+    assert.deepEqual(makeDirectories(join(directory, "a", "b"), 0o755), []);
     assert.equal(statSync(join(directory, "a", "b")).mode & 0o777, 0o700);
     assert.ok(statSync(join(directory, "a", "b", "c")).isDirectory());
   });
