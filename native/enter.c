@@ -143,8 +143,9 @@ static void choose_app(struct pod_plan *plan, const struct request *request)
     plan->apps = app;
     plan->app_count = 1;
     plan->is_foreground = true;
+    plan->is_attachable = false;
     app->log.path = NULL;
-    app->has_terminal = false;
+    app->has_terminal = app->takes_input = false;
     app->command = (struct command){.words = words_of(request->command, request->length, 1), .count = request->length};
     app->pre_start = app->post_stop = (struct command){0};
     app->health = (struct health_record){0};
@@ -178,7 +179,7 @@ static void handle(struct session *session, const struct message *message, pid_t
     struct failure failure = {.step = message->step, .subject = message->subject, .errnum = message->errnum, .message = message->text, .status = message->value};
     bool is_maker = sender == session->maker;
     if (message->kind == MESSAGE_TERMINAL && is_maker)
-        standard_add_terminal(&session->standard, terminal);
+        standard_add_terminal(&session->standard, 0, terminal);
     else if (terminal >= 0)
         close(terminal);
     if (message->kind == MESSAGE_STARTING && is_maker)

@@ -4,6 +4,7 @@
 #include "die.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +137,14 @@ void event_failed(int fd, const struct failure *failure)
     line_text(&line, "subject", failure->subject);
     line_text(&line, "errno", failure->errnum != 0 ? errno_name(failure->errnum) : "");
     line_text(&line, "message", failure->message);
+    line_send(&line, fd);
+}
+
+void event_attached(int fd, const char *app)
+{
+    struct line line;
+    begin_event(&line, "attached");
+    line_text(&line, "app", app);
     line_send(&line, fd);
 }
 
@@ -283,11 +292,9 @@ void report_lost_output(enum report report, int errnum, bool is_logged)
                                                           : "send the output to a place that takes it"});
 }
 
-void report_post_stop(enum report report, const char *app, int status)
+static void report_warning(enum report report, const char *message)
 {
     struct line line = {.used = 0};
-    char message[512];
-    snprintf(message, sizeof message, "%s: the post-stop handler ended with status %d", app, status);
     if (report == REPORT_TEXT) {
         append(&line, "warning: ");
         append_printable(&line, message);
@@ -304,4 +311,26 @@ void report_post_stop(enum report report, const char *app, int status)
     line_text(&line, "message", message);
     append(&line, "}");
     line_send(&line, STDERR_FILENO);
+}
+
+void report_post_stop(enum report report, const char *app, int status)
+{
+    char message[512];
+    snprintf(message, sizeof message, "%s: the post-stop handler ended with status %d", app, status);
+    report_warning(report, message);
+}
+
+void report_missed_output(enum report report, uint64_t bytes)
+{
+    char message[160];
+    snprintf(message, sizeof message, "%" PRIu64 " bytes of the output are missing here: they came faster than they were taken", bytes);
+    report_warning(report, message);
+}
+
+void report_attach_failure(enum report report, const struct failure *failure)
+{
+    char cause[1024];
+    bool has_errno = failure->errnum != 0;
+    snprintf(cause, sizeof cause, "%s%s%s", has_errno ? errno_name(failure->errnum) : "", has_errno ? ": " : "", failure->message);
+    report_words(report, &(struct report_words){"SHIM_FAILED", "one cannot be attached to the app, or not any more", cause, "perigee status shows what of the pod runs"});
 }

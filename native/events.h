@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct failure;
 
@@ -28,6 +29,7 @@ void event_app_started(int fd, const char *app, int pid);
 void event_app_exited(int fd, const char *app, int status);
 void event_handler_exited(int fd, const char *app, const char *handler, int status);
 void event_failed(int fd, const struct failure *failure);
+void event_attached(int fd, const char *app);
 void event_exited(int fd, int status);
 
 enum report { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
@@ -36,6 +38,9 @@ enum report { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
 void report_failure(enum report report, const struct failure *failure);
 void report_enter_failure(enum report report, const struct failure *failure);
 void report_lost_output(enum report report, int errnum, bool is_logged);
+void report_attach_failure(enum report report, const struct failure *failure);
+/* In the form of its warnings: output that came faster than it was taken. */
+void report_missed_output(enum report report, uint64_t bytes);
 /* In the form of its warnings: a post-stop handler that failed changes nothing. */
 void report_post_stop(enum report report, const char *app, int status);
 

@@ -61,6 +61,7 @@ static void note_last_exit(struct supervisor *supervisor, uint32_t index, int st
     if (supervisor->status == 0)
         supervisor->status = status;
     state_write_status(&supervisor->state, index, status);
+    attached_end(&supervisor->attached, index, status);
 }
 
 static void note_exit(struct supervisor *supervisor, uint32_t index, int status, bool is_paused)
@@ -179,7 +180,7 @@ static void handle(struct supervisor *supervisor, const struct message *message,
         return;
     switch (message->kind) {
     case MESSAGE_STARTING: supervisor->apps[message->app].pid = sender; break;
-    case MESSAGE_TERMINAL: standard_add_terminal(&supervisor->standard, descriptor); break;
+    case MESSAGE_TERMINAL: standard_add_terminal(&supervisor->standard, message->app, descriptor); break;
     case MESSAGE_NOTIFY: notify_add(&supervisor->notify, message->app, descriptor); break;
     case MESSAGE_EXECUTED: note_executed(supervisor, message->app); break;
     case MESSAGE_EXITED: note_exit(supervisor, message->app, exit_status_of(message->value), false); break;

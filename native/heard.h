@@ -2,6 +2,7 @@
 #ifndef PERIGEE_HEARD_H
 #define PERIGEE_HEARD_H
 
+#include "attached.h"
 #include "events.h"
 #include "notify.h"
 #include "plan.h"
@@ -42,6 +43,7 @@ struct supervisor {
     struct standard standard;
     struct state state;
     struct notify notify;
+    struct attached attached;
     struct pollfd *watched;
 };
 

@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"run", verb_run}, {"enter", verb_enter}, {"unpack", verb_unpack}, {"pack", verb_pack}, {"remove", verb_remove}, {"probe", verb_probe}, {"mapped", verb_mapped}, {"own", verb_own},
+    {"run", verb_run}, {"enter", verb_enter}, {"attach", verb_attach}, {"unpack", verb_unpack}, {"pack", verb_pack}, {"remove", verb_remove}, {"probe", verb_probe}, {"mapped", verb_mapped}, {"own", verb_own},
     {"netns", verb_netns}, {"bridge-remove", verb_bridge_remove},
 };
 
@@ -24,6 +24,6 @@ int main(int argc, char **argv)
     int status = argc > 1 ? verb_by_name(argv[1], argc - 2, argv + 2) : -1;
     if (status >= 0)
         return status;
-    fputs("usage: perigee-shim run|enter|unpack|pack|remove|probe|own|mapped|netns|bridge-remove …\nThis program is started by perigee; spec/shim.md describes it.\n", stderr);
+    fputs("usage: perigee-shim run|enter|attach|unpack|pack|remove|probe|own|mapped|netns|bridge-remove …\nThis program is started by perigee; spec/shim.md describes it.\n", stderr);
     return 2;
 }

@@ -1,7 +1,11 @@
 /* Streams. Knows nothing of pods: whose bytes they are is standard.c's business. */
 #include "output.h"
 
+#include "attached.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,7 +13,7 @@
 #include <unistd.h>
 
 /* A pipe holds 1 MiB at most unless the machine's administrator or a process with rights on the host said otherwise. */
-enum { CONTROL_D = 4, MOST_GATHERED = 16 << 20, MOST_TURNS = 256, MOST_READS = 16 };
+enum { MOST_GATHERED = 16 << 20, MOST_TURNS = 256, MOST_READS = 16 };
 
 void stream_open(struct stream *stream, int from, int to, struct log *log, enum stream_end at_end)
 {
@@ -20,11 +24,29 @@ void stream_open(struct stream *stream, int from, int to, struct log *log, enum 
     stream->is_to_terminal = to >= 0 && isatty(to);
 }
 
+/* Whoever shares the caller's may fill it between a look and a write, and a terminal that is stopped (^S) takes part of a write only.
+ * O_NONBLOCK on the caller's would be its, too. */
+int stream_open_again(int fd, int flags)
+{
+    struct stat status;
+    char path[32];
+    if (fstat(fd, &status) < 0 || (!S_ISFIFO(status.st_mode) && !isatty(fd)))
+        return fd;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int again = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return again >= 0 ? again : fd;
+}
+
+static bool may_read(const struct stream *stream)
+{
+    return stream->from >= 0 && (stream->attached == NULL || !attached_are_awaited(stream->attached, stream->app));
+}
+
 struct pollfd stream_wanted(const struct stream *stream)
 {
     if (stream->used > 0)
         return (struct pollfd){.fd = stream->to, .events = POLLOUT};
-    return (struct pollfd){.fd = stream->from, .events = POLLIN};
+    return (struct pollfd){.fd = may_read(stream) ? stream->from : -1, .events = POLLIN};
 }
 
 static void close_source(struct stream *stream)
@@ -84,6 +106,17 @@ static void keep_tail(struct tail *tail, const char *bytes, size_t length)
     tail->used = kept + length;
 }
 
+/* What goes everywhere but to the receiver. */
+static void tell(struct stream *stream, const char *bytes, size_t length)
+{
+    if (stream->log != NULL)
+        log_write(stream->log, stream->is_error, bytes, length);
+    if (stream->tail != NULL)
+        keep_tail(stream->tail, bytes, length);
+    if (stream->attached != NULL)
+        attached_show(stream->attached, stream->app, stream->is_error, bytes, length);
+}
+
 /* False if there was nothing. */
 static bool read_source(struct stream *stream)
 {
@@ -94,10 +127,7 @@ static bool read_source(struct stream *stream)
         end_source(stream);
         return false;
     }
-    if (stream->log != NULL)
-        log_write(stream->log, stream->is_error, stream->bytes, (size_t)length);
-    if (stream->tail != NULL)
-        keep_tail(stream->tail, stream->bytes, (size_t)length);
+    tell(stream, stream->bytes, (size_t)length);
     stream->used = stream->to >= 0 ? (size_t)length : 0;
     stream->sent = 0;
     return true;
@@ -115,7 +145,7 @@ void stream_move(struct stream *stream)
     struct pollfd receiver;
     bool has_more = true;
     /* What only goes to the log is taken without a poll for each part of it, and not for so long that others would wait. */
-    for (int reads = 0; reads < MOST_READS && has_more && stream->used == 0 && stream->from >= 0; reads++)
+    for (int reads = 0; reads < MOST_READS && has_more && stream->used == 0 && may_read(stream); reads++)
         has_more = read_source(stream);
     receiver = stream_wanted(stream);
     if (stream->used > 0 && poll(&receiver, 1, 0) == 1)
@@ -139,6 +169,20 @@ static bool make_room(struct stream *stream)
     return true;
 }
 
+void stream_feed(struct stream *stream, const char *bytes, size_t length)
+{
+    if (stream->sent > stream->used / 2) {
+        stream->used -= stream->sent;
+        memmove(stream->bytes, stream->bytes + stream->sent, stream->used);
+        stream->sent = 0;
+    }
+    if (stream->to < 0 || !make_room(stream))
+        return;
+    memcpy(stream->bytes + stream->used, bytes, length);
+    stream->used += length;
+    stream_move(stream);
+}
+
 void stream_gather(struct stream *stream)
 {
     size_t gathered = 0;
@@ -153,8 +197,7 @@ void stream_gather(struct stream *stream)
             close_source(stream);
             return;
         }
-        if (stream->log != NULL)
-            log_write(stream->log, stream->is_error, stream->bytes + stream->used, (size_t)length);
+        tell(stream, stream->bytes + stream->used, (size_t)length);
         stream->used += stream->to >= 0 ? (size_t)length : 0;
         gathered += (size_t)length;
     }

@@ -216,6 +216,12 @@ static void read_terminal(struct reader *reader, char **fields)
     reader->app->has_terminal = true;
 }
 
+static void read_stdin(struct reader *reader, char **fields)
+{
+    (void)fields;
+    reader->app->takes_input = true;
+}
+
 static void read_notify(struct reader *reader, char **fields)
 {
     reader->app->notify = field_inside_path(fields[0], fields[1]);
@@ -262,6 +268,7 @@ static const struct rule {
     {"loopback", POD, 0, false, read_loopback},
     {"listen", POD, 1, false, read_listen},
     {"foreground", POD, 0, false, read_foreground},
+    {"attach", POD, 0, false, read_attach},
     {"notify-caller", POD, 1, false, read_notify_caller},
     {"teardown", POD, 2, true, read_teardown},
     {"teardown-env", POD, 1, true, read_teardown_env},
@@ -297,6 +304,7 @@ static const struct rule {
     {"apparmor", APP, 1, false, read_label},
     {"selinux", APP, 1, false, read_label},
     {"terminal", APP, 0, false, read_terminal},
+    {"stdin", APP, 0, false, read_stdin},
     {"notify", APP, 1, false, read_notify},
     {"socket", APP, 2, true, read_socket},
     {"log", APP, 3, false, read_log},

@@ -163,6 +163,8 @@ struct app_plan {
     /* NULL: none. */
     const char *apparmor, *selinux;
     bool has_terminal;
+    /* Standard input is a pipe that those who are attached write to. */
+    bool takes_input;
     /* Where the app says what it does, below /dev; NULL: it says nothing. */
     const char *notify;
     struct socket_record *sockets;
@@ -216,6 +218,8 @@ struct pod_plan {
     struct sysctl_record *sysctls;
     size_t sysctl_count;
     bool has_loopback, is_foreground;
+    /* Whether one can be attached to an app. */
+    bool is_attachable;
     /* On 127.0.0.1 of the pod's network namespace; 0: none. */
     uint16_t listen_port;
     struct joined joined;

@@ -73,6 +73,7 @@ static void check_pod(const struct pod_plan *plan)
     require(has(plan, CLONE_NEWNS) && has(plan, CLONE_NEWPID), "namespace", "mount and pid are needed");
     require(plan->hostname == NULL || has(plan, CLONE_NEWUTS), "hostname", "needs a uts namespace");
     require(!plan->has_loopback || has(plan, CLONE_NEWNET), "loopback", "needs a net namespace");
+    require(!plan->is_attachable || !plan->is_foreground, "attach", "the output of a pod in the foreground is its caller's");
     require(plan->listen_port == 0 || has(plan, CLONE_NEWNET), "listen", "needs a net namespace");
     check_ranges(plan);
     check_unprivileged(plan);
@@ -160,6 +161,7 @@ static void check_app(struct pod_plan *plan, struct app_plan *app)
     finish_command(app, &app->health.command);
     check_health(app);
     check_restart(plan, app);
+    require(!app->takes_input || (plan->is_attachable && !app->has_terminal), "stdin", "is for an app without a terminal that one can be attached to");
     require((app->handler_seconds > 0) == app_has_handlers(app), app->name, "handlers have a limit of time, and nothing else has");
     require(app->socket_count <= MOST_SOCKETS, app->name, "too many sockets");
     for (size_t i = 0; i < app->socket_count; i++)

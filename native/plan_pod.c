@@ -87,6 +87,12 @@ void read_foreground(struct reader *reader, char **fields)
     reader->plan->is_foreground = true;
 }
 
+void read_attach(struct reader *reader, char **fields)
+{
+    (void)fields;
+    reader->plan->is_attachable = true;
+}
+
 void read_notify_caller(struct reader *reader, char **fields)
 {
     reader->plan->notify_caller = field_path(fields[0], fields[1]);

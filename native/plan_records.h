@@ -28,6 +28,7 @@ void read_sysctl(struct reader *reader, char **fields);
 void read_loopback(struct reader *reader, char **fields);
 void read_listen(struct reader *reader, char **fields);
 void read_foreground(struct reader *reader, char **fields);
+void read_attach(struct reader *reader, char **fields);
 void read_notify_caller(struct reader *reader, char **fields);
 void read_teardown(struct reader *reader, char **fields);
 void read_teardown_env(struct reader *reader, char **fields);

@@ -31,8 +31,7 @@ int self_descriptor(const char *text)
     return text[0] >= '1' && text[0] <= '9' && *end == '\0' && number > STDERR_FILENO && number < 1 << 20 && fcntl((int)number, F_GETFD) >= 0 ? (int)number : -1;
 }
 
-/* Nothing that the caller has open besides what it names comes along (T-R03); what is missing of 0 to 2 must not become something else. */
-static void arrange_descriptors(const int *descriptors)
+void self_arrange(const int *descriptors)
 {
     size_t count = 0;
     int missing;
@@ -108,7 +107,7 @@ static void hold_signals(void)
 
 void self_secure(const char *verb, int argc, char **argv, const int *kept)
 {
-    arrange_descriptors(kept);
+    self_arrange(kept);
     execute_readonly(verb, argc, argv);
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NAME, "perigee-shim") < 0)
         die("supervisor", "", errno);

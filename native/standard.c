@@ -1,13 +1,13 @@
 /* Which descriptor an app gets, and what is copied instead of being handed on. Moving the bytes is output.c. */
 #include "standard.h"
 
+#include "attached.h"
 #include "die.h"
 #include "namespaces.h"
 #include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -17,7 +17,10 @@ enum { CHECK_OUTPUT = 3 };
 
 size_t standard_most(const struct pod_plan *plan)
 {
-    return plan->app_count * 3 + 2;
+    size_t most = plan->app_count * 3 + 2;
+    for (size_t i = 0; i < plan->app_count; i++)
+        most += plan->apps[i].takes_input;
+    return most;
 }
 
 static int open_null(void)
@@ -55,22 +58,18 @@ void standard_give(const struct pod_plan *plan)
                 die("standard", app->name, errno);
 }
 
-/* The caller's pipe or terminal under a descriptor of our own, which never waits: whoever shares the caller's may fill it between a look
- * and a write, and a terminal that is stopped (^S) takes part of a write only. O_NONBLOCK on the caller's would be its, too. */
-static int open_again(int fd, int flags)
-{
-    struct stat status;
-    char path[32];
-    if (fstat(fd, &status) < 0 || (!S_ISFIFO(status.st_mode) && !isatty(fd)))
-        return fd;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int again = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return again >= 0 ? again : fd;
-}
-
 static struct stream *add(struct standard *standard)
 {
     return &standard->streams[standard->count++];
+}
+
+/* From nobody in particular to the app: whoever is attached to it feeds it. */
+static void add_input(struct standard *standard, size_t app, int to, enum stream_end at_end)
+{
+    struct stream *stream = add(standard);
+    stream_open(stream, -1, to, NULL, at_end);
+    stream->app = (uint32_t)app;
+    stream->is_input = true;
 }
 
 /* The caller's own pipe or socket can be handed on: the app takes from it exactly what it reads. A terminal is never handed on (TIOCSTI,
@@ -100,6 +99,11 @@ static int must_duplicate(int fd)
 static void open_input(struct standard *standard, struct app_plan *app, bool is_for_caller)
 {
     int ours;
+    if (app->takes_input) {
+        open_pipe(standard->plan, app, STDIN_FILENO, &ours, &app->standard[0]);
+        add_input(standard, (size_t)(app - standard->plan->apps), ours, END_CLOSE);
+        return;
+    }
     if (is_for_caller && can_hand_on()) {
         app->standard[0] = must_duplicate(STDIN_FILENO);
     } else if (is_for_caller && can_copy()) {
@@ -113,13 +117,14 @@ static void open_input(struct standard *standard, struct app_plan *app, bool is_
 static void open_output(struct standard *standard, struct app_plan *app, struct log *log, int number)
 {
     int ours;
-    if (log == NULL && !standard->plan->is_foreground) {
+    if (log == NULL && !standard->plan->is_foreground && !standard->plan->is_attachable) {
         app->standard[number] = open_null();
         return;
     }
     open_pipe(standard->plan, app, number, &ours, &app->standard[number]);
     struct stream *stream = add(standard);
-    stream_open(stream, ours, standard->plan->is_foreground ? open_again(number, O_WRONLY) : -1, log, END_LEAVE);
+    stream_open(stream, ours, standard->plan->is_foreground ? stream_open_again(number, O_WRONLY) : -1, log, END_LEAVE);
+    stream->app = (uint32_t)(app - standard->plan->apps);
     stream->is_error = number == STDERR_FILENO;
 }
 
@@ -176,15 +181,21 @@ void standard_open_logs(struct standard *standard, int pod)
     }
 }
 
-void standard_add_terminal(struct standard *standard, int master)
+void standard_add_terminal(struct standard *standard, uint32_t app, int master)
 {
+    bool is_foreground = standard->plan->is_foreground;
     if (master < 0 || standard->master >= 0)
         return;
     standard->master = master;
     (void)!fcntl(master, F_SETFL, O_NONBLOCK);
-    stream_open(add(standard), must_duplicate(master), standard->plan->is_foreground ? open_again(STDOUT_FILENO, O_WRONLY) : -1, NULL, END_LEAVE);
-    if (!standard->plan->is_foreground)
+    struct stream *output = add(standard);
+    stream_open(output, must_duplicate(master), is_foreground ? stream_open_again(STDOUT_FILENO, O_WRONLY) : -1, NULL, END_LEAVE);
+    output->app = app;
+    output->attached = standard->attached;
+    if (!is_foreground) {
+        add_input(standard, app, must_duplicate(master), END_SEND_EOF);
         return;
+    }
     terminal_make_raw();
     /* A descriptor of its own, which is closed with the stream: the terminal's modes are restored through the first. */
     stream_open(add(standard), must_duplicate(STDIN_FILENO), must_duplicate(master), NULL, END_SEND_EOF);
@@ -195,6 +206,53 @@ void standard_resize(const struct standard *standard)
     struct winsize size = terminal_size();
     if (standard->master >= 0 && standard->plan->is_foreground)
         ioctl(standard->master, TIOCSWINSZ, &size);
+}
+
+void standard_set_size(const struct standard *standard, const struct winsize *size, bool is_new)
+{
+    struct winsize now;
+    if (standard->master < 0)
+        return;
+    /* The kernel tells the app of changes only, and whoever is new has not seen what is on the screen: it is to be drawn again. */
+    if (is_new && ioctl(standard->master, TIOCGWINSZ, &now) == 0 && now.ws_row == size->ws_row && now.ws_col == size->ws_col) {
+        now.ws_row++;
+        ioctl(standard->master, TIOCSWINSZ, &now);
+    }
+    ioctl(standard->master, TIOCSWINSZ, size);
+}
+
+void standard_show_to(struct standard *standard, struct attached *attached)
+{
+    standard->attached = attached;
+    for (size_t i = 0; i < standard->count; i++)
+        if (!standard->streams[i].is_input && standard->streams[i].tail == NULL)
+            standard->streams[i].attached = attached;
+}
+
+struct stream *standard_input(const struct standard *standard, uint32_t app)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (standard->streams[i].is_input && standard->streams[i].app == app && standard->streams[i].to >= 0)
+            return &standard->streams[i];
+    return NULL;
+}
+
+void standard_end_input(struct stream *input)
+{
+    static const char eof = CONTROL_D;
+    if (input->at_end == END_SEND_EOF) {
+        stream_feed(input, &eof, sizeof eof);
+        return;
+    }
+    close(input->to);
+    input->to = -1;
+}
+
+void standard_take_output(struct standard *standard, uint32_t app)
+{
+    for (size_t i = 0; i < standard->count; i++)
+        if (standard->streams[i].attached != NULL && standard->streams[i].app == app)
+            stream_take(&standard->streams[i]);
 }
 
 size_t standard_wanted(const struct standard *standard, struct pollfd *wanted)

@@ -5,6 +5,8 @@
 #include "events.h"
 #include "output.h"
 
+#include <sys/ioctl.h>
+
 struct standard {
     const struct pod_plan *plan;
     struct stream *streams;
@@ -14,6 +16,8 @@ struct standard {
     size_t count;
     /* The master of the one terminal, or -1. */
     int master;
+    /* Whoever looks on, or NULL. */
+    struct attached *attached;
     bool has_lost;
 };
 
@@ -33,8 +37,23 @@ void standard_open_logs(struct standard *standard, int pod);
 struct tail *standard_take_tail(struct standard *standard, uint32_t app);
 
 /* Connects the terminal of an app; in the foreground the caller's becomes raw. */
-void standard_add_terminal(struct standard *standard, int master);
+void standard_add_terminal(struct standard *standard, uint32_t app, int master);
 void standard_resize(const struct standard *standard);
+
+/* The size that somebody who is attached has; `is_new`: who has not said one before. */
+void standard_set_size(const struct standard *standard, const struct winsize *size, bool is_new);
+
+/* From now on what the apps write is shown to those who are attached. */
+void standard_show_to(struct standard *standard, struct attached *attached);
+
+/* What of an app they can type to; NULL: it takes nothing, or nothing any more. */
+struct stream *standard_input(const struct standard *standard, uint32_t app);
+
+/* There is no more: a pipe is closed, a terminal gets ^D. Nothing may be held for it. */
+void standard_end_input(struct stream *input);
+
+/* Reads at once what an app that has ended left. */
+void standard_take_output(struct standard *standard, uint32_t app);
 
 /* Fills `wanted` and returns how many; then the same array, polled, is handed back. */
 size_t standard_wanted(const struct standard *standard, struct pollfd *wanted);

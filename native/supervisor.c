@@ -42,6 +42,7 @@ static int status_of(const struct supervisor *supervisor)
 static void finish(struct supervisor *supervisor)
 {
     terminal_restore();
+    attached_close(&supervisor->attached);
     for (size_t i = 0; i < supervisor->plan->app_count; i++)
         renewal_abandon(&supervisor->apps[i].renewal);
     state_close(&supervisor->state);
@@ -112,6 +113,7 @@ static void finish_start(struct supervisor *supervisor)
     state_write_pid(supervisor->pod, supervisor->init);
     state_open(&supervisor->state, supervisor->pod, plan);
     standard_open_logs(&supervisor->standard, supervisor->pod);
+    attached_open(&supervisor->attached, plan, &supervisor->standard);
     for (size_t i = 0; i < plan->app_count; i++)
         sources_close(&plan->apps[i]);
     for (size_t i = 0; i < plan->app_count; i++)
@@ -152,9 +154,11 @@ static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
     size_t streams = standard_wanted(&supervisor->standard, supervisor->watched + 2);
     struct pollfd *notified = supervisor->watched + 2 + streams;
     size_t count = streams + notify_wanted(&supervisor->notify, notified);
+    struct pollfd *attached = supervisor->watched + 2 + count;
+    count += attached_wanted(&supervisor->attached, attached);
     supervisor->watched[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     supervisor->watched[1] = (struct pollfd){.fd = supervisor->channel, .events = POLLIN};
-    if (poll(supervisor->watched, (nfds_t)(count + 2), timeout) <= 0)
+    if (poll(supervisor->watched, (nfds_t)(count + 2), attached_timeout(&supervisor->attached, timeout)) <= 0)
         return false;
     standard_move(&supervisor->standard, supervisor->watched + 2);
     supervisor->has_lost_output = standard_has_lost(&supervisor->standard, supervisor->report);
@@ -162,6 +166,7 @@ static bool turn(struct supervisor *supervisor, int timeout, bool *is_ending)
         heard_channel(supervisor);
     notify_move(&supervisor->notify, notified);
     heard_readiness(supervisor);
+    attached_move(&supervisor->attached, attached);
     if (supervisor->watched[0].revents != 0)
         *is_ending |= read_signals(supervisor);
     return true;
@@ -193,7 +198,7 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     current = &supervisor;
     die_through(abort_start, PERIGEE_FAILED);
     supervisor.apps = must_allocate(plan->app_count * sizeof *supervisor.apps);
-    supervisor.watched = must_allocate((standard_most(plan) + notify_most(plan) + 2) * sizeof *supervisor.watched);
+    supervisor.watched = must_allocate((standard_most(plan) + notify_most(plan) + attached_most(plan) + 2) * sizeof *supervisor.watched);
     supervisor.signals = signals_open(watched, sizeof watched / sizeof *watched);
     sources_open_cgroups(plan);
     if (!plan->is_unprivileged)

@@ -4,6 +4,7 @@
 
 int verb_run(int argc, char **argv);
 int verb_enter(int argc, char **argv);
+int verb_attach(int argc, char **argv);
 int verb_unpack(int argc, char **argv);
 int verb_pack(int argc, char **argv);
 int verb_remove(int argc, char **argv);

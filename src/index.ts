@@ -1,4 +1,6 @@
 /** The library: each verb takes the settings and one options object, and gives back plain data. Nothing here ends the caller's process by itself. */
+
+export { type AttachableApp, type Attachment, type AttachOptions, attachPod } from "./api/attach.ts";
 export { type BuildImageOptions, type BuildResult, buildImage, type StoredSbom } from "./api/build.ts";
 export { showPodManifest } from "./api/cat-manifest.ts";
 export {

@@ -64,6 +64,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
 /** Source files without a test file of their own, and where they are tested or why they need none. */
 const testedElsewhere: Readonly<Record<string, string>> = {
   "src/api/run-options.ts": "only types",
+  "src/api/choose-app.ts": "enter.test.ts and attach.test.ts beside it",
   "src/api/fill-pod.ts": "run.test.ts, prepare.test.ts and run-prepared.test.ts beside it",
   "src/shim/teardown-plan.ts": "test/shim/plan.test.ts and test/native/plan.test.ts",
   "src/net/attach.ts": "test/e2e/network.test.ts, with real plugins",

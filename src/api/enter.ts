@@ -1,13 +1,13 @@
 /** enter: a command in an app of a running pod, confined as the app is. Returns a handle; never ends the caller's process by itself. */
 import { join } from "node:path";
 import { isatty } from "node:tty";
-import { excerpt, Failure } from "../base/failure.ts";
-import { closest } from "../base/suggest.ts";
+import { Failure } from "../base/failure.ts";
 import { type FoundPod, podsOf, resolvePod } from "../pod/pod.ts";
-import { isAlive, type PodAppRecord, readAppProcess, readPodRecord } from "../pod/record.ts";
+import { isAlive, readAppProcess } from "../pod/record.ts";
 import { type EnterRequest, replaceWithEnter, spawnEnter } from "../shim/enter.ts";
 import { failureOf } from "../shim/events.ts";
 import type { RunHandle, StandardStream } from "../shim/run.ts";
+import { chooseApp } from "./choose-app.ts";
 import type { Settings } from "./settings.ts";
 
 export interface EnterOptions {
@@ -47,7 +47,7 @@ export async function enterPod(settings: Settings, options: EnterOptions): Promi
       hint: "perigee list shows the pods that run",
     });
   }
-  const app = chooseApp(pod, options.app);
+  const app = chooseApp(pod, options.app, "enter");
   const request = { ...findApp(pod, app), command: options.command };
   return {
     uuid: pod.uuid,
@@ -60,26 +60,6 @@ export async function enterPod(settings: Settings, options: EnterOptions): Promi
 /** Output that goes elsewhere than to a terminal shall arrive as the command writes it. */
 function terminalOf({ environment }: Settings): string | undefined {
   return isatty(0) && isatty(1) ? (environment.get("TERM") ?? "xterm") : undefined;
-}
-
-function chooseApp(pod: FoundPod, wanted: string | undefined): string {
-  const apps = readPodRecord(pod.directory)?.apps;
-  if (apps === undefined) {
-    throw new Failure("WRONG_STATE", `the record of pod ${pod.uuid} is damaged: its apps are not known`, {
-      subject: pod.uuid,
-      hint: `perigee stop ${pod.uuid}`,
-    });
-  }
-  const names = apps.map(({ name }: PodAppRecord) => name);
-  const [only] = names;
-  if (wanted === undefined && only !== undefined && names.length === 1) return only;
-  if (wanted !== undefined && names.includes(wanted)) return wanted;
-  const isNamed = wanted !== undefined;
-  throw new Failure("USAGE", isNamed ? `pod ${pod.uuid} has no app ${excerpt(wanted)}` : "which app is meant?", {
-    subject: wanted ?? pod.uuid,
-    cause: `its apps are ${names.join(", ")}`,
-    hint: `perigee enter --app ${(isNamed ? closest(wanted, names) : undefined) ?? only} ${pod.uuid}`,
-  });
 }
 
 function findApp({ uuid, directory }: FoundPod, app: string): Omit<EnterRequest, "command"> {

@@ -60,18 +60,12 @@ export async function metadataOf(
 }
 
 /** @throws Failure KERNEL_LACKS, NOT_ROOT, USAGE, SHIM_MISSING: what is told before anything is looked for */
-export async function requireStartable(
-  settings: Settings,
-  options: Pick<StartOptions, "interactive" | "foreground" | "metadata">,
-): Promise<void> {
+export async function requireStartable(settings: Settings, options: Pick<StartOptions, "metadata">): Promise<void> {
   await requirePods(settings);
   if (options.metadata === true && !settings.caller.isRoot) {
     throw new Failure("NOT_ROOT", "--mds-register needs root: the service takes over a socket of the pod's init", {
       hint: "run it without --mds-register, or as root",
     });
-  }
-  if (options.interactive === true && !options.foreground) {
-    throw new Failure("USAGE", "a pod in the background has no terminal", { hint: "either --interactive or --detach" });
   }
   shimPath();
 }

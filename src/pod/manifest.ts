@@ -11,6 +11,7 @@ import { completeApp, type StoredApp } from "./app.ts";
 import { mergeEnvironment, parseVariable, type Variable } from "./environment.ts";
 import { appcDefaults, overrideIsolators } from "./flags.ts";
 import type { HealthFlags } from "./health.ts";
+import { type InputFlags, withInputFlag } from "./input.ts";
 import { withImageNotify } from "./notify.ts";
 import { cleanPath } from "./paths.ts";
 import { matchMountPoints, type ReifiedPod, requireName } from "./reify.ts";
@@ -23,7 +24,7 @@ export interface StoredImageManifest {
 }
 
 /** One image of the command line with its per-app flags; every flag is as typed and is checked here. */
-export interface AppRequest extends RestartFlags, HealthFlags {
+export interface AppRequest extends RestartFlags, HealthFlags, InputFlags {
   readonly image: {
     readonly id: string;
     readonly name: string;
@@ -101,7 +102,10 @@ export function makePodManifest(requests: readonly AppRequest[], pod: PodRequest
       readOnlyRootFS: request.readOnlyRootfs ?? false,
       mounts: requestedMounts([...(request.mounts ?? []), ...(pod.mounts ?? [])]),
       annotations: withImageNotify(
-        pairs("--annotation", request.annotations).map(([name, value]) => ({ name: identifier(name), value })),
+        withInputFlag(
+          pairs("--annotation", request.annotations).map(([name, value]) => ({ name: identifier(name), value })),
+          request,
+        ),
         request.image.manifest.annotations,
       ),
     };

@@ -9,6 +9,7 @@ import { storedFilter } from "./default-filter.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import { deviceLinks, devices, maskedPaths, readonlyPaths } from "./devices.ts";
 import { appEnvironment } from "./environment.ts";
+import { takesInput } from "./input.ts";
 import type { AppIsolation, PodIsolation } from "./isolators.ts";
 import type { PodFile, PodNetwork } from "./network.ts";
 import { notifySocket } from "./notify.ts";
@@ -101,6 +102,7 @@ export function buildPlan(input: PlanInput): Plan {
     loopback: network !== "host",
     listenPort: input.metadata?.port,
     foreground: input.foreground,
+    attachable: !input.foreground,
     notifyCaller: input.notifyCaller,
     teardowns: input.teardowns ?? [],
     apps: input.apps.map((app, index) => appPlan(input, app, index)),
@@ -170,6 +172,7 @@ function appPlan(input: PlanInput, app: PlanApp, index: number): AppPlan {
     apparmor: isolation.apparmor,
     selinux: isolation.selinux,
     terminal: terminal !== undefined,
+    takesInput: !input.foreground && terminal === undefined && takesInput(described),
     notify: app.notify === true ? notifySocket : undefined,
     sockets: app.sockets,
     log: app.log,

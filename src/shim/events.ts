@@ -15,6 +15,8 @@ export type ShimEvent =
       readonly handler: "pre-start" | "post-stop";
       readonly status: number;
     }
+  /** Of `attach`: what the app writes is seen from here on. */
+  | { readonly event: "attached"; readonly app: string }
   | FailedEvent
   /** The pod has ended and is cleared up; `status` is the shim's exit status. */
   | { readonly event: "exited"; readonly status: number };
@@ -84,13 +86,19 @@ const ofEnter: Words = {
  * What a `failed` event is for the user; `status` is the shim's exit status: 126 and 127 tell of the program, all others of the pod.
  * The shim prints the same words when nobody else is left to do it (native/events.c).
  */
-export function failureOf(event: FailedEvent, status: number, verb: "run" | "enter" = "run"): Failure {
+export function failureOf(event: FailedEvent, status: number, verb: "run" | "enter" | "attach" = "run"): Failure {
   const words = verb === "run" ? ofRun : ofEnter;
   const subject = printable(event.subject);
   const details = {
     subject: event.subject,
     cause: event.errno === "" ? event.message : `${event.errno}: ${event.message}`,
   };
+  if (verb === "attach") {
+    return new Failure("SHIM_FAILED", "one cannot be attached to the app, or not any more", {
+      ...details,
+      hint: ofEnter.tryFailed,
+    });
+  }
   if (status === 126) {
     return new Failure("NOT_EXECUTABLE", `${words.notExecutable}: ${subject}`, {
       ...details,
@@ -138,6 +146,7 @@ function typed(fields: ReadonlyMap<string, unknown>): ShimEvent | undefined {
   const [app, pid, status] = [fields.get("app"), fields.get("pid"), fields.get("status")];
   if (event === "ready" && isNumber(pid)) return { event, pid };
   if (event === "app-started" && typeof app === "string" && isNumber(pid)) return { event, app: bytesToText(app), pid };
+  if (event === "attached" && typeof app === "string") return { event, app: bytesToText(app) };
   if (event === "app-ready" && typeof app === "string") return { event, app: bytesToText(app) };
   if (event === "app-exited" && typeof app === "string" && isNumber(status)) {
     return { event, app: bytesToText(app), status };

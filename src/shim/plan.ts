@@ -41,6 +41,8 @@ export interface Plan {
   readonly listenPort?: number | undefined;
   /** The apps' output goes to the caller too, signals are forwarded, standard input is the caller's. */
   readonly foreground: boolean;
+  /** One can be attached to its apps; not in the foreground. */
+  readonly attachable?: boolean | undefined;
   /** The socket of the caller's service manager, which hears when the pod is ready; `@` begins an abstract name. */
   readonly notifyCaller?: string | undefined;
   readonly teardowns: readonly TeardownPlan[];
@@ -127,6 +129,8 @@ export interface AppPlan extends StagesPlan {
   readonly apparmor?: string | undefined;
   readonly selinux?: string | undefined;
   readonly terminal: boolean;
+  /** Standard input is a pipe that whoever is attached writes to; not with a terminal. */
+  readonly takesInput?: boolean | undefined;
   /** Where the app says when it is ready (sd_notify), right below /dev; its environment has to name it. */
   readonly notify?: string | undefined;
   /** Listening sockets of the caller's, which become 3 and what follows, in this order: the index counts those that the shim is handed. */
@@ -201,6 +205,7 @@ function* recordsOf(plan: Plan): Generator<PlanRecord> {
   if (plan.loopback) yield ["loopback"];
   if (plan.listenPort !== undefined) yield ["listen", plan.listenPort];
   if (plan.foreground) yield ["foreground"];
+  if (plan.attachable === true) yield ["attach"];
   if (plan.notifyCaller !== undefined) yield ["notify-caller", plan.notifyCaller];
   for (const teardown of plan.teardowns) yield* teardownRecords(teardown);
   for (const app of plan.apps) yield* appRecords(app);
@@ -229,6 +234,7 @@ function* appRecords(app: AppPlan): Generator<PlanRecord> {
   if (app.apparmor !== undefined) yield ["apparmor", app.apparmor];
   if (app.selinux !== undefined) yield ["selinux", app.selinux];
   if (app.terminal) yield ["terminal"];
+  if (app.takesInput === true) yield ["stdin"];
   if (app.notify !== undefined) yield ["notify", app.notify];
   for (const { name, index } of app.sockets ?? []) yield ["socket", name, index];
   if (app.log) yield ["log", app.log.path, app.log.bytes, app.log.files];

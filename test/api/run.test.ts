@@ -97,7 +97,11 @@ describe("LIFE-20: a pod that does not start leaves nothing", () => {
     ["no such user", { apps: [{ image: "example.com/guest", user: "nobody-here" }] }, ["NOT_FOUND", /nobody-here/]],
     ["a volume that is not there", { volumes: ["data,kind=host,source=/nowhere"] }, ["NOT_FOUND", /\/nowhere/]],
     ["a program that is not there", { apps: [{ image: "example.com/guest", exec: "/none" }] }, ["EXEC_NOT_FOUND"]],
-    ["a terminal in the background", { interactive: true }, ["USAGE", /background/]],
+    [
+      "an app with a terminal that is to be started again",
+      { apps: [{ image: "example.com/guest", restart: "always" }], interactive: true },
+      ["UNSUPPORTED"],
+    ],
     ["interrupted", { signal: AbortSignal.abort() }, ["INTERRUPTED"]],
     ["interrupted while its tree is copied", { overlay: false, signal: AbortSignal.abort() }, ["INTERRUPTED"]],
     ["a uuid file that cannot be written", { uuidFile: "/nowhere/uuid" }, ["NOT_FOUND", /nowhere/]],

@@ -343,6 +343,7 @@ static const struct {
     {"notify-descriptors", 1, notify_descriptors, true},
     {"throttled", 1, work_until_throttled, false},
     {"direct", 2, write_direct, true},
+    {"client", 1, be_client, false},
     {"pty", 3, run_on_terminal, false},
     {"with-key", 1, run_with_key, false},
     {"swap", 2, swap_names, false},

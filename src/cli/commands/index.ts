@@ -174,6 +174,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   ["enter", { group: "Pods", summary: "Run a command in an app of a running pod", load: () => import("./enter.ts") }],
+  [
+    "attach",
+    {
+      group: "Pods",
+      summary: "See what an app of a pod in the background prints, and type to it",
+      load: () => import("./attach.ts"),
+    },
+  ],
   ["logs", { group: "Pods", summary: "Show what the apps of a pod printed", load: () => import("./logs.ts") }],
   ["cat-manifest", { group: "Pods", summary: "Print the manifest of a pod", load: () => import("./cat-manifest.ts") }],
   [
