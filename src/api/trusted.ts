@@ -4,7 +4,7 @@ import { parseReference } from "../fetch/reference.ts";
 import { listTrustedFiles } from "../trust/inventory.ts";
 import { formatFingerprint } from "../trust/keys.ts";
 import { standingOf, type TrustedFileStanding } from "../trust/standing.ts";
-import { type TrustedPlace, trustedPlaces, type Withdrawn, withdraw } from "../trust/withdraw.ts";
+import { syncPlaces, type TrustedPlace, trustedPlaces, type Withdrawn, withdraw } from "../trust/withdraw.ts";
 import { changingKeystore, keystoreDirectories, ownKeystoreDirectory } from "./keystore.ts";
 import type { Settings } from "./settings.ts";
 import type { TrustScope } from "./trust.ts";
@@ -83,17 +83,20 @@ export async function untrustKey(settings: Settings, options: UntrustOptions): P
     });
   }
   const directories = keystoreDirectories(settings);
+  const { localConfig, userConfig } = settings.directories;
+  // The system's directory belongs to a package manager, which would bring back what is removed there.
+  const writable = [...new Set(settings.caller.isRoot ? [localConfig, userConfig] : [userConfig])];
   const [fingerprint, ...others] = new Set(trustedPlaces(directories, digits, scope).map((one) => one.fingerprint));
-  if (fingerprint === undefined) throw notTrusted(directories, digits, scope);
+  if (fingerprint === undefined) {
+    await syncPlaces(writable);
+    throw notTrusted(directories, digits, scope);
+  }
   if (others.length > 0) {
     throw new Failure("AMBIGUOUS", `several trusted keys start with ${digits}`, {
       subject: digits,
       cause: [fingerprint, ...others].join(", "),
     });
   }
-  const { localConfig, userConfig } = settings.directories;
-  // The system's directory belongs to a package manager, which would bring back what is removed there.
-  const writable = [...new Set(settings.caller.isRoot ? [localConfig, userConfig] : [userConfig])];
   const own = ownKeystoreDirectory(settings);
   const withdrawn = await changingKeystore(settings, options.signal, async () => {
     const done: Withdrawn[] = [];
@@ -103,7 +106,10 @@ export async function untrustKey(settings: Settings, options: UntrustOptions): P
     }
     return done;
   });
-  if (withdrawn.length === 0) throw notTrusted(directories, digits, scope);
+  if (withdrawn.length === 0) {
+    await syncPlaces(writable);
+    throw notTrusted(directories, digits, scope);
+  }
   warnOfOthers(settings, directories, fingerprint);
   return withdrawn;
 }

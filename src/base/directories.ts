@@ -1,26 +1,51 @@
 /** Directories made with their parents. Not by Node's recursive mkdir: that never returns below a parent that takes no children, such as /proc. */
-import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, fsyncSync, mkdirSync, opendirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { geteuid } from "node:process";
 import { errnoOf, Failure } from "./failure.ts";
 
 /**
  * Makes `path` and what is missing above it, each with `mode`; a directory that is there is left as it is. What is made survives a loss of
- * power, so that what is synced in it does.
+ * power, so that what is synced in it does: also what a process made that was killed before it had synced it (DUR-6). Such a directory is
+ * empty, since nobody puts anything into one before.
  * @returns those that were made, the uppermost first
  * @throws the system's error, for ioFailure
  */
 export function makeDirectories(path: string, mode: number): readonly string[] {
+  const made = isDirectory(path) ? [] : makeMissing(path, mode);
+  if (isEmpty(path)) syncParent(path);
+  return made;
+}
+
+function makeMissing(path: string, mode: number): readonly string[] {
+  const parent = dirname(path);
+  const above = parent === path ? [] : makeDirectories(parent, mode);
   try {
     mkdirSync(path, { mode });
-    syncParent(path);
-    return [path];
+    return [...above, path];
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === "EEXIST" && statSync(path).isDirectory()) return [];
-    const parent = dirname(path);
-    if (errno !== "ENOENT" || parent === path || existsSync(parent)) throw error;
-    return [...makeDirectories(parent, mode), ...makeDirectories(path, mode)];
+    // Somebody else may have been faster.
+    if (errnoOf(error) !== "EEXIST" || !isDirectory(path)) throw error;
+    return above;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** One that cannot be read was not made here. */
+function isEmpty(path: string): boolean {
+  try {
+    const entries = opendirSync(path);
+    try {
+      return entries.readSync() === null;
+    } finally {
+      entries.closeSync();
+    }
+  } catch (error) {
+    if (!["EACCES", "EPERM"].includes(errnoOf(error) ?? "")) throw error;
+    return false;
   }
 }
 

@@ -104,7 +104,8 @@ async function replaceWith(
     await write(temporary);
     await rename(temporary.path, path);
   } catch (error) {
-    await unlink(temporary.path).catch(ignoreMissing);
+    // What failed first is told; what is left is found by its age (DUR-5).
+    await unlink(temporary.path).catch(() => {});
     throw ioFailure(error, `cannot write ${path}`, path);
   } finally {
     await temporary.handle.close();

@@ -10,11 +10,11 @@ import { FileLock } from "../shim/flock.ts";
 import type { PackEntry } from "../shim/pack.ts";
 import { sha512 } from "../shim/sha512.ts";
 import { beginImport, type Staging } from "../store/blobs.ts";
-import { hasDigestBlob, placeDigestBlob } from "../store/digest-blobs.ts";
+import { hasDigestBlob, placeDigestBlob, syncDigestBlobs } from "../store/digest-blobs.ts";
 import type { ImageRecord } from "../store/images.ts";
-import { lockOf } from "../store/layout.ts";
+import { lockOf, type Store } from "../store/layout.ts";
 import { mergeLayers } from "../store/merge.ts";
-import { type SharedLayer, writeStack } from "../store/shared-layers.ts";
+import { type SharedLayer, syncSharedLayers, writeStack } from "../store/shared-layers.ts";
 import { viewOf } from "../store/stack.ts";
 import type { TarMember } from "../tar/entry.ts";
 import { directoryFromBelow, plainDirectory } from "./below.ts";
@@ -138,7 +138,11 @@ async function stage(
     record,
     commit: async () => {
       try {
+        await syncShared(store, image);
         return await staging.commit(record, { manifest: mapped.bytes });
+      } catch (error) {
+        await staging.abandon();
+        throw error;
       } finally {
         end();
       }
@@ -148,6 +152,15 @@ async function stage(
       end();
     },
   };
+}
+
+/** What the image lies on, also what another process, which may have been killed since, had just given its name (DUR-2). */
+async function syncShared(store: Store, { manifest }: ResolvedImage): Promise<void> {
+  await syncDigestBlobs(
+    store,
+    [manifest.config, ...manifest.layers].map(({ digest }) => digest),
+  );
+  await syncSharedLayers(store);
 }
 
 async function keepConfig(

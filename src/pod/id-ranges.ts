@@ -75,7 +75,7 @@ function rangesOf(data: string): string {
 function withRanges<T>(data: string, work: (directory: string, taken: ReadonlySet<string>) => T): T {
   const directory = rangesOf(data);
   try {
-    makeDirectories(directory, 0o700);
+    if (!existsSync(directory)) makeDirectories(directory, 0o700);
     const lock = FileLock.open(directory, "exclusive", { wait: true });
     try {
       return work(directory, new Set(readdirSync(directory)));

@@ -2,7 +2,7 @@
  * Names of pods, each claimed as a file below `<data>/pod-names` while the directory is locked. A claim counts as long as its pod does; whether
  * it does is for the caller to say.
  */
-import { readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, excerpt, Failure } from "../base/failure.ts";
@@ -88,7 +88,7 @@ function namesOf(root: string): string {
 function withNames(root: string, work: (directory: string) => void): void {
   const directory = namesOf(root);
   try {
-    makeDirectories(directory, 0o700);
+    if (!existsSync(directory)) makeDirectories(directory, 0o700);
     const lock = FileLock.open(directory, "exclusive", { wait: true });
     try {
       work(directory);

@@ -3,7 +3,17 @@
  * remove or make public, through links planted there, what only the publisher may touch. Looking at a path first (`require`) gives a clear refusal
  * before anything is done; what is done goes by descriptors whose own place was looked at, because its owner can change a path at any instant.
  */
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync, realpathSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { makeDirectories, syncDirectorySync } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
@@ -17,6 +27,7 @@ export class Inside {
   #found: readonly string[] | undefined;
   /** Directories below it that were looked at. */
   readonly #known = new Set<string>();
+  readonly #made = new Set<string>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -60,15 +71,21 @@ export class Inside {
     }
   }
 
-  /** Makes `directory` of the site and those above it, durably, as far as they are missing. `made` hears of each that is below the site. */
+  /**
+   * Makes `directory` of the site and those above it, durably, as far as they are missing; one that is empty may be of a publish that was
+   * killed before it had synced it. `made` hears of each that is new below the site.
+   */
   makeDirectory(directory: string, made: (directory: string) => void = () => {}): void {
+    if (this.#made.has(directory)) return;
+    this.#made.add(directory);
     if (directory === ".") {
       makeDirectories(this.#directory, 0o755);
       return;
     }
-    if (orMissing(directory, () => this.at(`${directory}/.`, () => true)) === true) return;
     this.makeDirectory(dirname(directory), made);
     this.at(directory, (path) => {
+      const isNew = orMissing(directory, () => readdirSync(`${path}/.`).length === 0) ?? true;
+      if (!isNew) return;
       try {
         mkdirSync(path, { mode: 0o755 });
         made(directory);

@@ -1,6 +1,7 @@
 /** Blobs that are known by a digest of somebody else's choice: layers and configs of Docker and OCI images, as they came (LAYER-2). */
-import { constants, type FileHandle, link, lstat, mkdir, open, rename } from "node:fs/promises";
+import { constants, type FileHandle, link, lstat, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
 import type { Store } from "./layout.ts";
@@ -29,11 +30,14 @@ export async function hasDigestBlob(store: Store, digest: string, size: number):
   return stats?.isFile() === true && stats.size === size;
 }
 
-/** Gives a verified, synced file of staging its place; what stands there with another size has rotted, and goes. */
+/**
+ * Gives a verified, synced file of staging its place; what stands there with another size has rotted, and goes. The name is durable after
+ * syncDigestBlobs.
+ */
 export async function placeDigestBlob(store: Store, from: string, digest: string): Promise<void> {
   const path = digestBlobPath(store, digest);
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(path), 0o700);
     await link(from, path).catch(async (error: unknown) => {
       if (errnoOf(error) !== "EEXIST") throw error;
       const [there, here] = [await lstat(path), await lstat(from)];
@@ -41,11 +45,18 @@ export async function placeDigestBlob(store: Store, from: string, digest: string
       await throwAway(store, [path]);
       await rename(from, path);
     });
-    for (const directory of [dirname(path), digestBlobsOf(store), dirname(digestBlobsOf(store))]) {
-      await syncDirectory(directory);
-    }
   } catch (error) {
     throw ioFailure(error, `cannot store ${digest}`, path);
+  }
+}
+
+/** Makes the names of blobs durable, whoever gave them. */
+export async function syncDigestBlobs(store: Store, digests: readonly string[]): Promise<void> {
+  const shelves = new Set(digests.map((digest) => dirname(digestBlobPath(store, digest))));
+  for (const directory of [...shelves, digestBlobsOf(store), dirname(digestBlobsOf(store))]) {
+    await syncDirectory(directory).catch((error: unknown) => {
+      throw ioFailure(error, `cannot store blobs in ${directory}`, directory);
+    });
   }
 }
 

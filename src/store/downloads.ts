@@ -2,7 +2,7 @@
  * Who downloads what: of several that want the same URL at the same time one does, and the others take what it brought
  * (DOWNLOAD-1). Locks end with their process, so one that is killed is followed by the next. Knows nothing of servers.
  */
-import { fstatSync, lstatSync } from "node:fs";
+import { existsSync, fstatSync, lstatSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
@@ -30,7 +30,7 @@ export interface Turn {
 
 /** Waits until nobody else transfers what is at `url`; nothing else may be waited for while it is held. @throws Failure INTERRUPTED */
 export async function takeTurn(store: Store, url: string, { signal, onWait }: WaitOptions): Promise<Turn> {
-  makeDirectories(turnsOf(store), 0o700);
+  if (!existsSync(turnsOf(store))) makeDirectories(turnsOf(store), 0o700);
   const path = join(turnsOf(store), sha512(url));
   let hasWaited = false;
   // Told once, however often somebody else is faster.

@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
-import { writeAtomic } from "../base/files.ts";
+import { syncDirectory, writeAtomic } from "../base/files.ts";
 import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
 import { FileLock } from "../shim/flock.ts";
@@ -41,7 +41,9 @@ export async function noteNewest(store: Store, named: Named, signedAt: Date, low
   try {
     const noted = readNewest(store, named);
     const difference = signedAt.getTime() - (noted?.getTime() ?? Number.NEGATIVE_INFINITY);
-    if (difference === 0 || (difference < 0 && !lower)) return;
+    // Who noted it may have been killed before that was durable.
+    if (difference === 0) return await syncDirectory(newestOf(store));
+    if (difference < 0 && !lower) return;
     const key = newestKey(named);
     await writeAtomic(pathOf(store, key), encodeSelfChecking({ key, signedAt: signedAt.toISOString() }), 0o600);
   } finally {

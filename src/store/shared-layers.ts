@@ -3,7 +3,7 @@
  * whole and on the disk; one without its mark does not exist. What makes a layer is not known here.
  */
 
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
@@ -45,7 +45,10 @@ export function findSharedLayer(store: Store, id: string): SharedLayer | undefin
   return { id, rootfs: rootfsOf(path), hasRoot: mark["hasRoot"] === true, size: mark["size"] };
 }
 
-/** Gives the synced rootfs of a working directory its mark and its name; that another process was faster is success. */
+/**
+ * Gives the synced rootfs of a working directory its mark and its name; that another process was faster is success. The name is durable after
+ * syncSharedLayers.
+ */
 export async function publishSharedLayer(
   store: Store,
   staging: StagingDirectory,
@@ -57,10 +60,18 @@ export async function publishSharedLayer(
   await writeNew(treeMarkOf(staging.tree), encodeSelfChecking({ layer: id, hasRoot, size }));
   await syncDirectory(staging.tree);
   await giveName(store, staging.tree, layerPath(store, id));
-  await syncDirectory(layersOf(store));
   const layer = findSharedLayer(store, id);
   if (layer === undefined) throw new Failure("INTERNAL", `the layer ${id} is gone`);
   return layer;
+}
+
+/** Makes the names of layers durable, whoever gave them. */
+export async function syncSharedLayers(store: Store): Promise<void> {
+  for (const directory of existsSync(layersOf(store)) ? [layersOf(store), store.root] : []) {
+    await syncDirectory(directory).catch((error: unknown) => {
+      throw ioFailure(error, `cannot store layers in ${directory}`, directory);
+    });
+  }
 }
 
 async function giveName(store: Store, from: string, to: string): Promise<void> {

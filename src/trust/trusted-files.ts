@@ -8,7 +8,6 @@ import {
   constants,
   fstatSync,
   lstatSync,
-  mkdirSync,
   opendirSync,
   openSync,
   readFileSync,
@@ -18,7 +17,7 @@ import {
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf, Failure } from "../base/failure.ts";
-import { ioFailure, syncDirectory } from "../base/files.ts";
+import { ioFailure } from "../base/files.ts";
 import { keyFileLimit } from "./key-file.ts";
 
 /** Entries of one directory of keys (T-S28): more is an accident or an attack, and reading them all would make every fetch slow. */
@@ -137,28 +136,14 @@ function openOrAbsent(file: string, flags: number): number | undefined {
 
 /** Makes `base`/`path`… as far as it is missing, durably, and checks all of it. */
 export async function makeTrustedDirectories(base: string, path: readonly string[]): Promise<string> {
+  const directory = join(base, ...path);
+  checkChain(base, path);
   try {
     makeDirectories(base, 0o755);
+    makeDirectories(directory, 0o755);
   } catch (error) {
-    throw ioFailure(error, `cannot make ${base}`, base);
-  }
-  let parent = base;
-  for (const part of path) {
-    const directory = join(parent, part);
-    if (makeDirectory(directory)) await syncDirectory(parent);
-    parent = directory;
+    throw ioFailure(error, `cannot make ${directory}`, directory);
   }
   checkChain(base, path);
-  return parent;
-}
-
-/** Whether it was missing. */
-function makeDirectory(directory: string): boolean {
-  try {
-    mkdirSync(directory, { mode: 0o755 });
-    return true;
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw ioFailure(error, `cannot make ${directory}`, directory);
-    return false;
-  }
+  return directory;
 }

@@ -5,7 +5,7 @@ import { Failure } from "../base/failure.ts";
 import { ioFailure, syncDirectory, writeAtomic } from "../base/files.ts";
 import { effectiveFile } from "./keystore.ts";
 import { allPlaces, type Place, prefixPlace, rootPlace } from "./places.ts";
-import { listDirectory, makeTrustedDirectories, readTrusted } from "./trusted-files.ts";
+import { checkChain, listDirectory, makeTrustedDirectories, readTrusted } from "./trusted-files.ts";
 
 export interface WithdrawOptions {
   /** All that are read, lowest precedence first. */
@@ -52,6 +52,13 @@ export function trustedPlaces(
       .filter((fingerprint) => effectiveFile(directories, place, fingerprint) !== undefined)
       .map((fingerprint) => ({ fingerprint, place }));
   });
+}
+
+/** Makes durable what is not there: who removed it may have been killed before he had, and nobody would look for it again (DUR-2). */
+export async function syncPlaces(bases: readonly string[]): Promise<void> {
+  for (const base of bases) {
+    for (const { path } of allPlaces([base])) if (checkChain(base, path)) await syncDirectory(join(base, ...path));
+  }
 }
 
 /** Afterwards the key is not trusted by that place, whatever earlier directories hold. @throws Failure IO_FAILED, CONFIG_INVALID */

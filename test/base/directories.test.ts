@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { makeDirectories, requireOwner } from "../../src/base/directories.ts";
 import { errnoOf } from "../../src/base/failure.ts";
 import { fails } from "../helpers/failures.ts";
+import { moduleUrl, syncedBy } from "../helpers/synced.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -33,6 +34,18 @@ describe("makeDirectories", () => {
         (error) => /^(EEXIST|ENOTDIR)$/.test(errnoOf(error) ?? ""),
       );
     }
+  });
+
+  it("DUR-6: syncs what it makes into its parent, and what is there and empty, which may be of a process that was killed", () => {
+    const made = join(directory, "made");
+    const script = `import { makeDirectories } from ${JSON.stringify(moduleUrl("base/directories"))};
+      makeDirectories(${JSON.stringify(join(made, "a", "b"))}, 0o700);`;
+    const synced = () => syncedBy(made, join(directory, "record"), script);
+    mkdirSync(made);
+    assert.deepEqual(synced(), ["", "/a"]);
+    assert.deepEqual(synced(), ["/a"]);
+    writeFileSync(join(made, "a", "b", "file"), "");
+    assert.deepEqual(synced(), []);
   });
 
   it("ends below a parent that takes no children", () => {

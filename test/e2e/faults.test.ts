@@ -4,11 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { flows } from "../faults/flows.ts";
-import { losePower, powerPoints } from "../faults/power.ts";
+import { isSync, losePower, losePowerAgain, powerPoints } from "../faults/power.ts";
 import { countCalls, faults, type Stage, spread, stage, tryAll } from "../faults/trials.ts";
 import { FaultWorld } from "../faults/world.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
@@ -28,23 +29,32 @@ const samples: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   import: { kill: 5, "kill-one": 2, ENOSPC: 4, EIO: 3, "EIO-read": 1, EMFILE: 2, ENFILE: 1, power: 3 },
   "fetch-https": { kill: 4, ENOSPC: 2, EIO: 2, EMFILE: 1 },
   "fetch-file": { kill: 2, EIO: 1 },
-  trust: { kill: 3, ENOSPC: 2, EIO: 2, power: 2 },
-  "trust-rm": { kill: 2, EIO: 1 },
+  "fetch-oci": { kill: 1, EIO: 1, power: 2 },
+  trust: { kill: 3, ENOSPC: 2, EIO: 2, power: 2, "power-again": 2 },
+  "trust-rm": { kill: 2, EIO: 1, "power-again": 1 },
   "image-rm": { kill: 2, EIO: 2 },
   gc: { kill: 3, "kill-one": 1, ENOSPC: 1, EIO: 2, EMFILE: 1 },
   publish: { kill: 3, EIO: 2 },
 };
 
-const ids: Readonly<Record<string, string>> = { kill: "T-K01, T-K02", "kill-one": "T-K01, T-K02", power: "T-K03" };
+const ids: Readonly<Record<string, string>> = {
+  kill: "T-K01, T-K02",
+  "kill-one": "T-K01, T-K02",
+  power: "T-K03",
+  "power-again": "T-K03",
+};
 
 async function tryFault(on: Stage, fault: string, count: number): Promise<readonly string[]> {
   const calls = await countCalls(on, faults[fault]?.calls ?? "change");
   assert.ok(calls > 0, "there are calls to fail");
-  if (fault !== "power") return (await tryAll(on, fault, spread(calls, count, 2))).problems;
+  const isPower = fault === "power" || fault === "power-again";
+  if (!isPower) return (await tryAll(on, fault, spread(calls, count, 2))).problems;
   const points = powerPoints(on.world.calls());
   // The last of them is the end of the command, where what it said must hold.
-  const some = spread(points.length - 1, count - 1).map((index) => points[index - 1] ?? 0);
-  return (await losePower(on, [...some, 0])).problems;
+  const some = (many: number) => spread(points.length - 1, many).map((index) => points[index - 1] ?? 0);
+  const tally = await (fault === "power" ? losePower(on, [...some(count - 1), 0]) : losePowerAgain(on, some(count)));
+  assert.equal(tally.points, count);
+  return tally.problems;
 }
 
 for (const [name, sample] of Object.entries(samples)) {
@@ -60,6 +70,20 @@ for (const [name, sample] of Object.entries(samples)) {
     }
   });
 }
+
+it("DUR-2: names of layers and blobs that a fetch finds are synced before the image is listed", async () => {
+  const flow = flows["fetch-oci"] ?? assert.fail();
+  await stage(world, "fetch-oci", flow);
+  const { status, stderr } = await world.faulty(flow.args(world), { calls: "change" });
+  assert.equal(status, 0, stderr);
+  const store = world.work.path("data", "store");
+  const calls = world.calls();
+  const listed = calls.findIndex(({ name, to }) => /^rename/.test(name) && dirname(to) === join(store, "index"));
+  const synced = new Set(calls.slice(0, listed).flatMap((call) => (isSync(call) ? [call.path] : [])));
+  const shelves = readdirSync(join(store, "blobs", "oci")).map((shelf) => join("blobs", "oci", shelf));
+  assert.ok(shelves.length > 0);
+  for (const path of ["blobs", "blobs/oci", "layers", ...shelves]) assert.ok(synced.has(join(store, path)), path);
+});
 
 const disks = ["/dev/loop-control", "/sbin/mkfs.ext4", "/usr/bin/unshare"].find((path) => !existsSync(path));
 const skip = disks === undefined ? false : `no disk can be made: ${disks} is not there`;

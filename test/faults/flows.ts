@@ -65,6 +65,12 @@ export const flows: Readonly<Record<string, Flow>> = {
     again: [0],
     isDurable: true,
   },
+  "fetch-oci": {
+    prepare: async () => {},
+    args: ({ work }) => [insecure, "fetch", `oci:${work.path("layered")}`],
+    again: [0],
+    isDurable: true,
+  },
   trust: { prepare: async () => {}, args: trust, again: [0], isDurable: true },
   "trust-rm": {
     prepare: trusted,

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { flows } from "./flows.ts";
 import { podFlows } from "./pod-flows.ts";
 import { countSteps, type Killed, killAt, type PodStage, podStage } from "./pod-trials.ts";
-import { losePower, powerPoints } from "./power.ts";
+import { losePower, losePowerAgain, powerPoints } from "./power.ts";
 import { countCalls, faults, type Stage, spread, stage, tryAll } from "./trials.ts";
 import { FaultWorld } from "./world.ts";
 
@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const known = [...Object.keys(faults), "power", "disk"];
+const known = [...Object.keys(faults), "power", "power-again", "disk"];
 const unknown = [...(values.fault ?? [])].filter((name) => !known.includes(name));
 if (unknown.length > 0) throw new Error(`there is no fault ${unknown[0]}; there are ${known.join(", ")}`);
 const pick = (points: readonly number[]) =>
@@ -35,9 +35,10 @@ async function tryFault(on: Stage, fault: string): Promise<void> {
   const kind = faults[fault];
   if (kind === undefined) {
     await countCalls(on, "change");
-    const { points, images, problems } = await losePower(on, pick(powerPoints(on.world.calls())));
+    const lose = fault === "power" ? losePower : losePowerAgain;
+    const { points, images, problems } = await lose(on, pick(powerPoints(on.world.calls())));
     total += images;
-    say(`${on.name} power: lost at ${points} points, ${images} disks`, problems);
+    say(`${on.name} ${fault}: lost at ${points} points, ${images} disks`, problems);
     return;
   }
   const count = await countCalls(on, kind.calls);

@@ -6,7 +6,6 @@
  */
 import assert from "node:assert/strict";
 import {
-  cpSync,
   existsSync,
   lstatSync,
   readdirSync,
@@ -20,13 +19,14 @@ import { basename, dirname, join, normalize } from "node:path";
 import { isObject } from "../../src/base/objects.ts";
 import { decodeSelfChecking, encodeSelfChecking } from "../../src/store/records.ts";
 import type { Disk } from "./disk.ts";
-import { assertInvariants, assertState, settle, stateOf } from "./invariants.ts";
+import { assertInvariants, assertState, type State, settle, stateOf } from "./invariants.ts";
 import type { Stage } from "./trials.ts";
 import { type Call, type FaultWorld, places } from "./world.ts";
 
-/** A name that was given, and may be lost. */
+/** A name that was given or taken away, of which the disk may not know. */
 interface Naming {
-  readonly kind: "made" | "linked" | "renamed";
+  /** `moved`: renamed, and the disk knows that it is not at `from` any more. */
+  readonly kind: "made" | "linked" | "renamed" | "moved" | "removed";
   readonly from: string;
   readonly to: string;
 }
@@ -62,19 +62,28 @@ function unsyncedAfter(calls: readonly Call[], world: FaultWorld, before: Readon
       names = [];
     } else if (isSync(call)) {
       dirty.delete(call.file);
-      names = names.filter((naming) => dirname(naming.to) !== path);
+      names = names.flatMap((naming) => afterSync(naming, path));
     } else if (/^rename/.test(call.name)) {
       names.push({ kind: "renamed", from: path, to });
       there.delete(path);
       there.add(to);
     } else if (/^link/.test(call.name)) names.push({ kind: "linked", from: path, to });
-    else if (makes.has(call.name) && !there.has(path)) {
+    else if (/^(unlink|rmdir)/.test(call.name)) {
+      if (there.delete(path)) names.push({ kind: "removed", from: path, to: path });
+    } else if (makes.has(call.name) && !there.has(path)) {
       names.push({ kind: "made", from: path, to: path });
       there.add(path);
     }
   }
   const isOurs = (path: string) => places.some((place) => `${path}/`.startsWith(`${world.work.path(place)}/`));
   return { files: pathsOf(dirty, world), names: names.filter(({ to }) => isOurs(to)) };
+}
+
+/** What is still to be lost of it once `directory` was synced. */
+function afterSync(naming: Naming, directory: string): readonly Naming[] {
+  if (dirname(naming.to) === directory) return [];
+  const isGone = naming.kind === "renamed" && dirname(naming.from) === directory;
+  return [isGone ? { ...naming, kind: "moved" } : naming];
 }
 
 function pathsOf(inodes: ReadonlySet<string>, world: FaultWorld): readonly string[] {
@@ -93,13 +102,22 @@ function loseNames({ names }: Unsynced, world: FaultWorld, kept: string): void {
   for (const naming of [...names].reverse()) loseName(naming, world, kept);
 }
 
-/** What the name meant before is back, where somebody else's content was replaced. */
+/** What the names meant before is back: content that was replaced, and what was taken away. */
 function loseName({ kind, from, to }: Naming, world: FaultWorld, kept: string): void {
-  if (lstatSync(to, { throwIfNoEntry: false }) === undefined) return;
-  if (kind === "renamed" && existsSync(dirname(from)) && !existsSync(from)) renameSync(to, from);
-  else rmSync(to, { recursive: true, force: true });
-  const earlier = join(kept, to.slice(world.work.directory.length));
-  if (existsSync(earlier) && lstatSync(earlier).isFile()) cpSync(earlier, to, { preserveTimestamps: true });
+  const bringBack = (path: string): void => {
+    const earlier = join(kept, path.slice(world.work.directory.length));
+    if (isThere(path) || !isThere(earlier) || !isThere(dirname(path))) return;
+    const { status, stderr } = world.work.command(["cp", "--archive", earlier, path]);
+    assert.equal(status, 0, stderr);
+  };
+  if (!isThere(to) && kind !== "moved") bringBack(from);
+  else if (kind === "renamed" && isThere(dirname(from)) && !isThere(from)) renameSync(to, from);
+  else if (kind !== "removed") rmSync(to, { recursive: true, force: true });
+  bringBack(to);
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function emptyFiles({ files }: Unsynced): void {
@@ -153,27 +171,50 @@ export function powerPoints(calls: readonly Call[]): readonly number[] {
 /** Power is lost at each of the points, in every way it can be; with `disk`, on which the world lies, in the one way that its file system has. */
 export async function losePower(on: Stage, points: readonly number[], disk?: Disk): Promise<PowerTally> {
   const tally: PowerTally = { points: 0, images: 0, problems: [] };
-  for (const at of points) {
-    const { unsynced, call } = await killedAt(on, at, disk);
-    tally.points += 1;
-    for (const [loss, lose] of disk === undefined ? lossesOf(unsynced) : onDisk) {
-      tally.images += 1;
-      await tryLoss(on, lose, unsynced, at === 0).catch((error: unknown) => {
-        tally.problems.push(`${at} ${call}: ${loss}: ${error instanceof Error ? error.message : error}`);
-      });
-    }
+  for (const at of points) await tryPoint(on, tally, await killedAt(on, at, disk), at === 0, disk);
+  return tally;
+}
+
+/**
+ * The command is killed at each of the points and given again, to its end; then power is lost. What a dead process gave a name to and had not
+ * synced yet, the next one finds, and may not rely on.
+ */
+export async function losePowerAgain(on: Stage, points: readonly number[]): Promise<PowerTally> {
+  const tally: PowerTally = { points: 0, images: 0, problems: [] };
+  for (const at of points.filter((point) => point !== 0)) {
+    await tryPoint(on, tally, await killedAt(on, at, undefined, true), true);
   }
   return tally;
+}
+
+async function tryPoint(
+  on: Stage,
+  tally: PowerTally,
+  { unsynced, call }: Crash,
+  isAtEnd: boolean,
+  disk?: Disk,
+): Promise<void> {
+  tally.points += 1;
+  for (const [loss, lose] of disk === undefined ? lossesOf(unsynced) : onDisk) {
+    tally.images += 1;
+    await tryLoss(on, lose, unsynced, isAtEnd).catch((error: unknown) => {
+      tally.problems.push(`${call}: ${loss}: ${error instanceof Error ? error.message : error}`);
+    });
+  }
 }
 
 /** What was lost is lost already. */
 const onDisk: ReadonlyMap<string, Loss> = new Map([["disk", () => {}]]);
 
-async function killedAt(
-  { world, name, flow }: Stage,
-  at: number,
-  disk: Disk | undefined,
-): Promise<{ unsynced: Unsynced; call: string }> {
+interface Crash {
+  readonly unsynced: Unsynced;
+  /** Where it happened. */
+  readonly call: string;
+}
+
+/** With `again`, power is lost after the command was given once more, and ended. */
+async function killedAt(on: Stage, at: number, disk?: Disk, again = false): Promise<Crash> {
+  const { world, name, flow } = on;
   world.restore(name);
   disk?.sync();
   const before = new Set([...stateOf(world).keys()].map((path) => world.work.path(path)));
@@ -184,14 +225,18 @@ async function killedAt(
   const calls = world.calls();
   const last = at === 0 ? undefined : calls[at - 1];
   if (last === undefined) assert.equal(outcome.status, 0, outcome.stderr);
-  const happened = last === undefined ? calls : calls.slice(0, at - 1);
+  const happened = (last === undefined ? calls : calls.slice(0, at - 1)).concat(again ? await callsAgain(on) : []);
   const unsynced = unsyncedAfter(happened, world, before);
   if (disk === undefined) world.keep("crash");
   else disk.afterCrash(world.work.directory, (crashed) => world.keep("crash", crashed));
-  return {
-    unsynced,
-    call: last === undefined ? "the end" : `${last.name} ${last.path}`.replace(world.work.directory, ""),
-  };
+  const where = last === undefined ? "the end" : `${at} ${last.name} ${last.path}`;
+  return { unsynced, call: where.replaceAll(world.work.directory, "") };
+}
+
+async function callsAgain({ world, flow }: Stage): Promise<readonly Call[]> {
+  const { status, stderr } = await world.faulty(flow.args(world), { calls: "change" });
+  assert.ok(flow.again.includes(status), `the command again: status ${status}\n${stderr}`);
+  return world.calls();
 }
 
 async function tryLoss(
@@ -205,9 +250,14 @@ async function tryLoss(
   restart(world);
   if (isAtEnd && flow.isDurable) {
     await settle(world);
-    // Answers are not synced: to lose them costs a question.
-    const counts = ([path]: readonly [string, string]) => !path.startsWith("data/store/answers");
-    assertState(new Map([...stateOf(world)].filter(counts)), new Map([...expected.state].filter(counts)), "durable");
+    assertDurable(stateOf(world), expected.state);
   }
   await assertInvariants(world, flow, expected);
+}
+
+/** Answers are not synced: to lose them costs a question. Whoever needs a lock makes it anew, and what was being written has an age (DUR-5). */
+function assertDurable(found: State, expected: State): void {
+  const counts = ([path]: readonly [string, string]) =>
+    !path.startsWith("data/store/answers") && !/^\.(lock$|.*\.tmp$)/.test(basename(path));
+  assertState(new Map([...found].filter(counts)), new Map([...expected].filter(counts)), "durable");
 }

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { hostArch } from "../../src/schema/platform.ts";
 import { type Authority, createAuthority, type ScriptedServer, startServer } from "../helpers/https-server.ts";
+import { directory, file, layer, writeLayout } from "../helpers/oci-images.ts";
 import { type Outcome, program, project, Running, Workspace } from "../helpers/program.ts";
 import { tarBytes } from "../helpers/tar-bytes.ts";
 import { craft, type MadeKey, makeKey } from "../helpers/trust.ts";
@@ -64,6 +65,7 @@ export class FaultWorld {
     for (const name of ["", "base", "app"]) server.on(`/${name}?ac-discovery=1`, { body: tag });
     await world.#publish("base", []);
     await world.#publish("app", [{ imageName: `${host}/base` }]);
+    world.#layOut("layered");
     writeFileSync(world.work.path("key.asc"), world.key.armored);
     return world;
   }
@@ -87,6 +89,13 @@ export class FaultWorld {
     this.#server.on(`${place}.asc`, { body: signature });
     writeFileSync(this.work.path(`${name}.aci`), bytes);
     writeFileSync(this.work.path(`${name}.aci.asc`), signature);
+  }
+
+  /** An OCI image of two layers, the upper of which says something of the lower, in a directory. */
+  #layOut(name: string): void {
+    const lower = [directory("share"), file("share/old"), file("share/large", "x".repeat(100_000))];
+    const upper = [file("hello", `hello from ${name}\n`, { mode: 0o755 }), file("share/.wh.old", "")];
+    writeLayout(this.work.path(name), { layers: [layer(lower), layer(upper)] });
   }
 
   /** Runs `perigee ARGS…` to its end, while the site answers. */

@@ -1,7 +1,10 @@
 /** What must hold of a store at any time (security-and-reliability 5.2), looked at from outside. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
+import { digestBlobPath, digestBlobsOf } from "../../src/store/digest-blobs.ts";
 import { blobPath, blobsOf, manifestPath, rootfsOf, type Store, treePath } from "../../src/store/layout.ts";
 import { listIdsSync, listRecordsSync, readManifestSync } from "../../src/store/lookup.ts";
 import { findTree, treeIdOf } from "../../src/store/trees.ts";
@@ -25,12 +28,28 @@ export async function assertSound(store: Store): Promise<void> {
     if (!record.hasDependencies) {
       const tree = findTree(store, await treeIdOf(store, record.id));
       assert.ok(tree !== undefined, "I1: the tree of a listed image");
-      assert.equal(await readFile(join(tree.rootfs, "hello"), "utf8"), `hello from ${record.name}\n`);
+      const [rootfs = ""] = (tree.layers ?? [tree])
+        .map((one) => one.rootfs)
+        .filter((one) => existsSync(join(one, "hello")));
+      assert.equal(await readFile(join(rootfs, "hello"), "utf8"), `hello from ${record.name}\n`);
     }
+    const blobs = record.oci === undefined ? [] : [record.oci.config, ...record.oci.layers];
+    for (const { digest } of blobs)
+      assert.ok(existsSync(digestBlobPath(store, digest)), "I1: a blob of a listed image");
   }
   for (const path of await filesOf(blobsOf(store))) {
     if (path.endsWith(".asc")) continue;
     assert.equal(sha512(await readFile(path)), basename(path), "I2: an archive under its final name");
+  }
+  for (const path of existsSync(digestBlobsOf(store)) ? await filesOf(digestBlobsOf(store)) : []) {
+    const [algorithm = "", hex] = basename(path).split("-");
+    assert.equal(
+      createHash(algorithm)
+        .update(await readFile(path))
+        .digest("hex"),
+      hex,
+      "I2: a blob under its final name",
+    );
   }
   for (const name of await readdir(treePath(store, ""))) {
     assert.ok(findTree(store, name) !== undefined, "a tree under its final name is whole");

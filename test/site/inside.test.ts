@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Inside } from "../../src/site/inside.ts";
+import { moduleUrl, syncedBy } from "../helpers/synced.ts";
 import { failure } from "../helpers/trust.ts";
 
 let directory = "";
@@ -68,5 +69,16 @@ describe("Inside (SITE-7)", () => {
     assert.throws(() => inside.at("out/new", (path) => writeFileSync(path, "")), failure("WRONG_STATE", /leads out/));
     assert.throws(() => inside.makeDirectory("out/new"), failure("WRONG_STATE", /leads out/));
     await assert.rejects(inside.reading("a", text), failure("IO_FAILED", /not a regular file/));
+  });
+
+  it("DUR-6: syncs directories that it makes, and empty ones, which may be of a publish that was killed", () => {
+    const script = `import { Inside } from ${JSON.stringify(moduleUrl("site/inside"))};
+      const inside = new Inside(${JSON.stringify(at("site"))});
+      for (const name of ["here/a", "here/a", "here"]) inside.makeDirectory(name);`;
+    const synced = () => syncedBy(at("site"), at("record"), script);
+    assert.deepEqual(synced(), ["", "/here"]);
+    assert.deepEqual(synced(), ["/here"]);
+    writeFileSync(at("site/here/a/file"), "");
+    assert.deepEqual(synced(), []);
   });
 });
