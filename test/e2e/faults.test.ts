@@ -85,6 +85,15 @@ it("DUR-2: names of layers and blobs that a fetch finds are synced before the im
   for (const path of ["blobs", "blobs/oci", "layers", ...shelves]) assert.ok(synced.has(join(store, path)), path);
 });
 
+it("T-K04: a full disk is told as one where directories of blobs are made", async () => {
+  const on = await stage(world, "fetch-oci", flows["fetch-oci"] ?? assert.fail());
+  await countCalls(on, "change");
+  const shelves = world.work.path("data", "store", "blobs", "oci");
+  const at = world.calls().findIndex(({ name, path }) => /^mkdir/.test(name) && dirname(path) === shelves);
+  assert.ok(at >= 0);
+  assert.deepEqual((await tryAll(on, "ENOSPC", [at + 1])).problems, []);
+});
+
 const disks = ["/dev/loop-control", "/sbin/mkfs.ext4", "/usr/bin/unshare"].find((path) => !existsSync(path));
 const skip = disks === undefined ? false : `no disk can be made: ${disks} is not there`;
 
