@@ -1,6 +1,6 @@
 /** Archives at their extremes: plain ones, many small files, more bytes than memory; reading all of one without unpacking it. */
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { alternate, type Command, peakMemory } from "./measure.ts";
 import { type Context, type Row, timingRow } from "./rows.ts";
 import { makeTree } from "./tree.ts";
@@ -47,12 +47,7 @@ function plain({ work, program }: Context, layout: string): readonly Row[] {
 
 function small({ work, program }: Context): readonly Row[] {
   const layout = layoutIn(work, "small-layout");
-  for (let directory = 0; directory < directories; directory++) {
-    mkdirSync(join(layout, "rootfs", String(directory)));
-    for (let file = 0; file < filesEach; file++) {
-      writeFileSync(join(layout, "rootfs", String(directory), `file-${file}`), "x".repeat((file * 7) % 300));
-    }
-  }
+  writeFiles(layout, 1, "x");
   const [image, own, theirs] = [join(work, "small.aci"), join(work, "small-own"), join(work, "small-tar")];
   const built = alternate([{ name: "perigee", argv: [program, "build", "--overwrite", layout, image] }], 3);
   const clean = (): void => {
@@ -66,17 +61,37 @@ function small({ work, program }: Context): readonly Row[] {
     ],
     3,
   );
+  const changed = join(work, "small-changed.aci");
+  writeFiles(layout, 9, "y");
+  alternate([{ name: "perigee", argv: [program, "build", "--overwrite", layout, changed] }], 1);
   rmSync(layout, { recursive: true });
   clean();
   const memory = [
     ["validate", image],
     ["diff", image, image],
-  ].map((line) => memoryRow(`image ${line[0]} of 100,000 small files`, [program, "image", ...line]));
+    ["diff", image, changed],
+    ["diff", "--format=json", image, changed],
+  ].map((line) => memoryRow(`image ${describe(line)} of 100,000 small files`, [program, "image", ...line]));
   return [
     ...memory,
     timingRow("build 100,000 small files", built, [{ limit: 5000 }]),
     timingRow("unpack 100,000 small files", unpacked, [{ factor: 1.5, of: "tar -xzf" }]),
   ];
+}
+
+/** The small files, or each `step`th of them. */
+function writeFiles(layout: string, step: number, letter: string): void {
+  for (let directory = 0; directory < directories; directory++) {
+    mkdirSync(join(layout, "rootfs", String(directory)), { recursive: true });
+    for (let file = 0; file < filesEach; file += step) {
+      writeFileSync(join(layout, "rootfs", String(directory), `file-${file}`), letter.repeat((file * 7) % 300));
+    }
+  }
+}
+
+/** `line` without where the images lie. */
+function describe(line: readonly string[]): string {
+  return line.map((word) => basename(word, ".aci")).join(" ");
 }
 
 /** Ten GiB of nothing: what counts is the memory, and the file needs no disk. */

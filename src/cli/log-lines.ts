@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import type { PodLogLine } from "../api/merge-lines.ts";
 import { printable } from "../base/failure.ts";
-import { jsonText } from "./output.ts";
+import { jsonText } from "./json.ts";
 
 export interface LogPresentation {
   readonly format: "table" | "json";

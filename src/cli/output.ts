@@ -5,6 +5,7 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { errnoOf, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
+import { jsonText, prettyJson } from "./json.ts";
 import { createProgress, type ProgressMode, quietPeriod } from "./progress.ts";
 
 export interface Presentation {
@@ -93,7 +94,8 @@ export function createOutput(options: OutputOptions): Output {
     },
     json: (value, layout) => {
       errors.write("");
-      write(`${jsonText(value, layout === "pretty" ? 2 : undefined)}\n`);
+      if (layout === "line") write(`${jsonText(value)}\n`);
+      else writePieces(prettyJson(value), write);
     },
     failure: (label, lines, object) => {
       const [first = "", ...others] = lines;
@@ -104,6 +106,20 @@ export function createOutput(options: OutputOptions): Output {
     },
     isReaderGone: () => isReaderGone,
   };
+}
+
+/** Characters written at once. */
+const blockLength = 64 * 1024;
+
+function writePieces(pieces: Iterable<string>, write: (text: string) => void): void {
+  let block = "";
+  for (const piece of pieces) {
+    block += piece;
+    if (block.length < blockLength) continue;
+    write(block);
+    block = "";
+  }
+  write(`${block}\n`);
 }
 
 interface ErrorStream {
@@ -249,15 +265,6 @@ function socketWrite(fd: number): PatientWrite {
         else reject(error ?? new Error(errno));
       });
     });
-}
-
-/** JSON whose text cannot repaint a terminal: what `printable` would change is escaped the JSON way. */
-export function jsonText(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, undefined, indent) ?? "null";
-  return text.replace(
-    /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 /** Last defence for a terminal: commands escape foreign text themselves. Tabs and line ends are layout. */
