@@ -4,6 +4,7 @@
 #include "die.h"
 #include "mounts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -18,6 +19,9 @@
 
 /* Waits of 0.5, 1, 2 … ms: about a second together. */
 enum { MOST_TRIES = 11 };
+
+/* How many levels of cgroups below an app's own are looked into; in what is deeper something may be. */
+enum { DEEPEST = 32 };
 
 void cgroups_open(struct cgroup_record *cgroups, size_t count)
 {
@@ -75,23 +79,45 @@ void cgroups_filter_devices(const struct pod_plan *plan)
         die("device-filter", plan->filter_cgroup, errno);
 }
 
-static void kill_listed(int cgroup)
+static bool kill_listed(int cgroup)
 {
     cleanup_fd int fd = openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
     char text[4096];
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (length <= 0)
-        return;
+        return true;
     text[length] = '\0';
     char *end;
     for (char *next = text; *next != '\0'; next = *end == '\n' ? end + 1 : end) {
         long pid = strtol(next, &end, 10);
         if (end == next)
-            return;
+            return true;
         /* 0: a process outside of our pid namespace; 1: never ours. */
         if (pid > 1 && *end == '\n')
             kill((pid_t)pid, SIGKILL);
     }
+    return true;
+}
+
+/* Does something with a cgroup and with all below it, which the pod may have made; false if one of them says so, or one is too deep. */
+static bool for_each(int cgroup, int depth, bool (*visit)(int cgroup))
+{
+    bool is_content = visit(cgroup);
+    int again = depth == 0 ? -1 : openat(cgroup, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = again < 0 ? NULL : fdopendir(again);
+    if (list == NULL) {
+        close_fd(&again);
+        return false;
+    }
+    for (const struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        cleanup_fd int child = openat(cgroup, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        /* One that is gone has nobody in it. */
+        is_content &= child < 0 ? errno == ENOENT : for_each(child, depth - 1, visit);
+    }
+    closedir(list);
+    return is_content;
 }
 
 /* v2 kills a whole subtree at once; on v1, and before Linux 5.14, what is listed is killed, again at every try. */
@@ -102,7 +128,7 @@ static void kill_members(const char *path)
         return;
     cleanup_fd int all = openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     if (all < 0 || write(all, "1", 1) != 1)
-        kill_listed(cgroup);
+        (void)for_each(cgroup, DEEPEST, kill_listed);
 }
 
 /* What `pids.max` says, before it says that nothing may be forked any more; empty where there is none. */
@@ -122,11 +148,23 @@ static void let_fork(int cgroup, const char *before)
         (void)!write(fd, before, strlen(before));
 }
 
-static bool has_members(int cgroup)
+static bool has_no_member(int cgroup)
 {
     char first;
     cleanup_fd int fd = openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-    return fd < 0 || read(fd, &first, 1) != 0;
+    return fd >= 0 && read(fd, &first, 1) == 0;
+}
+
+/* v2 counts what is below as well; there not every cgroup lists its processes (threaded ones do not). */
+static bool is_without_members(int cgroup)
+{
+    char text[256];
+    cleanup_fd int fd = openat(cgroup, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return for_each(cgroup, DEEPEST, has_no_member);
+    ssize_t length = read(fd, text, sizeof text - 1);
+    text[length > 0 ? length : 0] = '\0';
+    return strstr(text, "populated 0") != NULL;
 }
 
 static bool empty_one(const char *path)
@@ -139,7 +177,7 @@ static bool empty_one(const char *path)
     stop_forks(cgroup, before);
     for (int tries = 0; !is_empty && tries < MOST_TRIES; tries++) {
         kill_members(path);
-        is_empty = !has_members(cgroup);
+        is_empty = is_without_members(cgroup);
         if (!is_empty)
             nanosleep(&(struct timespec){.tv_nsec = 500000L << (tries < 10 ? tries : 10)}, NULL);
     }

@@ -19,7 +19,7 @@ void cgroups_filter_devices(const struct pod_plan *plan);
 /* Removes the cgroups in order, killing what is left in them first; gives up after a while, since gc comes later. */
 void cgroups_remove(const struct pod_plan *plan);
 
-/* Kills what is in each of these cgroups, by its path, and waits about a second for it to be gone. False if something is left. Nothing may be
+/* Kills what is in each of these cgroups and in those below it, by its path, and waits about a second for it to be gone. False if something is left. Nothing may be
  * forked there meanwhile, where its processes can be counted; the caller may not be among them. */
 bool cgroups_empty(const struct cgroup_record *cgroups, size_t count);
 

@@ -8,15 +8,26 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+/* Of a check that no process could be made for, as of one that failed before its program. */
+enum { NOT_STARTED = 125 };
+
+/* Milliseconds: a supervisor that was stopped does not keep an app from being looked after. */
+enum { PATIENCE = 10000 };
+
 void checks_begin(struct checks *checks, const struct health_record *record)
 {
     int64_t now = clock_milliseconds();
-    *checks = (struct checks){.began = now, .next = now + record->interval, .health = {.status = CHECK_NONE}};
+    *checks = (struct checks){.began = now, .next = now + record->interval, .is_noted = true, .health = {.status = CHECK_NONE}};
+}
+
+static int64_t next_of(const struct checks *checks)
+{
+    return checks->is_noted ? checks->next : checks->next + PATIENCE;
 }
 
 int64_t checks_next_look(const struct checks *checks)
 {
-    return checks->pid > 0 ? checks->deadline : checks->next;
+    return checks->pid > 0 ? checks->deadline : next_of(checks);
 }
 
 static void kill_all(const struct checks *checks, const struct starter *starter)
@@ -24,22 +35,36 @@ static void kill_all(const struct checks *checks, const struct starter *starter)
     process_kill_tree(starter->proc, checks->pid);
 }
 
-void checks_go_on(struct checks *checks, struct starter *starter, uint32_t index, const struct app_root *root)
+/* What a check came to: the supervisor is told. */
+static bool note(struct checks *checks, const struct starter *starter, uint32_t index, int status)
 {
     const struct health_record *record = &starter->plan->apps[index].health;
+    int64_t now = clock_milliseconds();
+    bool is_unhealthy = health_note(&checks->health, record, status, now - checks->began);
+    checks->pid = 0;
+    checks->next = now + record->interval;
+    checks->is_noted = false;
+    message_send(starter->channel, MESSAGE_CHECKED, index, health_pack(&checks->health), -1);
+    return is_unhealthy;
+}
+
+bool checks_go_on(struct checks *checks, struct starter *starter, uint32_t index, const struct app_root *root)
+{
     int64_t now = clock_milliseconds();
     if (checks->pid > 0 && now >= checks->deadline) {
         checks->is_late = true;
         kill_all(checks, starter);
     }
-    if (checks->pid > 0 || now < checks->next)
-        return;
+    if (checks->pid > 0 || now < next_of(checks))
+        return false;
     pid_t pid = starter_start(starter, index, STAGE_CHECK, root);
-    checks->pid = pid > 0 ? pid : 0;
+    /* An app in which nothing can be forked any more is not well. */
+    if (pid < 0)
+        return note(checks, starter, index, NOT_STARTED);
+    checks->pid = pid;
     checks->is_late = false;
-    checks->deadline = now + record->timeout;
-    /* Without a process there is nothing to be told; it is tried again. */
-    checks->next = now + record->interval;
+    checks->deadline = now + starter->plan->apps[index].health.timeout;
+    return false;
 }
 
 static int status_of(const struct checks *checks, int status)
@@ -49,15 +74,9 @@ static int status_of(const struct checks *checks, int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-bool checks_note_exit(struct checks *checks, struct starter *starter, uint32_t index, int status)
+bool checks_note_exit(struct checks *checks, const struct starter *starter, uint32_t index, int status)
 {
-    const struct health_record *record = &starter->plan->apps[index].health;
-    int64_t now = clock_milliseconds();
-    bool is_unhealthy = health_note(&checks->health, record, status_of(checks, status), now - checks->began);
-    checks->pid = 0;
-    checks->next = now + record->interval;
-    message_send(starter->channel, MESSAGE_CHECKED, index, health_pack(&checks->health), -1);
-    return is_unhealthy;
+    return note(checks, starter, index, status_of(checks, status));
 }
 
 void checks_stop(struct checks *checks, const struct starter *starter)

@@ -75,6 +75,8 @@ static void note_exit(struct supervisor *supervisor, uint32_t index, int status,
     app->is_paused = is_paused;
     if (is_paused) {
         notify_end_run(&supervisor->notify, index);
+        /* Of a check that was killed with the run. */
+        standard_take_tail(&supervisor->standard, index)->used = 0;
         heard_readiness(supervisor);
         app->restarts.status = status;
         app->restarts.ended = time(NULL);
@@ -89,8 +91,11 @@ static void note_exit(struct supervisor *supervisor, uint32_t index, int status,
 static void note_check(struct supervisor *supervisor, uint32_t index, int32_t value, pid_t sender)
 {
     struct health health = health_unpack(value);
-    if (sender == supervisor->init)
-        state_write_health(&supervisor->state, index, &health, standard_take_tail(&supervisor->standard, index));
+    if (sender != supervisor->init)
+        return;
+    state_write_health(&supervisor->state, index, &health, standard_take_tail(&supervisor->standard, index));
+    if (supervisor->channel >= 0)
+        message_send(supervisor->channel, MESSAGE_NOTED, index, 0, -1);
 }
 
 static void begin_renewal(struct supervisor *supervisor, uint32_t index, pid_t sender)
@@ -98,7 +103,7 @@ static void begin_renewal(struct supervisor *supervisor, uint32_t index, pid_t s
     pid_t *renewal = &supervisor->apps[index].renewal;
     /* An app that may trace could have said it. */
     if (sender == supervisor->init && *renewal == 0)
-        *renewal = renewal_start(supervisor->plan, &supervisor->plan->apps[index]);
+        *renewal = renewal_start(supervisor->plan, &supervisor->plan->apps[index], supervisor->user_namespace);
 }
 
 void heard_renewals(struct supervisor *supervisor)
@@ -112,7 +117,7 @@ void heard_renewals(struct supervisor *supervisor)
         if (result == 0)
             notify_begin_run(&supervisor->notify, i);
         if (result == 0 && supervisor->channel >= 0)
-            renewal_hand_over(app, i, supervisor->channel);
+            renewal_hand_over(supervisor->plan, i, supervisor->channel);
     }
 }
 
@@ -131,8 +136,9 @@ static void note_executed(struct supervisor *supervisor, uint32_t index)
         app->restarts.count++;
         state_write_restarts(&supervisor->state, index, &app->restarts, true);
     }
+    /* What the first check wrote may be there already, and is not forgotten. */
     if (supervisor->plan->apps[index].health.interval > 0)
-        state_write_health(&supervisor->state, index, &(struct health){.status = CHECK_NONE}, standard_take_tail(&supervisor->standard, index));
+        state_write_health(&supervisor->state, index, &(struct health){.status = CHECK_NONE}, &(struct tail){.used = 0});
     event_app_started(supervisor->events, supervisor->plan->apps[index].name, app->pid);
     heard_readiness(supervisor);
 }
@@ -196,6 +202,7 @@ static void handle(struct supervisor *supervisor, const struct message *message,
     case MESSAGE_UPPER:
     case MESSAGE_WORK:
     case MESSAGE_RENEWED:
+    case MESSAGE_NOTED:
     case MESSAGE_RELEASE:
     case MESSAGE_SIGNAL: break;
     }

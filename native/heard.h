@@ -30,6 +30,8 @@ struct app_state {
 struct supervisor {
     struct pod_plan *plan;
     int pod, events, channel, signals;
+    /* The pod's, of an ordinary user whose apps get new roots; else -1. */
+    int user_namespace;
     enum report report;
     /* 0 before it is there and after it has ended. */
     pid_t init;
@@ -37,6 +39,8 @@ struct supervisor {
     size_t executed;
     /* Of the first app that failed, or of the start. */
     int status;
+    /* The start is through: there are files for what is heard. */
+    bool has_started;
     bool has_failed, was_killed, has_lost_output;
     /* Now; and ever. */
     bool is_ready, was_ready;

@@ -52,6 +52,12 @@ static void depend_on_supervisor(bool is_dumpable)
         die("init", "", errno);
 }
 
+static void set_propagation(unsigned long kind)
+{
+    if (mount(NULL, "/", NULL, MS_REC | kind, NULL) < 0)
+        die("propagation", "/", errno);
+}
+
 static void wait_for_release(int channel)
 {
     struct message message;
@@ -103,6 +109,8 @@ static void read_channel(struct init *init)
         app->upper_fd = fd;
     else if (message.kind == MESSAGE_WORK)
         app->work_fd = fd;
+    else if (message.kind == MESSAGE_NOTED)
+        stages_note_noted(&init->stages, message.app);
     else if (message.kind == MESSAGE_RENEWED)
         stages_note_renewed(&init->stages, message.app);
 }
@@ -155,8 +163,8 @@ void init_run(struct pod_plan *plan, int channel)
     int pod_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (pod_directory < 0)
         die("init", "the pod directory", errno);
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        die("propagation", "/", errno);
+    /* Nothing leaves this namespace any more. What an ordinary user's volumes are copied from below still hears of the host. */
+    set_propagation(plan->is_unprivileged ? MS_SLAVE : MS_PRIVATE);
     namespaces_configure(plan);
     wait_for_release(channel);
     if (has_user) {
@@ -165,6 +173,7 @@ void init_run(struct pod_plan *plan, int channel)
     }
     if (plan->is_unprivileged) {
         sources_open_mounts(plan);
+        set_propagation(MS_PRIVATE);
         standard_give(plan);
     }
     int proc = rootfs_prepare(plan, pod_directory);

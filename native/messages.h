@@ -31,8 +31,9 @@ enum message_kind {
     /* init → supervisor: a handler ended with wait status `value` */
     MESSAGE_PRE_STARTED,
     MESSAGE_POST_STOPPED,
-    /* init → supervisor: a check has ended, and what that means, packed by health.h */
+    /* init → supervisor: a check has ended, and what that means, packed by health.h; supervisor → init: what it wrote has been taken */
     MESSAGE_CHECKED,
+    MESSAGE_NOTED,
     /* process that makes an app's root → init: a descriptor of what leads into it (and MESSAGE_TERMINAL) */
     MESSAGE_MOUNT_NAMESPACE,
     MESSAGE_CGROUP_NAMESPACE,

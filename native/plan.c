@@ -44,7 +44,7 @@ static void read_shim(struct reader *reader, char **fields)
 static void read_app(struct reader *reader, char **fields)
 {
     reader->app = &ADD(reader->plan->apps, reader->plan->app_count);
-    *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .standard = {-1, -1, -1}, .handler_input = -1, .check_output = -1};
+    *reader->app = (struct app_plan){.name = field_name(fields[0], fields[1]), .cwd = "/", .umask = 022, .tree_fd = -1, .upper_fd = -1, .work_fd = -1, .kept_tree = -1, .standard = {-1, -1, -1}, .handler_input = -1, .check_output = -1};
 }
 
 static void read_lower(struct reader *reader, char **fields)

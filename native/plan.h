@@ -123,6 +123,8 @@ struct app_plan {
     unsigned root_flags;
     /* Detached: the directory that holds upper and work, or the root; then the two in it. */
     int tree_fd, upper_fd, work_fd;
+    /* That directory again, of an app whose supervisor has no rights to open it for another run; else -1. */
+    int kept_tree;
     bool is_root_readonly;
     struct mount_record *mounts;
     size_t mount_count;

@@ -121,7 +121,6 @@ static void check_restart(const struct pod_plan *plan, const struct app_plan *ap
 {
     bool is_restarted = app->restart.policy != RESTART_NO;
     require(!app_renews_root(app) || app->root == NULL, app->name, "a root that is made again needs an overlay");
-    require(!app_renews_root(app) || !plan->is_unprivileged, app->name, "a root is made again by the host's root only");
     require(!is_restarted || !app->has_terminal, app->name, "an app with a terminal is not started again");
     /* By what its processes are told from those of other apps. */
     require(!is_restarted || plan->app_count == 1 || app->cgroup_count > 0, app->name, "one of several apps is started again in a cgroup of its own only");

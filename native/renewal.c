@@ -1,4 +1,4 @@
-/* The process is the host's root in the pod directory: paths are the plan's, and what an app wrote is removed by descriptor. Its exit status
+/* The process is the host's root in the pod directory, or an ordinary user's: paths are the plan's, and what an app wrote is removed by descriptor. Its exit status
  * is 0 or the errno of what failed. */
 #include "renewal.h"
 
@@ -14,6 +14,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <limits.h>
+#include <linux/sched.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -68,9 +70,12 @@ static void renew_directories(const struct app_plan *app)
     must_make(parent, work, &like);
 }
 
-static _Noreturn void renew(const struct pod_plan *plan, const struct app_plan *app, pid_t supervisor)
+static _Noreturn void renew(const struct pod_plan *plan, const struct app_plan *app, int user_namespace, pid_t supervisor)
 {
     die_through(note_failure, EIO);
+    /* What an ordinary user's pod wrote belongs to ids that only the root of its namespace has rights over. */
+    if (user_namespace >= 0 && setns(user_namespace, CLONE_NEWUSER) < 0)
+        fail(errno);
     /* The lock first of all: it is the supervisor's alone. */
     if (close_range(STDERR_FILENO + 1, ~0U, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         fail(errno);
@@ -83,11 +88,11 @@ static _Noreturn void renew(const struct pod_plan *plan, const struct app_plan *
     _exit(0);
 }
 
-pid_t renewal_start(const struct pod_plan *plan, const struct app_plan *app)
+pid_t renewal_start(const struct pod_plan *plan, const struct app_plan *app, int user_namespace)
 {
     pid_t supervisor = getpid(), pid = clone_process(0, -1);
     if (pid == 0)
-        renew(plan, app, supervisor);
+        renew(plan, app, user_namespace, supervisor);
     if (pid < 0)
         die("restart", app->name, -pid);
     return pid;
@@ -102,9 +107,10 @@ int renewal_result(pid_t *process)
     return WIFSIGNALED(status) ? EINTR : WEXITSTATUS(status);
 }
 
-void renewal_hand_over(struct app_plan *app, uint32_t index, int channel)
+void renewal_hand_over(const struct pod_plan *plan, uint32_t index, int channel)
 {
-    if (app_renews_root(app)) {
+    struct app_plan *app = &plan->apps[index];
+    if (app_renews_root(app) && !plan->is_unprivileged) {
         sources_open_tree(app);
         message_send(channel, MESSAGE_TREE, index, 0, app->tree_fd);
         message_send(channel, MESSAGE_UPPER, index, 0, app->upper_fd);

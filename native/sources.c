@@ -33,6 +33,12 @@ static int open_child(int directory, const char *path)
     return fd;
 }
 
+static void open_upper_and_work(struct app_plan *app)
+{
+    app->upper_fd = open_child(app->tree_fd, app->upper);
+    app->work_fd = open_child(app->tree_fd, app->work);
+}
+
 void sources_open_tree(struct app_plan *app)
 {
     char parent[PATH_MAX];
@@ -41,8 +47,7 @@ void sources_open_tree(struct app_plan *app)
     if (snprintf(parent, sizeof parent, "%.*s", length, app->upper) >= (int)sizeof parent)
         die("mount-source", app->upper, ENAMETOOLONG);
     app->tree_fd = clone_own(slash == NULL ? "." : slash == app->upper ? "/" : parent);
-    app->upper_fd = open_child(app->tree_fd, app->upper);
-    app->work_fd = open_child(app->tree_fd, app->work);
+    open_upper_and_work(app);
 }
 
 static void open_root(struct app_plan *app)
@@ -121,6 +126,14 @@ static void drop(int fd)
         close(fd);
 }
 
+void sources_close_tree(struct app_plan *app)
+{
+    drop(app->tree_fd);
+    drop(app->upper_fd);
+    drop(app->work_fd);
+    app->tree_fd = app->upper_fd = app->work_fd = -1;
+}
+
 /* A place of its own for each: what is mounted on top of another mount would be copied with it. */
 static void keep(int mount, const char *subject)
 {
@@ -135,8 +148,14 @@ static void keep(int mount, const char *subject)
     mount_attach(mount, target, subject);
 }
 
-void sources_keep(const struct app_plan *app)
+void sources_keep(struct app_plan *app, bool with_tree)
 {
+    if (with_tree) {
+        keep(app->tree_fd, app->upper);
+        app->kept_tree = app->tree_fd;
+        app->tree_fd = -1;
+        sources_close_tree(app);
+    }
     for (size_t i = 0; i < app->lower_count; i++)
         keep(app->lowers[i].fd, app->lowers[i].path);
     for (size_t i = 0; i < app->mount_count; i++)
@@ -146,8 +165,12 @@ void sources_keep(const struct app_plan *app)
         keep(app->devices[i].fd, app->devices[i].name);
 }
 
-void sources_copy_kept(const struct app_plan *app)
+void sources_copy_kept(struct app_plan *app)
 {
+    if (app->kept_tree >= 0) {
+        app->tree_fd = mount_clone(app->kept_tree, "", false, app->upper);
+        open_upper_and_work(app);
+    }
     for (size_t i = 0; i < app->lower_count; i++)
         app->lowers[i].fd = mount_clone(app->lowers[i].fd, "", false, app->lowers[i].path);
     for (size_t i = 0; i < app->mount_count; i++)
@@ -155,14 +178,6 @@ void sources_copy_kept(const struct app_plan *app)
             app->mounts[i].fd = mount_clone(app->mounts[i].fd, "", (app->mounts[i].flags & FLAG_REC) != 0, app->mounts[i].source);
     for (size_t i = 0; i < app->device_count; i++)
         app->devices[i].fd = mount_clone(app->devices[i].fd, "", false, app->devices[i].name);
-}
-
-void sources_close_tree(struct app_plan *app)
-{
-    drop(app->tree_fd);
-    drop(app->upper_fd);
-    drop(app->work_fd);
-    app->tree_fd = app->upper_fd = app->work_fd = -1;
 }
 
 void sources_close_mounts(const struct app_plan *app)

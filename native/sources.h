@@ -16,11 +16,11 @@ void sources_open_mounts(struct pod_plan *plan);
 void sources_idmap(const struct pod_plan *plan, int user_namespace);
 
 /* Of an app whose root is made more than once, in init, while the base is the working directory: everything that its root is made of, but for
- * the directory of upper and work, gets a place in the base, because the kernel copies only what is mounted there. */
-void sources_keep(const struct app_plan *app);
+ * the directory of upper and work unless that is asked for, gets a place in the base, because the kernel copies only what is mounted there. */
+void sources_keep(struct app_plan *app, bool with_tree);
 
 /* In a process that is still in init's mount namespace: detached copies of what was kept, in place of it. */
-void sources_copy_kept(const struct app_plan *app);
+void sources_copy_kept(struct app_plan *app);
 
 /* Opens the directory of upper and work anew; a failure ends the pod. And closes it. */
 void sources_open_tree(struct app_plan *app);

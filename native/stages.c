@@ -87,7 +87,7 @@ void stages_start(struct stages *stages)
     for (uint32_t i = 0; i < plan->app_count; i++) {
         stages->lives[i].root = (struct app_root){-1, -1, -1, -1};
         if (app_renews_root(&plan->apps[i]))
-            sources_keep(&plan->apps[i]);
+            sources_keep(&plan->apps[i], plan->is_unprivileged);
         if (app_is_started_apart(&plan->apps[i]))
             start_run(stages, i);
         else
@@ -162,6 +162,11 @@ void stages_note_renewed(struct stages *stages, uint32_t index)
     go_on_after_pause(stages, index);
 }
 
+void stages_note_noted(struct stages *stages, uint32_t index)
+{
+    stages->lives[index].checks.is_noted = true;
+}
+
 /* The first word of a pre-start handler, and how it ended. */
 static _Noreturn void refuse_to_start(const struct app_plan *app, const struct life *life, int status)
 {
@@ -212,13 +217,13 @@ static void note_program_exit(struct stages *stages, uint32_t index, int status)
     }
 }
 
-/* The app is asked to end if it is to be started again, and killed if it only is to end. */
-static void note_check(struct stages *stages, uint32_t index, int status)
+/* Its checks have found it so: the app is asked to end if it is to be started again, and killed if it only is to end. */
+static void end_unhealthy(struct stages *stages, uint32_t index)
 {
     struct life *life = &stages->lives[index];
     enum health_action action = app_of(stages, index)->health.action;
     bool is_ending = life->pid <= 0 || life->end_by != 0 || is_over(stages);
-    if (!checks_note_exit(&life->checks, &stages->starter, index, status) || action == HEALTH_NONE || is_ending)
+    if (action == HEALTH_NONE || is_ending)
         return;
     life->is_given_up = action == HEALTH_RESTART;
     life->end_by = clock_milliseconds() + GRACE;
@@ -234,7 +239,8 @@ void stages_note_exit(struct stages *stages, pid_t pid, int status)
         return;
     struct life *life = &stages->lives[index];
     if (life->checks.pid == pid) {
-        note_check(stages, index, status);
+        if (checks_note_exit(&life->checks, &stages->starter, index, status))
+            end_unhealthy(stages, index);
         return;
     }
     life->pid = 0;
@@ -312,8 +318,8 @@ void stages_go_on(struct stages *stages)
         end_late(stages, &stages->lives[i], clock_milliseconds());
         if (stages->lives[i].pause != NO_PAUSE)
             go_on_after_pause(stages, i);
-        if (is_checked(stages, i))
-            checks_go_on(&stages->lives[i].checks, &stages->starter, i, &stages->lives[i].root);
+        if (is_checked(stages, i) && checks_go_on(&stages->lives[i].checks, &stages->starter, i, &stages->lives[i].root))
+            end_unhealthy(stages, i);
     }
 }
 
@@ -335,7 +341,7 @@ size_t stages_most_kept(const struct stages *stages)
     size_t most = 2;
     for (uint32_t i = 0; i < stages->starter.plan->app_count; i++) {
         const struct app_plan *app = app_of(stages, i);
-        most += 10 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count + app->socket_count;
+        most += 11 + 2 * app->cgroup_count + app->lower_count + app->mount_count + app->device_count + app->socket_count;
     }
     return most;
 }
@@ -344,6 +350,7 @@ size_t stages_most_kept(const struct stages *stages)
 static size_t add_sources(const struct app_plan *app, int *kept)
 {
     size_t count = 0;
+    kept[count++] = app->kept_tree;
     for (size_t i = 0; i < app->lower_count; i++)
         kept[count++] = app->lowers[i].fd;
     for (size_t i = 0; i < app->mount_count; i++)

@@ -56,6 +56,9 @@ void stages_note_exit(struct stages *stages, pid_t pid, int status);
 /* For every program, and handler before it. */
 void stages_signal(struct stages *stages, int number);
 
+/* The supervisor has taken what the app's last check wrote. */
+void stages_note_noted(struct stages *stages, uint32_t index);
+
 /* The supervisor is through with what MESSAGE_RENEW asked for; the descriptors of a new root are in the plan. */
 void stages_note_renewed(struct stages *stages, uint32_t index);
 

@@ -1,4 +1,4 @@
-/* Every process that is made here is waited for until it has executed a program or ended. */
+/* Every process that is made here but a check's is waited for until it has executed a program or ended. */
 #include "starting.h"
 
 #include "cgroups.h"
@@ -39,21 +39,21 @@ void starter_open(struct starter *starter)
     starter->own_score = starter->score = read_oom_score(starter->oom_file);
 }
 
-/* As fork, and suspended until the new process has executed a program or ended. */
-static pid_t fork_for(struct starter *starter, const struct app_plan *app, bool *is_in_v2)
+/* As fork; with CLONE_VFORK suspended until the new process has executed a program or ended. The score is copied by the fork itself. */
+static pid_t fork_for(struct starter *starter, const struct app_plan *app, uint64_t flags, bool *is_in_v2)
 {
     int cgroup = cgroups_v2(app->cgroups, app->cgroup_count);
     set_oom_score(starter, app->has_oom_score && app->oom_score > starter->own_score ? app->oom_score : starter->own_score);
-    pid_t pid = clone_process(CLONE_VFORK, cgroup);
+    pid_t pid = clone_process(flags, cgroup);
     *is_in_v2 = cgroup >= 0 && pid != -EACCES && pid != -EPERM;
-    return cgroup >= 0 && !*is_in_v2 ? clone_process(CLONE_VFORK, -1) : pid;
+    return cgroup >= 0 && !*is_in_v2 ? clone_process(flags, -1) : pid;
 }
 
 pid_t starter_start_plain(struct starter *starter, uint32_t index)
 {
     bool is_in_v2;
     struct app_plan *app = &starter->plan->apps[index];
-    pid_t pid = fork_for(starter, app, &is_in_v2);
+    pid_t pid = fork_for(starter, app, CLONE_VFORK, &is_in_v2);
     if (pid == 0)
         app_start(starter->plan, index, starter->channel, is_in_v2);
     set_oom_score(starter, starter->own_score);
@@ -87,7 +87,7 @@ void starter_make_root(struct starter *starter, uint32_t index, struct app_root 
     /* Once the root of the last app is made the base may be gone from init too. */
     if (label_is_asked_for(app))
         root->proc = rootfs_open_proc();
-    pid_t pid = fork_for(starter, app, &is_in_v2);
+    pid_t pid = fork_for(starter, app, CLONE_VFORK, &is_in_v2);
     if (pid == 0)
         app_make_root(starter->plan, index, starter->channel, is_in_v2, ends[1]);
     if (pid < 0)
@@ -104,7 +104,8 @@ void starter_make_root(struct starter *starter, uint32_t index, struct app_root 
 pid_t starter_start(struct starter *starter, uint32_t index, enum stage stage, const struct app_root *root)
 {
     bool is_in_v2;
-    pid_t pid = fork_for(starter, &starter->plan->apps[index], &is_in_v2);
+    /* A program that is slow to execute, as on a file system that nobody answers for, must not keep init from noticing how apps end. */
+    pid_t pid = fork_for(starter, &starter->plan->apps[index], stage == STAGE_CHECK ? 0 : CLONE_VFORK, &is_in_v2);
     if (pid == 0)
         app_join(starter->plan, index, stage, root, starter->channel, is_in_v2);
     set_oom_score(starter, starter->own_score);

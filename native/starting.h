@@ -21,7 +21,7 @@ pid_t starter_start_plain(struct starter *starter, uint32_t index);
 /* Makes the root of an app, and waits for it; what could not be made has been reported, and ends the pod. */
 void starter_make_root(struct starter *starter, uint32_t index, struct app_root *root);
 
-/* Starts a stage of an app in that root. -errno if there is no process. */
+/* Starts a stage of an app in that root; only a check may not have executed its program yet. -errno if there is no process. */
 pid_t starter_start(struct starter *starter, uint32_t index, enum stage stage, const struct app_root *root);
 
 /* Closes what leads into a root, which is gone with its last process then. */

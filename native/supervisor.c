@@ -51,17 +51,6 @@ static void finish(struct supervisor *supervisor)
     event_exited(supervisor->events, status_of(supervisor));
 }
 
-/* A failure of the supervisor itself, during the start: what was begun is undone. */
-static void abort_start(const struct failure *failure)
-{
-    heard_failure(current, failure);
-    if (current->init > 0) {
-        kill(current->init, SIGKILL);
-        waitpid(current->init, NULL, 0);
-    }
-    finish(current);
-}
-
 /* In init's process: what is the supervisor's alone, the lock first of all. */
 static void close_private(struct supervisor *supervisor)
 {
@@ -100,6 +89,9 @@ static void start_init(struct supervisor *supervisor)
     if ((plan->namespaces & CLONE_NEWUSER) != 0) {
         cleanup_fd int user_namespace = plan->joined.user >= 0 ? plan->joined.user : namespaces_map_ids(plan, pid);
         sources_idmap(plan, user_namespace);
+        /* Init is soon not to be looked at any more by who has no rights over it. */
+        if (plan->is_unprivileged && plan_renews_roots(plan) && (supervisor->user_namespace = fcntl(user_namespace, F_DUPFD_CLOEXEC, 3)) < 0)
+            die("restart", "user namespace", errno);
     }
     notify_open(&supervisor->notify, plan, &supervisor->state, pid);
     let_map(plan, false);
@@ -190,13 +182,39 @@ static void hand_over(struct supervisor *supervisor)
     supervisor->has_lost_output = standard_has_lost(&supervisor->standard, supervisor->report);
 }
 
+/* What fails while the pod is given up: gc does what is left. */
+static void leave(const struct failure *failure)
+{
+    (void)failure;
+}
+
+/* A failure of the supervisor itself ends the pod. What was begun by a start is undone; of apps that ran everything is heard and kept, as at
+ * every other end. */
+static void give_up(const struct failure *failure)
+{
+    die_through(leave, PERIGEE_FAILED);
+    heard_failure(current, failure);
+    if (current->init > 0) {
+        kill(current->init, SIGKILL);
+        waitpid(current->init, NULL, 0);
+    }
+    if (!current->has_started) {
+        finish(current);
+        return;
+    }
+    current->was_killed = true;
+    if (current->init > 0)
+        heard_end_of_init(current);
+    hand_over(current);
+}
+
 int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
 {
-    struct supervisor supervisor = {.plan = plan, .pod = pod, .events = events, .channel = -1, .signals = -1, .report = report_to};
+    struct supervisor supervisor = {.plan = plan, .pod = pod, .events = events, .channel = -1, .user_namespace = -1, .signals = -1, .report = report_to};
     static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
     bool is_ending = false;
     current = &supervisor;
-    die_through(abort_start, PERIGEE_FAILED);
+    die_through(give_up, PERIGEE_FAILED);
     supervisor.apps = must_allocate(plan->app_count * sizeof *supervisor.apps);
     supervisor.watched = must_allocate((standard_most(plan) + notify_most(plan) + attached_most(plan) + 2) * sizeof *supervisor.watched);
     supervisor.signals = signals_open(watched, sizeof watched / sizeof *watched);
@@ -208,6 +226,7 @@ int supervise(struct pod_plan *plan, int pod, int events, enum report report_to)
     standard_open(&supervisor.standard, plan);
     start_init(&supervisor);
     finish_start(&supervisor);
+    supervisor.has_started = true;
     while (supervisor.init > 0)
         turn(&supervisor, -1, &is_ending);
     hand_over(&supervisor);

@@ -186,7 +186,6 @@ function surroundingsOf(input: PlanInput, { name, root }: PlanApp): Surroundings
     hasOverlay: root.kind === "overlay",
     hasTerminal: terminal !== undefined,
     isApart: apps.length === 1 || cgroups.apps.has(name),
-    isUnprivileged: callerOf(input) !== undefined,
   };
 }
 

@@ -54,13 +54,11 @@ export interface Surroundings {
   readonly hasTerminal: boolean;
   /** No other app in the pod, or a cgroup of its own. */
   readonly isApart: boolean;
-  /** Of an ordinary user, who may not clone mounts of the host. */
-  readonly isUnprivileged: boolean;
 }
 
 /** What the shim would refuse. @throws Failure UNSUPPORTED, KERNEL_LACKS */
 export function requireRestartable({ keepRoot }: RestartPlan, surroundings: Surroundings): void {
-  const { app, hasOverlay, hasTerminal, isApart, isUnprivileged } = surroundings;
+  const { app, hasOverlay, hasTerminal, isApart } = surroundings;
   if (hasTerminal) {
     throw new Failure("UNSUPPORTED", `${app}: an app with a terminal is not started again`, {
       subject: app,
@@ -71,12 +69,6 @@ export function requireRestartable({ keepRoot }: RestartPlan, surroundings: Surr
     throw new Failure("UNSUPPORTED", `${app}: a root that is a copy of the image is not made anew for each start`, {
       subject: app,
       hint: "pass --restart-keep-root, or leave out --no-overlay",
-    });
-  }
-  if (isUnprivileged && !keepRoot) {
-    throw new Failure("UNSUPPORTED", `${app}: pods of ordinary users have no new root for each start`, {
-      subject: app,
-      hint: "pass --restart-keep-root, or run it as root",
     });
   }
   if (!isApart) {

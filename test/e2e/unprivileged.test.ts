@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -104,13 +105,49 @@ for (const [kind, options] of [
 
     it("LIFE-80, LIFE-93: a pod is ready when its app says so, also one that is started again", () => {
       const words = ["--", "notify", "READY=1", ",", "wait"];
-      const refused = run(image, "--restart=always", ...words);
-      assert.equal(refused.status, 125);
-      assert.match(refused.stderr, /^error\[UNSUPPORTED\].*\n {2}try: pass --restart-keep-root/);
-      const restart = ["--restart=always", "--restart-keep-root"];
-      const uuid = must("--sdnotify=container", "--detach", image, ...restart, ...words).trim();
+      const uuid = must("--sdnotify=container", "--detach", image, "--restart=always", ...words).trim();
       assert.match(work.must(["status", uuid]), /^ready=true$/m);
       work.must(["stop", uuid]);
+    });
+
+    it("SHIM-46, ACE-8: an app that is started again has a new root each time, whosever files it wrote", () => {
+      const words = [
+        "list",
+        "/",
+        "/private",
+        ",",
+        "write",
+        "/mine",
+        "x",
+        ",",
+        "write",
+        "/private/mine",
+        "x",
+        ",",
+        "exit",
+        "5",
+      ];
+      const { status, stdout, stderr } = run(image, "--restart=on-failure:2", "--", ...words);
+      assert.equal(status, 5, stderr);
+      assert.deepEqual(valuesOf(stdout, "write./mine"), ["ok", "ok", "ok"]);
+      assert.deepEqual(valuesOf(stdout, "write./private/mine"), ["ok", "ok", "ok"]);
+      assert.deepEqual(valuesOf(stdout, "list./private"), ["inner", "inner", "inner"]);
+      assert.equal(valuesOf(stdout, "list./").includes("mine"), false, stdout);
+      const kept = run(image, "--restart=on-failure:1", "--restart-keep-root", "--", ...words);
+      assert.deepEqual(valuesOf(kept.stdout, "list./private").toSorted(), ["inner", "inner", "mine"]);
+    });
+
+    it("SHIM-12, SHIM-46: each run has the confinement of the first", () => {
+      const words = ["echo", "begin", ",", "all", ",", "try", ",", "echo", "end", ",", "exit", "1"];
+      const { stdout } = run(image, "--restart=on-failure:2", "--", ...words);
+      const own = /^(?:pid|ppid|sid|fd\.\d+|init-fd\.\d+|status\.NSpid|ns\.mnt|ns\.cgroup)[=:]/;
+      const numbers = /(?<=^mount\.)\d+ \d+ \d+:\d+|(?<=dir=\/proc\/self\/fd\/)\d+/g;
+      const [first, ...others] = [...stdout.matchAll(/begin\n(.*?)end\n/gs)].map(([, part = ""]) => {
+        const lines = part.split("\n").filter((line) => !own.test(line));
+        return lines.map((line) => line.replaceAll(numbers, "N")).toSorted();
+      });
+      assert.ok(first !== undefined && first.length > 100, stdout);
+      assert.deepEqual(others, [first, first]);
     });
 
     it("SHIM-31: what the user sends to the socket of an app from outside of the pod counts for nothing", async () => {
@@ -180,6 +217,37 @@ for (const [kind, options] of [
     });
   });
 }
+
+describe("a volume of an ordinary user that hears of the host's mounts", () => {
+  const directory = join(tmpdir(), `perigee-e2e-slave-${process.pid}`);
+  mkdirSync(directory);
+  const around = [`mount -t tmpfs top ${directory}`, `mount --make-shared ${directory}`, `mkdir ${directory}/sub`];
+  const work = user({ around });
+  // Behind what still needs it.
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("SHIM-44, POD-54: slave sees a mount that is made later, and nothing else of the pod does", () => {
+    for (const [propagation, expected] of [
+      ["slave", ["later"]],
+      ["private", []],
+    ] as const) {
+      const volume = `--volume=data,kind=host,source=${directory},propagation=${propagation}`;
+      const uuid = work.run(["--detach", volume, image, "--", "wait"]).stdout.trim();
+      const script = `mount -t tmpfs late ${directory}/sub && touch ${directory}/sub/later`;
+      const made = work.asRoot(["nsenter", `--target=${supervisorOf(work, uuid)}`, "--mount", "sh", "-c", script]);
+      assert.equal(made.status, 0, made.stderr);
+      const seen = work.must(["enter", uuid, "/guest", "list", "/data/sub", ",", "mounts"]);
+      assert.deepEqual(valuesOf(seen, "list./data/sub"), expected);
+      const handedOn = seen.split("\n").filter((line) => / (?:shared|master|propagate_from):/.test(line));
+      assert.deepEqual(
+        handedOn.filter((line) => !/ \/data(?:\/sub)? /.test(line)),
+        [],
+      );
+      assert.equal(handedOn.length, propagation === "slave" ? 2 : 0, handedOn.join("\n"));
+      work.must(["stop", uuid]);
+    }
+  });
+});
 
 /** Its pid: the third of the file that it wrote. */
 function supervisorOf(work: UserWorkspace, uuid: string): number {

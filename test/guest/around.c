@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -116,6 +117,21 @@ int swap_names(char **arguments)
             swaps++;
     printf("swaps=%llu\n", swaps);
     return 0;
+}
+
+/* FILE: holds up whoever executes it, and says `asked` then, for as long as it lives. */
+int hold_execution(char **arguments)
+{
+    char events[4096];
+    int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
+    if (group < 0 || fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, arguments[0]) < 0) {
+        printf("hold=%s\n", strerrorname_np(errno));
+        return NOT_STARTED;
+    }
+    puts("holding");
+    while (read(group, events, sizeof events) > 0)
+        puts("asked");
+    return NOT_STARTED;
 }
 
 /* PROGRAM …: runs it with a new session keyring that holds a key. */

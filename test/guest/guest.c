@@ -130,6 +130,22 @@ static int signal_self(char **arguments)
     return 0;
 }
 
+/* SIGTERM waits from now on for a `wait` that comes later. */
+static int block_termination(char **arguments)
+{
+    sigset_t set;
+    (void)arguments;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    return sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Ends with 1 if there is a file of this name. */
+static int is_there(char **arguments)
+{
+    return access(arguments[0], F_OK) == 0;
+}
+
 /* Says `waiting`, then each signal it is sent, and ends with the status 40 at SIGTERM, or after SECONDS. */
 static int wait_for_signals(char **arguments)
 {
@@ -318,6 +334,8 @@ static const struct {
     {"print", 1, print_many, false},
     {"exit", 1, exit_with, false},
     {"signal", 1, signal_self, false},
+    {"block", 0, block_termination, false},
+    {"absent", 1, is_there, false},
     {"wait", 0, wait_for_signals, false},
     {"stay", 0, show_and_wait, false},
     {"stubborn", 1, ignore_termination, false},
@@ -347,6 +365,7 @@ static const struct {
     {"pty", 3, run_on_terminal, false},
     {"with-key", 1, run_with_key, false},
     {"swap", 2, swap_names, false},
+    {"hold", 1, hold_execution, false},
     {"send", 4, send_datagrams, false},
     {"receive", 3, receive_datagrams, false},
 };

@@ -49,6 +49,8 @@ int run_with_key(char **arguments);
 
 /* Wherever two names are to be swapped under somebody's eyes. */
 int swap_names(char **arguments);
+/* Whoever executes a file is made to wait. */
+int hold_execution(char **arguments);
 int send_datagrams(char **arguments);
 int receive_datagrams(char **arguments);
 

@@ -1,12 +1,24 @@
 /** Health checks: when they are made, in what, what they say, and what becomes of an app that is not well (SHIM-16 to SHIM-19). */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AppPlan } from "../../src/shim/plan.ts";
+import type { AppPlan, Plan } from "../../src/shim/plan.ts";
 import type { HealthPlan } from "../../src/shim/stages.ts";
-import { fileScratch, makePod, type PodDirectory, type RunningShim, startPod, valuesOf } from "../helpers/shim-pod.ts";
+import { limitingHierarchies } from "../helpers/hierarchies.ts";
+import {
+  fileScratch,
+  guest as guestProgram,
+  makeApp,
+  makePod,
+  type PodDirectory,
+  type RunningShim,
+  startPod,
+  valuesOf,
+} from "../helpers/shim-pod.ts";
 
 const scratch = fileScratch();
 
@@ -28,8 +40,8 @@ interface Scene extends RunningShim {
   stop(): Promise<{ readonly status: number | null; readonly stdout: string }>;
 }
 
-async function start(app: Partial<AppPlan>, user = true): Promise<Scene> {
-  const pod = await makePod(scratch, { app, user });
+async function start(app: Partial<AppPlan>, user = true, plan: Partial<Plan> = {}): Promise<Scene> {
+  const pod = await makePod(scratch, { app, user, plan });
   const running = await startPod(pod);
   running.stdin.end();
   await running.event("ready");
@@ -57,12 +69,22 @@ describe("a check", () => {
     const well = await start({ command: guest("wait"), health: checking(guest("echo", "fine")) });
     assert.equal(await well.health(/^healthy/), "healthy 0 0\nfine\n");
     assert.equal((await well.stop()).status, 40);
+    // Each check waits at the gate until somebody writes there.
+    const gates = join(scratch.directory, "gates");
+    mkdirSync(gates);
+    execFileSync("mkfifo", ["--mode=666", join(gates, "gate")]);
     const ill = await start({
-      command: guest("wait"),
-      health: checking(guest("error", "no", ",", "exit", "7"), { retries: 3 }),
+      command: guest("wait", "3600"),
+      mounts: [...makeApp(scratch).mounts, { source: gates, target: "/gates", type: "bind", flags: [], data: "" }],
+      health: checking(guest("cat", "/gates/gate", ",", "error", "no", ",", "exit", "7"), {
+        retries: 3,
+        timeout: 3_600_000,
+      }),
     });
-    assert.equal(await ill.health(/^starting 1/), "starting 1 7\nno\n");
-    assert.match(await ill.health(/^unhealthy/), /^unhealthy ([3-9]|\d\d+) 7\nno\n$/);
+    for (const expected of ["starting 1", "starting 2", "unhealthy 3", "unhealthy 4"]) {
+      await writeFile(join(gates, "gate"), "");
+      assert.equal(await ill.health(new RegExp(`^${expected} `)), `${expected} 7\nno\n`);
+    }
     assert.equal((await ill.stop()).status, 40, "it only is told");
   });
 
@@ -120,10 +142,10 @@ describe("a check", () => {
     const scene = await start({ command: guest("wait"), health });
     assert.match(await scene.health(/^unhealthy/), /^unhealthy \d+ timeout\n/);
     const { pid } = await scene.event("ready");
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
-    // The app, perhaps a check, and what of a check was killed and is not reaped yet.
-    const alive = children.filter((child) => /^State:\t[^Z]/m.test(statusFile(child)));
-    assert.ok(alive.length <= 2, alive.join(" "));
+    const alive = (): number => ofChildren(pid, "status").filter((text) => /^State:\t[^Z]/m.test(text)).length;
+    // The app, and perhaps a check. What was killed may not have come to its end yet; what was not would stay for ever.
+    for (let look = 0; look < 3000 && alive() > 2; look++) await sleep(10);
+    assert.ok(alive() <= 2, ofChildren(pid, "status").join("\n"));
     assert.equal((await scene.stop()).status, 40);
   });
 
@@ -134,13 +156,102 @@ describe("a check", () => {
   });
 });
 
-function statusFile(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, "latin1");
-  } catch {
-    return "";
-  }
+/** What there is of `file` of each child of a process; of those that are gone nothing. */
+function ofChildren(pid: number | string | undefined, file: string): readonly string[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
+  return children.flatMap((child) => {
+    try {
+      return [readFileSync(`/proc/${child}/${file}`, "latin1").trim()];
+    } catch {
+      return [];
+    }
+  });
 }
+
+/** Somebody who lets nobody execute a file. */
+async function hold(file: string): Promise<{ asked(): Promise<void>; end(): Promise<void> }> {
+  const child = spawn(guestProgram, ["hold", file], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  let text = "";
+  const says = async (word: string): Promise<void> => {
+    while (!text.includes(word)) {
+      assert.equal(child.exitCode, null, text);
+      await sleep(10);
+    }
+  };
+  child.stdout.on("data", (bytes: Buffer) => {
+    text += bytes;
+  });
+  const end = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  await says("holding");
+  return { asked: () => says("asked"), end };
+}
+
+describe("a check that does not come to its program", () => {
+  it("SHIM-42: holds up nobody: the ends of apps are noticed, and its own app's end is its own", {
+    timeout: 120_000,
+  }, async () => {
+    const volume = join(scratch.directory, "slow");
+    mkdirSync(volume);
+    copyFileSync(guestProgram, join(volume, "check"));
+    const held = await hold(join(volume, "check"));
+    try {
+      const health = checking(["/slow/check", "exit", "0"], { timeout: 3_600_000 });
+      const first = makeApp(scratch, { name: "first", command: guest("cat") });
+      const second = makeApp(scratch, { name: "second", command: guest("wait", "3600"), health });
+      const mounts = [
+        ...second.mounts,
+        { source: volume, target: "/slow", type: "bind" as const, flags: ["nosuid", "nodev"] as const, data: "" },
+      ];
+      const pod = await makePod(scratch, { apps: [first, { ...second, mounts }] });
+      const running = await startPod(pod);
+      const { pid } = await running.event("ready");
+      await held.asked();
+      running.stdin.end();
+      assert.equal((await running.event("app-exited"))["app"], "first");
+      // What init made is still what it was made as: it stands before its program.
+      assert.ok(ofChildren(pid, "comm").includes("perigee-init"));
+      assert.equal(readFileSync(join(pod.path, "status/second.health"), "latin1"), "starting 0 none\n");
+      running.child.kill("SIGTERM");
+      const { status, events } = await running.ended;
+      assert.deepEqual([status, events.at(-1)?.["event"]], [40, "exited"]);
+    } finally {
+      await held.end();
+    }
+  });
+
+  for (const place of limitingHierarchies()) {
+    for (const [action, expected] of [
+      ["none", 40],
+      ["kill", 137],
+    ] as const) {
+      it(`SHIM-41: has failed where nothing can be forked, and the app is unhealthy: ${action}, ${place}`, async () => {
+        const cgroup = join(place, `perigee-test-${process.pid}-check-${action}`);
+        mkdirSync(cgroup);
+        try {
+          const app = { command: guest("wait", "3600"), health: checking(guest("exit", "0"), { action }) };
+          const scene = await start(app, true, { cgroups: [cgroup], removeCgroups: [cgroup] });
+          await scene.health(/^healthy 0 0\n$/);
+          writeFileSync(join(cgroup, "pids.max"), "1");
+          if (action === "none") {
+            await scene.health(/^unhealthy \d+ 125\n$/);
+            writeFileSync(join(cgroup, "pids.max"), "max");
+            await scene.health(/^healthy 0 0\n$/);
+            scene.child.kill("SIGTERM");
+          }
+          assert.equal((await scene.ended).status, expected);
+          assert.match(await readHealth(scene), action === "none" ? /^healthy 0 0\n$/ : /^unhealthy 2 125\n$/);
+        } finally {
+          if (existsSync(cgroup)) rmdirSync(cgroup);
+        }
+      });
+    }
+  }
+  it("has a hierarchy that counts processes", () => assert.ok(limitingHierarchies().length > 0));
+});
 
 describe("an app that is unhealthy", () => {
   it("SHIM-19: is killed, which ends the pod", async () => {
@@ -151,9 +262,9 @@ describe("an app that is unhealthy", () => {
 
   it("SHIM-19: is killed, and started again as its policy says", async () => {
     const scene = await start({
-      command: guest("echo", "run", ",", "wait"),
+      command: guest("echo", "run", ",", "write", "/up", "", ",", "wait"),
       restart: { policy: "on-failure", most: 1, keepRoot: false },
-      health: checking(guest("exit", "1"), { action: "kill" }),
+      health: checking(guest("absent", "/up"), { action: "kill" }),
     });
     const { status, stdout } = await scene.ended;
     assert.deepEqual([status, valuesOf(stdout.replaceAll("run", "run="), "run").length], [137, 2]);
@@ -161,11 +272,12 @@ describe("an app that is unhealthy", () => {
 
   it("SHIM-19: is asked to end, and started again whatever it ends with", async () => {
     const scene = await start({
-      command: guest("echo", "run", ",", "wait"),
+      // It is well until it may be asked to end.
+      command: guest("block", ",", "write", "/up", "", ",", "echo", "run", ",", "wait"),
       restart: { policy: "unhealthy", most: 0, keepRoot: false },
-      health: checking(guest("exit", "1"), { action: "restart" }),
+      health: checking(guest("absent", "/up"), { action: "restart" }),
     });
-    await scene.output(/run\n.*run\n.*run\n/s);
+    await scene.output(/^run\n.*^run\n.*^run\n/ms);
     const { status } = await scene.stop();
     assert.ok(status === 40 || status === 137, String(status));
     assert.match(readFileSync(join(scene.pod.path, "status/main.restarts"), "latin1"), /^[2-9] 40 /);

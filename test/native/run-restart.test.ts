@@ -18,6 +18,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AppPlan } from "../../src/shim/plan.ts";
 import type { RestartPlan } from "../../src/shim/stages.ts";
+import { hierarchies } from "../helpers/hierarchies.ts";
 import {
   fileScratch,
   makeApp,
@@ -232,13 +233,6 @@ describe("an app that is started again", () => {
     assert.equal(await recordedStatus(pod), "137");
   });
 });
-
-/** Where each kind of hierarchy is mounted that can tell processes apart: v2, and v1 with the controller `pids`. */
-function hierarchies(): readonly string[] {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-  const kinds = [/ - cgroup2 /, / - cgroup .*[ ,]pids(?:,|$)/].map((kind) => mounts.find((line) => kind.test(line)));
-  return kinds.flatMap((line) => line?.split(" ")[4] ?? []);
-}
 
 describe("one of several apps that is started again", () => {
   const places = hierarchies();

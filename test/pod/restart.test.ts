@@ -82,18 +82,12 @@ describe("the isolator perigee/restart", () => {
 
 describe("requireRestartable", () => {
   const plan = { policy: "always", most: 0, keepRoot: false } as const;
-  const place = { app: "web", hasOverlay: true, hasTerminal: false, isApart: true, isUnprivileged: false };
+  const place = { app: "web", hasOverlay: true, hasTerminal: false, isApart: true };
   it("LIFE-61, LIFE-62: refuses what could not be done: a copied root made anew, a terminal, one of several apps without a cgroup", () => {
     requireRestartable(plan, place);
     requireRestartable({ ...plan, keepRoot: true }, { ...place, hasOverlay: false });
     assert.throws(() => requireRestartable(plan, { ...place, hasOverlay: false }), fails("UNSUPPORTED", /copy/));
     assert.throws(() => requireRestartable(plan, { ...place, hasTerminal: true }), fails("UNSUPPORTED", /terminal/));
-    const users = { ...place, isUnprivileged: true };
-    assert.throws(
-      () => requireRestartable({ ...plan, keepRoot: false }, users),
-      fails("UNSUPPORTED", /ordinary users/),
-    );
-    requireRestartable({ ...plan, keepRoot: true }, users);
     assert.throws(() => requireRestartable(plan, { ...place, isApart: false }), fails("KERNEL_LACKS", /several apps/));
   });
 });
