@@ -53,7 +53,7 @@ export async function podLogs(settings: Settings, options: LogsOptions): Promise
   const apps = chooseApps(pod, options.apps ?? []);
   // By descriptor: the pod may be moved while it is read.
   const descriptor = openDirectory(pod);
-  const sources: LogSource[] = [];
+  const sources: OpenLog[] = [];
   try {
     for (const app of apps) sources.push({ app, log: openLog(settings, pod, descriptor, app, options) });
   } catch (error) {
@@ -143,11 +143,15 @@ function closeAll(sources: readonly LogSource[], descriptor: number): void {
   closeSync(descriptor);
 }
 
+interface OpenLog extends LogSource {
+  readonly log: AppLog;
+}
+
 interface Reading {
   readonly root: string;
   readonly uuid: string;
   readonly descriptor: number;
-  readonly sources: readonly LogSource[];
+  readonly sources: readonly OpenLog[];
   readonly options: LogsOptions;
 }
 
@@ -158,12 +162,17 @@ async function* readAll(reading: Reading): PodLogs["lines"] {
     if (options.follow === true) {
       yield* follow(reading, signal);
     } else {
+      endAll(sources);
       yield* allThere(sources, signal);
       if (!signal.aborted) yield flush(sources);
     }
   } finally {
     closeAll(sources, descriptor);
   }
+}
+
+function endAll(sources: readonly OpenLog[]): void {
+  for (const { log } of sources) log.end();
 }
 
 /** Reading waits for nothing, so that signals would not be heard in between. */
@@ -179,22 +188,33 @@ function flush(sources: readonly LogSource[]): readonly PodLogLine[] {
   return sources.flatMap(({ app, log }) => log.flush().map((line) => ({ ...line, app })));
 }
 
-/** Each round looks first whether an app has ended, and reads then: what it printed before its end is shown. */
+/**
+ * Each round looks first whether an app has ended, and reads then: what it printed before its end is shown. A round ends only when all has been
+ * read, which an app that writes on can put off for ever: when the time is over, that is noticed between two blocks, too.
+ */
 async function* follow(reading: Reading, signal: AbortSignal): PodLogs["lines"] {
   const { sources, descriptor, options } = reading;
   const changes = watchLogs(logsOf(descriptor));
   const silent = new Map(sources.map(({ app }) => [app, 0]));
+  let isLast = false;
+  const noteTime = (): void => {
+    if (isLast || !isPast(options.until)) return;
+    isLast = true;
+    endAll(sources);
+  };
   try {
     for (let lastLook = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
       const isLooking = steadyNow() - lastLook >= lookPeriod;
       if (isLooking) lastLook = steadyNow();
-      const isOver = isLooking && (hasEnded(reading) || isPast(options.until));
+      const isOver = isLooking && hasEnded(reading);
+      noteTime();
       const heard = new Set<string>();
       for await (const lines of allThere(sources, signal)) {
         for (const { app } of lines) heard.add(app);
         yield lines;
+        noteTime();
       }
-      if (isOver || signal.aborted) break;
+      if (isOver || isLast || signal.aborted) break;
       if (isLooking) {
         yield flush(sources.filter(({ app }) => !heard.has(app)));
         noteSilence(reading, silent, heard);

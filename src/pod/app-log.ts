@@ -1,4 +1,5 @@
 /** One app's log as lines that were asked for: of a stream, between two times, the last ones; read on from where it ended before. */
+import { bytesOf } from "./log-files.ts";
 import { LineJoiner, type LogLine } from "./log-lines.ts";
 import { LogReader } from "./log-reader.ts";
 import { LogParser, type LogStream } from "./log-records.ts";
@@ -32,7 +33,7 @@ export interface AppLogOptions extends LogWindow {
 
 /** A log that is read; `close` gives its files back. */
 export class AppLog {
-  readonly #window: LogWindow;
+  readonly #window: AppLogOptions;
   readonly #onLoss: AppLogOptions["onLoss"];
   readonly #reader: LogReader;
   readonly #joiner = new LineJoiner();
@@ -40,6 +41,8 @@ export class AppLog {
   /** Lines that end there or before in the first file were not asked for; undefined: it was left behind. */
   #after: number | undefined;
   #hasRead = false;
+  /** How many bytes are read yet, at most; undefined: whatever comes. */
+  #left: number | undefined;
 
   private constructor(options: AppLogOptions, reader: LogReader, after: number | undefined) {
     this.#window = options;
@@ -64,12 +67,21 @@ export class AppLog {
   next(): readonly LogLine[] | undefined {
     if (this.#hasRead || !isCounted(this.#window)) return this.#read();
     this.#hasRead = true;
+    const before = this.#left;
+    this.end();
     const last: LogLine[] = [];
     for (let lines = this.#read(); lines !== undefined; lines = this.#read()) {
       last.push(...lines.map((line) => ({ ...line, bytes: Buffer.from(line.bytes) })));
       dropExcess(last, this.#window.tail ?? 0);
     }
+    this.#left = before;
     return last.length === 0 ? undefined : last;
+  }
+
+  /** What is there by now is read, and nothing that comes later has to be: an app may write faster than anybody reads. */
+  end(): void {
+    const { directory, app } = this.#window;
+    this.#left = bytesOf(directory, app);
   }
 
   /** What is unfinished and will not be waited for. */
@@ -86,8 +98,9 @@ export class AppLog {
   }
 
   #read(): readonly LogLine[] | undefined {
-    const block = this.#reader.read();
+    const block = this.#left !== undefined && this.#left <= 0 ? undefined : this.#reader.read();
     if (block === undefined) return undefined;
+    if (this.#left !== undefined) this.#left -= block.bytes.length;
     if (block.isNew && this.#hasBegun) {
       this.#after = undefined;
       this.#parser = new LogParser();

@@ -46,6 +46,16 @@ function pathOf(directory: string, name: string, number: number): string {
   return join(directory, number === 0 ? name : `${name}.${number}`);
 }
 
+/** No fewer bytes than are there at this moment: upwards, since files move up while they are counted. */
+export function bytesOf(directory: string, name: string): number {
+  let bytes = 0;
+  const highest = numbersOf(directory, name).at(-1) ?? 0;
+  for (let number = 0; number <= highest + 1; number++) {
+    bytes += lstatSync(pathOf(directory, name, number), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}
+
 /** Undefined for what is gone or no regular file: nothing waits, and no link is followed (LIFE-22). */
 export function openNumber(directory: string, name: string, number: number): LogFile | undefined {
   const path = pathOf(directory, name, number);

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { collectGarbage } from "../../src/api/gc.ts";
 import { type LogsOptions, podLogs } from "../../src/api/logs.ts";
 import { preparePod } from "../../src/api/prepare.ts";
 import { stopPods } from "../../src/api/stop.ts";
 import { openPods, Pod } from "../../src/pod/pod.ts";
 import { fails } from "../helpers/failures.ts";
-import { record, recordTime } from "../helpers/logs.ts";
+import { loggedText, record, recordTime } from "../helpers/logs.ts";
 import { guestWorld } from "../helpers/pod-world.ts";
 
 const scene = guestWorld();
@@ -21,6 +22,12 @@ async function read(pod: string, options: Partial<LogsOptions> = {}): Promise<re
     found.push(...lines.map(({ app, stream, bytes }) => `${app} ${stream} ${bytes}`));
   }
   return found;
+}
+
+/** When the app has printed this, and it is in the log. */
+async function logged(uuid: string, app: string, text: string): Promise<void> {
+  const log = join(scene.world.data, "pods", "run", uuid, "logs", app);
+  while (!loggedText(log).includes(text)) await sleep(10);
 }
 
 const stop = (uuid: string) => stopPods(scene.world.settings, { pods: [uuid], force: false, timeoutMs: 30_000 });
@@ -81,6 +88,7 @@ describe("podLogs", () => {
     ];
     const { uuid } = await (await runPod(world.settings, { apps, foreground: false })).spawn();
     assert.deepEqual(await read(uuid, { follow: true, apps: ["short"] }), ["short stdout done"]);
+    await logged(uuid, "long", "waiting");
     await stop(uuid);
     assert.deepEqual((await read(uuid, { tail: 1 })).toSorted(), ["long stdout signal=TERM", "short stdout done"]);
   });
@@ -88,6 +96,7 @@ describe("podLogs", () => {
   it("ends quietly when it is told to, and shows an unfinished line while it follows", async () => {
     const { world, image } = scene;
     const { uuid } = await world.start(image, ["wait"]);
+    await logged(uuid, "guest", "waiting");
     const directory = join(world.data, "pods", "run", uuid, "logs");
     writeFileSync(join(directory, "guest"), record(0, "O", "name? "), { flag: "a" });
     const controller = new AbortController();
@@ -111,6 +120,21 @@ describe("podLogs", () => {
     const log = join(world.data, "pods", "exited-garbage", uuid, "logs", "guest");
     renameSync(log, `${log}.gone`);
     await assert.rejects(open(uuid), fails("WRONG_STATE", /has no log/));
+  });
+
+  it("LIFE-94: follows until a time, and reads what is there, however fast the app writes on", async () => {
+    const { world, image } = scene;
+    const { uuid } = await world.start(image, ["wait"]);
+    const log = join(world.data, "pods", "run", uuid, "logs", "guest");
+    for (const options of [{ follow: true, until: new Date() }, { tail: 2, until: new Date() }, {}]) {
+      let rounds = 0;
+      // More of it before anything else is asked for.
+      for await (const _ of (await open(uuid, options)).lines) {
+        writeFileSync(log, record(rounds, "o", "more"), { flag: "a" });
+        assert.ok(++rounds < 1000, JSON.stringify(options));
+      }
+    }
+    await stop(uuid);
   });
 
   it("LIFE-72: since and until are times", async () => {
