@@ -55,7 +55,7 @@ describe("perigee events", () => {
     const pods = Array.from({ length: count }, () => work.startRun([guestImage, "--", "exit", "3"]));
     for (const pod of pods) assert.equal(await pod.ended, 3);
     const ended = () => [...following.stdout.matchAll(/"status":3/g)].length;
-    for (let look = 0; look < 200 && ended() < count; look++) await sleep(50);
+    for (let look = 0; look < 1200 && ended() < count; look++) await sleep(50);
     const events = told(following.stdout);
     const exits = events.filter(({ event }) => event === "app-exited");
     const own = exits.filter(({ status }) => status === 3).map(({ uuid }) => uuid);

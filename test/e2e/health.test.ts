@@ -86,9 +86,10 @@ describe("--health-cmd", () => {
       "--health-interval=50ms",
       "--health-retries=1",
       "--health-on-failure=restart",
-      ...check("exit", "1"),
+      ...check("absent", "/up"),
     ];
-    await work.inPod([image, ...flags, "--", "wait"], async (uuid) => {
+    // It is well until it may be asked to end.
+    await work.inPod([image, ...flags, "--", "block", ",", "write", "/up", "", ",", "wait"], async (uuid) => {
       const { restarts } = await appOf(uuid, (app) => (app.restarts?.count ?? 0) >= 1);
       assert.equal(restarts?.lastExitStatus, 40);
       assert.equal(work.perigee(["stop", uuid]).status, 0);

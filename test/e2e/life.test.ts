@@ -13,6 +13,7 @@ const work = guestWork(endPods);
 function detach(args: readonly string[]): string {
   const uuid = work.must(["--insecure-options=image", "run", "--detach", ...args]).trim();
   assert.match(uuid, /^[0-9a-f-]{36}$/);
+  if (args.includes("wait") || args.includes("stubborn")) work.untilPrinted(uuid, "waiting");
   return uuid;
 }
 
@@ -188,14 +189,17 @@ describe("two apps of one pod", () => {
     assert.deepEqual(shared, ["pid", "net", "ipc", "uts", "user", "time"]);
   });
 
-  it("one that fails ends the pod with its status", () => {
-    assert.equal(work.run(two(["wait"], ["exit", "9"])).status, 9);
+  it("one that fails ends the pod with its status", async () => {
+    const running = work.startRun(two(["cat", ",", "exit", "9"], ["wait"]));
+    await running.until(/waiting/);
+    running.child.stdin?.end();
+    assert.equal(await running.ended, 9);
     const { apps } = work.pods().at(-1) ?? { apps: [] };
     assert.deepEqual(
       apps.map(({ name, exitStatus }) => [name, exitStatus]),
       [
-        ["one", 40],
-        ["two", 9],
+        ["one", 9],
+        ["two", 40],
       ],
     );
   });

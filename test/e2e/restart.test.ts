@@ -182,6 +182,8 @@ describe("--restart", () => {
       process.kill(first.pid, "SIGKILL");
       const second = await processOf(directory, "guest", 1);
       assert.notEqual(second.pid, first.pid);
+      const log = join(directory, "logs", "guest");
+      await until(() => loggedText(log).match(/waiting/g)?.[1]);
       assert.equal(statusOf(uuid).apps[0]?.restarts?.lastExitStatus, 137);
       work.must(["stop", uuid]);
       const { state, apps } = statusOf(uuid);

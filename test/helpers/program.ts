@@ -1,6 +1,6 @@
 /** The built program as a person uses it, with directories of its own: nothing of the machine's is read or changed. */
 import { type ChildProcess, type StdioOptions, spawn, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -152,11 +152,23 @@ export class Workspace {
     const { status, stdout, stderr } = this.run(["--detach", ...args]);
     if (status !== 0) throw new Error(stderr);
     const uuid = stdout.trim();
+    if (args.includes("wait")) this.untilPrinted(uuid, "waiting");
     try {
       await use(uuid);
     } finally {
       this.must(["stop", "--force", uuid]);
       this.must(["rm", uuid]);
+    }
+  }
+
+  /** When this is in a log of a running pod: an app is executed before it has done anything, such as seen to its signals. */
+  untilPrinted(uuid: string, text: string): void {
+    const logs = join(this.data, "pods", "run", uuid, "logs");
+    const isThere = () => readdirSync(logs).some((name) => readFileSync(join(logs, name), "latin1").includes(text));
+    const end = Date.now() + 60_000;
+    while (!isThere()) {
+      if (Date.now() > end) throw new Error(`pod ${uuid} has not printed ${text}`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
 

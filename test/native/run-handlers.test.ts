@@ -147,7 +147,13 @@ describe("a pre-start handler that fails", () => {
   for (const [why, preStart, cause] of cases) {
     it(`SHIM-4: keeps the app from starting and fails the pod, which names it: ${why}`, async () => {
       const { status, stdout, stderr, pod } = await runPod(scratch, {
-        app: { handlerSeconds: 1, preStart, command: guest("echo", "started"), postStop: guest("echo", "post-stop") },
+        app: {
+          // Only who is to be too late has little time.
+          handlerSeconds: preStart.includes("stubborn") ? 1 : 90,
+          preStart,
+          command: guest("echo", "started"),
+          postStop: guest("echo", "post-stop"),
+        },
         arguments: ["--report", "text"],
       });
       assert.deepEqual([status, stdout.replace("waiting\n", "")], [125, ""]);
@@ -223,13 +229,18 @@ describe("a post-stop handler", () => {
   });
 
   it("SHIM-6: of every app runs when one has failed; programs that do not end by themselves are killed after ten seconds", async () => {
-    const { status, stdout, pod } = await runPod(scratch, {
+    const pod = await makePod(scratch, {
       apps: [
+        // Of the first the input is the caller's: it fails when the others are as they are to be.
+        makeApp(scratch, { name: "c", command: guest("cat", ",", "exit", "5") }),
         makeApp(scratch, { name: "a", command: guest("stubborn", "60"), postStop: guest("echo", "a is clear") }),
         makeApp(scratch, { name: "b", command: guest("wait"), postStop: guest("echo", "b is clear") }),
-        makeApp(scratch, { name: "c", command: guest("sleep", "1", ",", "exit", "5") }),
       ],
     });
+    const running = await startPod(pod);
+    await running.output(/waiting\n.*waiting\n/s);
+    running.stdin.end();
+    const { status, stdout } = await running.ended;
     assert.equal(status, 5);
     for (const app of ["a", "b"]) assert.match(stdout, new RegExp(`${app} is clear`));
     assert.equal(await readFile(join(pod.path, "status/a"), "utf8"), "137\n");
@@ -242,6 +253,9 @@ describe("init", () => {
       const running = await startPod(await makePod(scratch, { app: { command: guest("wait"), ...app } }));
       await running.output("waiting");
       const pid = Number((await running.event("ready"))["pid"]);
+      // The app may run before init has given anything up; who passes a signal on has done so.
+      running.child.kill("SIGUSR1");
+      await running.output("signal=USR1");
       const text = await readFile(`/proc/${pid}/status`, "utf8");
       running.child.kill("SIGTERM");
       await running.ended;

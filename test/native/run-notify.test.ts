@@ -36,7 +36,7 @@ const kinds = (events: readonly { readonly [key: string]: string | number }[]) =
 const descriptorsOf = (running: RunningShim) => readdirSync(`/proc/${running.child.pid}/fd`).length;
 
 async function until(look: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     if (look()) return;
     await sleep(20);
   }

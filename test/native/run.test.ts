@@ -258,11 +258,15 @@ describe("several apps of one pod", () => {
     assert.deepEqual(stdout.trim().split("\n").sort(), ["env.OTHER=two", "env.SECRET=one"]);
   });
   it("end with the first that fails: the others are asked to, and its status is the pod's", async () => {
-    const { status, pod, stdout } = await runPod(scratch, { apps: apps(["wait"], ["exit", "9"]) });
+    const pod = await makePod(scratch, { apps: apps(["cat", ",", "exit", "9"], ["wait"]) });
+    const running = await startPod(pod);
+    await running.output("waiting");
+    running.stdin.end();
+    const { status, stdout } = await running.ended;
     assert.equal(status, 9);
     assert.match(stdout, /signal=TERM/);
-    assert.equal(await recordedStatus(pod, "app0"), "40");
-    assert.equal(await recordedStatus(pod, "app1"), "9");
+    assert.equal(await recordedStatus(pod, "app0"), "9");
+    assert.equal(await recordedStatus(pod, "app1"), "40");
   });
   it("go on when one ends well", async () => {
     const running = await startPod(await makePod(scratch, { apps: apps(["exit", "0"], ["wait"]) }));
@@ -299,7 +303,7 @@ describe("signals", () => {
     const running = await startPod(pod);
     await running.event("ready");
     const logged = (): string => loggedText(join(pod.path, log.path));
-    for (let tries = 0; tries < 10_000 && !logged().includes("waiting"); tries++) await sleep(1);
+    for (let tries = 0; tries < 6000 && !logged().includes("waiting"); tries++) await sleep(10);
     running.child.kill("SIGHUP");
     running.child.kill("SIGTERM");
     assert.equal((await running.ended).status, 40);
