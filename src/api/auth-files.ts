@@ -1,5 +1,5 @@
 /**
- * The configuration kind `auth` (auth.d): who we are to which server, as rkt's files say it (spec/cli.md). What is secret in them
+ * The configuration kinds `auth` and `dockerAuth` (auth.d): who we are to which server, as rkt's files say it (spec/cli.md). What is secret in them
  * appears in no message. Knows no request.
  */
 import { statSync } from "node:fs";
@@ -27,6 +27,22 @@ export function authKind(log: Log): ConfigKind<Credentials> {
     });
   };
   return { kind: "auth", itemsOf, log };
+}
+
+/** rkt's words for user and password of registries of Docker images; items by host. What they hold is secret. */
+export function dockerAuthKind(log: Log): ConfigKind<{ readonly user: string; readonly password: string }> {
+  const itemsOf = (file: ConfigFile) => {
+    warnIfReadable(file.path, log);
+    const credentials = { user: secret(file, "user", /:/), password: secret(file, "password") };
+    const registries = strings(file.path, file.fields, "registries");
+    if (registries.length === 0) throw invalid(file.path, "registries names no host");
+    return registries.map((registry) => {
+      const host = hostOfDomain(registry);
+      if (host === undefined) throw invalid(file.path, `registries: ${JSON.stringify(registry)} is no host`);
+      return [host, credentials] as const;
+    });
+  };
+  return { kind: "dockerAuth", itemsOf, log };
 }
 
 function credentialsIn(file: ConfigFile): Credentials {

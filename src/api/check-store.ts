@@ -1,4 +1,5 @@
 /** store check: whether the store is what spec/store.md says, and mending what is not. */
+import { unpackAgain } from "../oci/unpack-again.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { type FindingKind, type Found, scanLayout, scanStore, shownPath } from "../store/check.ts";
 import { checkTrees, readArchives } from "../store/check-content.ts";
@@ -69,7 +70,7 @@ export async function checkStore(settings: Settings, options: CheckStoreOptions 
   } finally {
     lock.release();
   }
-  const trees = quick ? [] : await checkTrees(store, { repair, users, log, signal });
+  const trees = quick ? [] : await checkTrees(store, { repair, unpackAgain, users, log, signal });
   if (repair) await emptyTrash(store);
   return {
     ...result,

@@ -109,7 +109,7 @@ export async function collectItems<T>(
   const merged = new Map<string, ConfigItem<T>>();
   for (const directory of new Set(directories)) {
     const own = new Map<string, ConfigItem<T>>();
-    for (const file of await readKind(join(directory, `${kind}.d`), kind)) {
+    for (const file of await readKind(join(directory, `${folders[kind] ?? kind}.d`), kind)) {
       if (log !== undefined) await warnOfUnknown(file, knownFields[kind], log);
       for (const [key, value] of itemsOf(file)) {
         if (own.has(key)) throw invalid(file.path, `${key} is set by another file of the same directory too`);
@@ -133,7 +133,12 @@ const knownFields = {
   http: ["caFiles", "connectTo"],
   limits: undefined,
   auth: ["domains", "type", "credentials"],
+  dockerAuth: ["registries", "credentials"],
+  registries: ["registry", "mirrors"],
 } as const;
+
+/** Folders of kinds that have none of their own name, as rkt laid them out. */
+const folders: Readonly<Partial<Record<keyof typeof knownFields, string>>> = { dockerAuth: "auth" };
 
 /** CLI-15: a field that nobody knows may be a later version's, or a slip of the pen that leaves something unset. */
 async function warnOfUnknown(
@@ -186,8 +191,8 @@ const headers = [
   ["rktKind", "rktVersion"],
 ] as const;
 
-/** Kinds of rkt that share the folder of one of ours, and that are not for us. */
-const neighbours: Readonly<Record<string, string>> = { auth: "dockerAuth" };
+/** Kinds that share a folder: each passes over the files of the other. */
+const neighbours: Readonly<Record<string, string>> = { auth: "dockerAuth", dockerAuth: "auth" };
 
 /** Undefined for a kind that is not for us. */
 function fieldsOf(path: string, value: unknown, kind: string): ConfigFile["fields"] | undefined {

@@ -1,12 +1,13 @@
 /** config: what the configuration files say together, with what is secret left out, and which file says it. */
 import { realpathSync } from "node:fs";
+import type { Log } from "../base/log.ts";
 import type { Credentials } from "../http/authorisation.ts";
-import { authKind } from "./auth-files.ts";
+import { authKind, dockerAuthKind } from "./auth-files.ts";
 import { collectItems, httpKind, limitsKind, pathsKind } from "./config-files.ts";
 import type { Settings } from "./settings.ts";
 
 export interface ConfigValue {
-  readonly kind: "paths" | "http" | "limits" | "auth";
+  readonly kind: "paths" | "http" | "limits" | "auth" | "dockerAuth" | "registries";
   /** The item: a field, for `auth` the host. */
   readonly item: string;
   readonly value: string | number;
@@ -33,6 +34,7 @@ export async function showConfig(settings: Settings): Promise<Config> {
   const http = await collectItems(lowestFirst, httpKind(log));
   const limits = await collectItems(lowestFirst, await limitsKind(log));
   const auth = await collectItems(lowestFirst, authKind(log));
+  const registries = await registryValues(lowestFirst, log);
   const { defaultImageLimits } = await import("../image/limits.ts");
   const data = paths.get("data");
   const values: ConfigValue[] = [
@@ -50,9 +52,27 @@ export async function showConfig(settings: Settings): Promise<Config> {
       value: withoutSecrets(value),
       ...rest,
     })),
+    ...registries,
   ];
   const isData = data !== undefined && resolved(data.value) === directories.data;
   return { directories, dataFrom: isData ? data.file : "the command line or the default", values };
+}
+
+async function registryValues(lowestFirst: readonly string[], log: Log): Promise<readonly ConfigValue[]> {
+  const [{ registriesKind }, { showEndpoint }] = await Promise.all([
+    import("./registry-files.ts"),
+    import("../oci/registries.ts"),
+  ]);
+  const passwords = await collectItems(lowestFirst, dockerAuthKind(log));
+  const mirrors = await collectItems(lowestFirst, registriesKind(log));
+  return [
+    ...[...passwords].map(([item, { value, ...rest }]) => ({
+      ...{ kind: "dockerAuth" as const, item, value: withoutSecrets({ kind: "basic", ...value }), ...rest },
+    })),
+    ...[...mirrors].map(([item, { value, ...rest }]) => ({
+      ...{ kind: "registries" as const, item, value: value.map(showEndpoint).join(" "), ...rest },
+    })),
+  ];
 }
 
 /** What a person needs to see that it is the right one, and nothing that lets anybody in. */

@@ -47,9 +47,9 @@ export async function fetchImages(settings: Settings, options: FetchOptions): Pr
     keystore: keystoreOf(settings),
     allowRollback: options.allowRollback === true,
     insecure: { image: insecure.has("image"), http: insecure.has("http") },
-    registryFiles: requests.some(({ reference }) => reference.kind === "oci")
-      ? (await import("../oci/credentials.ts")).credentialFiles(settings.environment)
-      : [],
+    registries: requests.some(({ reference }) => reference.kind === "oci")
+      ? (await import("./registry-files.ts")).registriesOf(settings)
+      : undefined,
     now: () => new Date(),
     allowExpiredKey: options.allowExpiredKey,
     keepOwners: canKeepOwners(),

@@ -51,15 +51,17 @@ export async function pushToRegistry(settings: Settings, options: PushImageOptio
       { image, strict, signal },
       { blobs, compression: "gzip" },
       async (outgoing, root) => {
-        const [{ pushImage }, { credentialFiles, findCredentials }] = await Promise.all([
+        const [{ pushImage }, { credentialsFor }, { registriesOf }] = await Promise.all([
           import("../oci/push.ts"),
-          import("../oci/credentials.ts"),
+          import("../oci/registries.ts"),
+          import("./registry-files.ts"),
         ]);
-        const files = credentialFiles(settings.environment);
+        const { host, repository } = target;
+        const registries = registriesOf(settings);
         const pushed = await pushImage(outgoing, target, {
           http: await settings.http(),
           insecureHttp: settings.insecure.has("http"),
-          credentials: () => findCredentials(files, target.host, target.repository),
+          credentials: () => credentialsFor(host, repository, registries, { log: settings.log, signal }),
           ...{ mountFrom: mountFrom === target.repository ? undefined : mountFrom, log: settings.log, signal },
         });
         const { digest } = outgoing.manifest;

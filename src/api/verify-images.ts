@@ -1,5 +1,6 @@
 /** image verify: whether stored images are still what was stored, and mending the trees of those that are not. */
 import { exitStatus, Failure } from "../base/failure.ts";
+import { unpackAgain } from "../oci/unpack-again.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { type TreeVerdict, verifyTree } from "../store/verification.ts";
 import { findStoredImage } from "./image-source.ts";
@@ -50,7 +51,12 @@ export async function verifyStoredImages(
     }
     const { id, name } = one.record;
     try {
-      verdicts.push({ image, id, name, verdict: await verifyTree(one.store, id, { repair, users, log, signal }) });
+      verdicts.push({
+        image,
+        id,
+        name,
+        verdict: await verifyTree(one.store, id, { repair, unpackAgain, users, log, signal }),
+      });
     } catch (error) {
       if (!(error instanceof Failure) || !isAboutImage(error)) throw error;
       verdicts.push({ image, id, name, failure: error });

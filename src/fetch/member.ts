@@ -6,6 +6,7 @@ import { Failure } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpClient } from "../http/client.ts";
 import type { ImageLimits } from "../image/limits.ts";
+import type { RegistrySettings } from "../oci/registries.ts";
 import type { Dependency } from "../schema/image-manifest.ts";
 import { hostLabels, withHostLabels } from "../schema/platform.ts";
 import type { ImageRecord } from "../store/images.ts";
@@ -30,8 +31,8 @@ export interface FetchContext {
   readonly allowRollback: boolean;
   /** --insecure-options=image, http, pubkey */
   readonly insecure: { readonly image: boolean; readonly http: boolean };
-  /** Files with what registries know us by, the first that knows one counting. */
-  readonly registryFiles?: readonly string[] | undefined;
+  /** Nothing is known of registries when absent. */
+  readonly registries?: RegistrySettings | undefined;
   readonly now: () => Date;
   /** A signature by a key that has expired since counts (T-S08). */
   readonly allowExpiredKey?: boolean | undefined;

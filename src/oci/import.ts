@@ -2,27 +2,23 @@
 
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { excerpt, Failure } from "../base/failure.ts";
-import { unpackMembers } from "../image/extract.ts";
+import { errnoOf, excerpt, Failure } from "../base/failure.ts";
+import type { Log } from "../base/log.ts";
 import { imageID } from "../schema/image-id.ts";
-import { callerIds } from "../shim/caller-ids.ts";
 import { FileLock } from "../shim/flock.ts";
-import type { PackEntry } from "../shim/pack.ts";
 import { sha512 } from "../shim/sha512.ts";
 import { beginImport, type Staging } from "../store/blobs.ts";
 import { hasDigestBlob, placeDigestBlob, syncDigestBlobs } from "../store/digest-blobs.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { lockOf, type Store } from "../store/layout.ts";
-import { mergeLayers } from "../store/merge.ts";
-import { type SharedLayer, syncSharedLayers, writeStack } from "../store/shared-layers.ts";
+import { type SharedLayer, syncSharedLayers } from "../store/shared-layers.ts";
 import { viewOf } from "../store/stack.ts";
-import type { TarMember } from "../tar/entry.ts";
-import { directoryFromBelow, plainDirectory } from "./below.ts";
 import { type LayerOptions, storeLayers } from "./layers.ts";
 import { type MappedImage, mapImage } from "./mapping.ts";
 import { type OciReference, showOciReference } from "./reference.ts";
 import { type ResolvedImage, resolveImage } from "./resolve.ts";
 import type { OciSource } from "./source.ts";
+import { layTree } from "./tree.ts";
 
 export interface OciImportOptions extends LayerOptions {
   /** --insecure-options=image: nobody has to vouch for it. */
@@ -36,9 +32,6 @@ export interface PendingOciImage {
   abandon(): Promise<void>;
 }
 
-/** Lower directories that one overlay has room for; an image of more is laid into one directory. */
-export const mostLowers = 300;
-
 /**
  * Closes the source. The store is held shared until the image is committed or given up, so that no sweep takes a layer that is not listed yet.
  * @throws Failure SIGNATURE_MISSING when nobody vouches for the image (OCI-50), and as resolveImage, storeLayers and mapImage
@@ -48,7 +41,6 @@ export async function importOci(
   source: OciSource,
   options: OciImportOptions,
 ): Promise<PendingOciImage> {
-  requireOwnIds();
   const lock = await FileLock.acquire(lockOf(options.store), "shared", { signal: options.signal });
   try {
     const image = await resolveImage(reference, source);
@@ -58,7 +50,11 @@ export async function importOci(
     const layers = await storeLayers(source, manifest.layers, config.diffIds, options);
     const mapped = mapImage({
       ...{ reference, imageName: source.imageName, tag: source.tag, config, configDigest: manifest.config.digest },
-      ...{ manifestDigest: image.manifestDigest, annotations: manifest.annotations, read: readerOf(layers) },
+      ...{
+        manifestDigest: image.manifestDigest,
+        annotations: manifest.annotations,
+        read: readerOf(layers, options.log),
+      },
     });
     // A hostile config must not fill the screen.
     for (const warning of mapped.warnings.slice(0, mostWarnings))
@@ -76,14 +72,6 @@ export async function importOci(
 
 const mostWarnings = 20;
 
-/** What a layer takes from those below it would have to be read, and its owners told, as the pods of the user see them. */
-function requireOwnIds(): void {
-  if (callerIds()?.mappers === undefined) return;
-  throw new Failure("UNSUPPORTED", "images of layers cannot be stored with your ranges of ids yet", {
-    hint: "sudo perigee fetch …, or an image that is an ACI",
-  });
-}
-
 /** OCI-50. */
 function unsigned(reference: OciReference, { rootDigest }: ResolvedImage): Failure {
   const { tag: _, ...rest } = { ...reference, tag: undefined };
@@ -97,7 +85,7 @@ function unsigned(reference: OciReference, { rootDigest }: ResolvedImage): Failu
 
 const passwdLimit = 1024 * 1024;
 
-function readerOf(layers: readonly SharedLayer[]): (path: string) => Buffer | undefined {
+function readerOf(layers: readonly SharedLayer[], log: Log): (path: string) => Buffer | undefined {
   const view = viewOf(layers);
   return (path) => {
     try {
@@ -105,7 +93,9 @@ function readerOf(layers: readonly SharedLayer[]): (path: string) => Buffer | un
     } catch (error) {
       // Too long, or a ring of links: who runs the image is told; here there is nothing to learn from it.
       if (error instanceof Failure) return undefined;
-      throw error;
+      if (errnoOf(error) !== "EACCES") throw error;
+      log.warn(`/${path} of the image cannot be read by you: whom its users belong to is not known`);
+      return undefined;
     }
   };
 }
@@ -123,7 +113,7 @@ async function stage(
   try {
     await staging.archive.writeFile(image.manifestBytes);
     await keepConfig(image, staging, options);
-    await layTree(staging, layers, options);
+    await layTree(dirname(staging.rootfs), layers, options);
   } catch (error) {
     await staging.abandon();
     throw error;
@@ -179,36 +169,6 @@ async function keepConfig(
     await handle.close();
   }
   await placeDigestBlob(store, path, digest);
-}
-
-/** The tree: a root directory as the topmost layer that describes it says, on the layers; or all of them in one when they are too many. */
-async function layTree(staging: Staging, layers: readonly SharedLayer[], options: OciImportOptions): Promise<void> {
-  // The kernel takes a directory once. Of two layers with the same content the upper one hides all that the lower one could show.
-  const distinct = layers.filter(({ id }, index) => layers.findLastIndex((other) => other.id === id) === index);
-  const { keepOwners: owner, signal } = options;
-  const isFlat = distinct.length > mostLowers;
-  const members = isFlat ? flat(layers, mergeLayers(distinct, { signal })) : rootOnly(layers);
-  await unpackMembers(members, staging.rootfs, { owner, sync: true, signal });
-  if (isFlat) return;
-  await writeStack(
-    dirname(staging.rootfs),
-    distinct.map(({ id }) => id),
-  );
-}
-
-async function* flat(layers: readonly SharedLayer[], entries: AsyncIterable<PackEntry>): AsyncGenerator<TarMember> {
-  yield* rootOnly(layers);
-  for await (const entry of entries) if (!isRoot(entry)) yield { ...entry, size: Number(entry.size) };
-}
-
-function isRoot({ path }: PackEntry): boolean {
-  return path.length === 1 && path[0] === 0x2e;
-}
-
-async function* rootOnly(layers: readonly SharedLayer[]): AsyncGenerator<TarMember> {
-  const top = layers.findLast(({ hasRoot }) => hasRoot);
-  const found = top === undefined ? undefined : viewOf([top]).find("");
-  yield found === undefined ? plainDirectory(".") : directoryFromBelow(found, ".");
 }
 
 /** The image ID is the digest of the image manifest that stands for it, which names the digest of the OCI manifest (OCI-40). */

@@ -5,9 +5,10 @@
  */
 import { Failure } from "../base/failure.ts";
 import { isImageXattr } from "../image/xattrs.ts";
-import { type FoundFile, partsOf, type StackView } from "../store/stack.ts";
+import { partsOf } from "../store/stack.ts";
 import { type EntryType, type MemberStream, pathKey, showPath, type TarMember } from "../tar/entry.ts";
-import { copyFromBelow, directoryFromBelow, linkTarget, plainDirectory, whiteoutAt } from "./below.ts";
+import { copyFromBelow, directoryFromBelow, plainDirectory, whiteoutAt } from "./below.ts";
+import type { LowerFile, LowerView } from "./lower.ts";
 import { hasWhiteoutAbove, readName } from "./whiteouts.ts";
 
 interface Own {
@@ -28,7 +29,7 @@ interface Laying {
   readonly own: Map<string, Own>;
   readonly gone: Set<string>;
   readonly opaque: Set<string>;
-  readonly below: () => Promise<StackView>;
+  readonly below: () => Promise<LowerView>;
   readonly spend: (bytes: number) => void;
   dependsOnBelow: boolean;
 }
@@ -42,7 +43,7 @@ const linkLimit = 40;
  */
 export function layLayer(
   members: MemberStream,
-  below: () => Promise<StackView>,
+  below: () => Promise<LowerView>,
   spend: (bytes: number) => void,
 ): LaidLayer {
   const laying: Laying = { own: new Map(), gone: new Set(), opaque: new Set(), below, spend, dependsOnBelow: false };
@@ -112,8 +113,8 @@ async function layTarget(laying: Laying, member: TarMember, path: string): Promi
   if (found === undefined || found.kind === "directory" || found.kind === "other") {
     throw refused(shown, "is a hard link to what is not there");
   }
-  laying.spend(found.stats.size);
-  const copy = await copyFromBelow(await laying.below(), found, target);
+  laying.spend(found.size);
+  const copy = await copyFromBelow(found, target);
   laying.own.set(target, { type: copy.type, link: pathKey(copy.link) });
   return [...made, copy];
 }
@@ -153,16 +154,16 @@ async function standIn(laying: Laying, path: string, shown: string): Promise<{ p
 /** What the layers below have at `path`, if that is a link, is not laid again; anything else on the way has to be a directory. */
 async function bringUp(laying: Laying, path: string, made: TarMember[]): Promise<Own> {
   const found = await findBelow(laying, path);
-  if (found?.kind === "symlink") return { type: "symlink", link: linkTarget(found) };
+  if (found?.kind === "symlink") return { type: "symlink", link: found.link() };
   if (found !== undefined && found.kind !== "directory") return { type: "file", link: "" };
-  made.push(found === undefined ? plainDirectory(path) : directoryFromBelow(found, path));
+  made.push(found === undefined ? plainDirectory(path) : directoryFromBelow(found.attributes(), path));
   const own: Own = { type: "directory", link: "" };
   laying.own.set(path, own);
   return own;
 }
 
 /** Undefined for what the layer itself takes away. */
-async function findBelow(laying: Laying, path: string): Promise<FoundFile | undefined> {
+async function findBelow(laying: Laying, path: string): Promise<LowerFile | undefined> {
   laying.dependsOnBelow = true;
   const parts = partsOf(path);
   const isGone = parts.some((_, index) => {

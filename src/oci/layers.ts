@@ -14,13 +14,13 @@ import { defaultImageLimits, type ImageLimits } from "../image/limits.ts";
 import { digestBlobPath, hasDigestBlob, placeDigestBlob, readDigestBlob } from "../store/digest-blobs.ts";
 import type { Store } from "../store/layout.ts";
 import { findSharedLayer, publishSharedLayer, type SharedLayer } from "../store/shared-layers.ts";
-import { type StackView, viewOf } from "../store/stack.ts";
 import { makeStaging, type StagingDirectory, throwAway } from "../store/staging.ts";
 import { pathKey, type TarMember } from "../tar/entry.ts";
 import { readTar } from "../tar/read.ts";
 import { algorithmOf, type Digest } from "./digest.ts";
 import type { Descriptor } from "./documents.ts";
 import { layLayer } from "./layer.ts";
+import { type LayerIndexes, type LowerView, lowerView } from "./lower.ts";
 import type { OciSource } from "./source.ts";
 import { digestOf, requireDigest, verified } from "./verified.ts";
 
@@ -49,13 +49,18 @@ export async function storeLayers(
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const chains = chainIds(diffIds);
   const budget = { left: (options.limits ?? defaultImageLimits).totalSize };
+  const indexes: LayerIndexes = new Map();
   const started: Promise<SharedLayer>[] = [];
   let running: Promise<unknown>[] = [];
   for (const [index, blob] of blobs.entries()) {
     const [diffId, chainId] = [diffIds[index], chains[index]];
     if (diffId === undefined || chainId === undefined) throw new Failure("INTERNAL", "a layer without its diff id");
     const under = started.slice();
-    const below = async (): Promise<StackView> => viewOf(await Promise.all(under));
+    let view: Promise<LowerView> | undefined;
+    const below = (): Promise<LowerView> => {
+      view ??= Promise.all(under).then((layers) => lowerView(layers, indexes));
+      return view;
+    };
     const work = storeLayer({ source, blob, diffId, chainId, below, budget, options: { ...options, signal } });
     started.push(work);
     work.catch(() => stop.abort());
@@ -119,7 +124,7 @@ interface OneLayer {
   readonly blob: Descriptor;
   readonly diffId: Digest;
   readonly chainId: Digest;
-  readonly below: () => Promise<StackView>;
+  readonly below: () => Promise<LowerView>;
   /** Bytes that the layers may still unpack to, together. */
   readonly budget: { left: number };
   readonly options: LayerOptions;
@@ -134,16 +139,28 @@ async function storeLayer(layer: OneLayer): Promise<SharedLayer> {
   if (found !== undefined && hasBlob) return found;
   const staging = await makeStaging(store);
   try {
-    if (!hasBlob) await storeBlob(layer.source, blob, staging, options);
-    return found ?? (await unpackLayer(layer, staging));
-  } catch (error) {
-    // It rotted in the store: the next fetch asks for it anew.
-    if (hasBlob && error instanceof Failure && error.code === "DIGEST_MISMATCH") {
-      await throwAway(store, [digestBlobPath(store, blob.digest)]);
-    }
-    throw error;
+    // One that rotted in the store is replaced by what the source has.
+    const isWhole = hasBlob && (await isIntact(blob, options));
+    if (hasBlob && !isWhole) await throwAway(store, [digestBlobPath(store, blob.digest)]);
+    if (!isWhole) await storeBlob(layer.source, blob, staging, options);
+    if (found !== undefined) return found;
+    const { id, hasRoot } = await unpackLayer(layer, staging.rootfs, { ...options, sync: true });
+    return await publishSharedLayer(store, staging, id, { hasRoot });
   } finally {
     await staging.discard().catch((error: unknown) => log.warn(`left for perigee gc: ${String(error)}`));
+  }
+}
+
+/** Before any byte of a blob that was not compared just now reaches the unpacker (OCI-9). @throws Failure INTERRUPTED */
+async function isIntact(blob: Descriptor, { store, signal }: LayerOptions): Promise<boolean> {
+  try {
+    for await (const _ of verified(readDigestBlob(store, blob.digest), blob, `the stored ${blob.digest}`)) {
+      if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted", { cause: signal.reason });
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "DIGEST_MISMATCH") return false;
+    throw error;
   }
 }
 
@@ -179,15 +196,22 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
 }
 
-async function unpackLayer(layer: OneLayer, staging: StagingDirectory): Promise<SharedLayer> {
-  const { blob, diffId, chainId, below, budget, options } = layer;
-  const { store, log, keepOwners, signal, limits = defaultImageLimits } = options;
+export interface UnpackedLayer {
+  readonly id: string;
+  readonly hasRoot: boolean;
+}
+
+/**
+ * Unpacks a stored blob, which was compared with its digest, into the empty directory `rootfs`.
+ * @throws Failure DIGEST_MISMATCH for another diff id; ARCHIVE_INVALID, LIMIT_EXCEEDED, INTERRUPTED
+ */
+export async function unpackLayer(
+  { blob, diffId, chainId, below, budget }: Omit<OneLayer, "source" | "options">,
+  rootfs: string,
+  { store, log, keepOwners, signal, sync, limits = defaultImageLimits }: LayerOptions & { readonly sync: boolean },
+): Promise<UnpackedLayer> {
   const hash = createHash(algorithmOf(diffId));
   let hasRoot = false;
-  // Read twice, so that no byte of what is not the blob reaches the unpacker (OCI-9); the second time it is at hand.
-  for await (const _ of verified(readDigestBlob(store, blob.digest), blob, `the stored ${blob.digest}`)) {
-    if (signal?.aborted === true) throw new Failure("INTERRUPTED", "interrupted", { cause: signal.reason });
-  }
   const spend = (bytes: number): void => {
     budget.left -= bytes;
     if (budget.left < 0) throw new Failure("LIMIT_EXCEEDED", "the layers unpack to more than an image may have");
@@ -206,13 +230,12 @@ async function unpackLayer(layer: OneLayer, staging: StagingDirectory): Promise<
     }
   }
   const laid = layLayer(readTar(plain(), limits), below, spend);
-  const { skipped } = await unpackMembers(noted(laid.members), staging.rootfs, {
-    ...{ owner: keepOwners, whiteouts: true, sync: true, signal },
+  const { skipped } = await unpackMembers(noted(laid.members), rootfs, {
+    ...{ owner: keepOwners, whiteouts: true, sync, signal },
   });
   requireDigest(`${algorithmOf(diffId)}:${hash.digest("hex")}`, diffId, `the unpacked layer ${blob.digest}`);
   if (skipped.length > 0) log.warn(`left out of the image: ${few(skipped)}`);
-  const id = laid.dependsOnBelow() ? layerIdOf("chain", chainId) : layerIdOf("layer", diffId);
-  return await publishSharedLayer(store, staging, id, { hasRoot });
+  return { id: laid.dependsOnBelow() ? layerIdOf("chain", chainId) : layerIdOf("layer", diffId), hasRoot };
 }
 
 /** D01, X01: somebody has to be told; a hostile image must not fill the screen. */

@@ -9,6 +9,7 @@ import { ImageManifest } from "../schema/image-manifest.ts";
 import { parseDocument } from "../schema/validate.ts";
 import type { ImageConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
+import { mapHealth } from "./health.ts";
 import { mapPorts, mapVolumes } from "./places.ts";
 import { appcArch, showPlatform } from "./platform.ts";
 import { identifierOf, type OciReference } from "./reference.ts";
@@ -78,6 +79,7 @@ function mapApp(input: MappingInput, warnings: string[]): object | undefined {
   const { config } = input;
   const exec = [...config.entrypoint, ...config.command];
   const labels = Object.fromEntries(config.labels);
+  const health = mapHealth(config.healthcheck, warnings);
   return {
     exec,
     ...mapUser(config.user, input.read),
@@ -85,6 +87,7 @@ function mapApp(input: MappingInput, warnings: string[]): object | undefined {
     environment: environmentOf(config.environment, warnings),
     mountPoints: mapVolumes(config.volumes, warnings),
     ports: mapPorts(config.exposedPorts, warnings),
+    ...(health !== undefined && { isolators: [health] }),
     ...(config.labels.size > 0 && { userLabels: labels }),
   };
 }

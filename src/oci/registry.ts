@@ -1,4 +1,4 @@
-/** A registry as a source: OCI distribution 1.1 and Docker's second API (OCI-60…64); and how one is reached, also to push (push.ts). */
+/** A registry as a source: OCI distribution 1.1 and Docker's second API (OCI-60…69); and how one is reached, also to push (push.ts). */
 
 import { excerpt, Failure, type FailureCode } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
@@ -10,9 +10,13 @@ import { type Challenge, parseChallenge } from "./challenge.ts";
 import type { RegistryCredentials } from "./credentials.ts";
 import { documentLimit, mediaTypes, text } from "./documents.ts";
 import { defaultHost, type RegistryReference, showOciReference } from "./reference.ts";
+import type { Endpoint } from "./registries.ts";
+import { resumed } from "./resume.ts";
 import type { OciSource } from "./source.ts";
 
 export interface RegistryOptions {
+  /** A mirror of the registry; the registry itself when absent. */
+  readonly endpoint?: Endpoint | undefined;
   readonly http: HttpClient;
   /** --insecure-options=http: a registry that does not speak TLS is asked without. */
   readonly insecureHttp: boolean;
@@ -29,6 +33,8 @@ export interface Registry extends RegistryOptions {
   readonly scopes: readonly string[];
   /** `https://HOST`, without a slash behind it. */
   readonly origin: string;
+  /** As the place that is asked calls it. */
+  readonly repository: string;
   /** What the registry takes, once it was asked for. */
   pass: Credentials | undefined;
 }
@@ -41,17 +47,25 @@ const accepted = [mediaTypes.ociIndex, mediaTypes.dockerList, mediaTypes.ociMani
 
 /** Asks whether there is a registry. @throws Failure HTTP_FAILED, TLS_FAILED, TIMED_OUT, INTERRUPTED */
 export async function openRegistry(reference: RegistryReference, options: RegistryOptions): Promise<OciSource> {
-  const { repository, tag, digest } = reference;
+  const { tag, digest } = reference;
+  const repository = repositoryAt(reference, options);
   const registry = await reachRegistry(reference, options, [`repository:${repository}:pull`]);
   return {
-    imageName: `${reference.host}/${repository}`,
+    imageName: `${reference.host}/${reference.repository}`,
     tag,
+    resumes: true,
     root: async () => {
       const response = await ask(registry, `manifests/${digest ?? tag ?? "latest"}`, accepted);
       const mediaType = response.header("content-type")?.split(";")[0]?.trim();
       return { bytes: await response.bytes(documentLimit), mediaType };
     },
-    open: (blob, kind) => content(registry, `${kind}s/${blob.digest}`, kind === "manifest" ? accepted : "*/*"),
+    open: (blob, kind, from = 0) => {
+      const path = `${kind}s/${blob.digest}`;
+      const accept = kind === "manifest" ? accepted : "*/*";
+      const { log, signal } = options;
+      const subject = `${kind} ${blob.digest.slice(0, 19)} of ${new URL(registry.origin).host}`;
+      return resumed({ ask: (headers) => ask(registry, path, accept, headers), subject, from, log, signal });
+    },
     close: async () => {},
   };
 }
@@ -62,12 +76,13 @@ export async function reachRegistry(
   options: RegistryOptions,
   scopes: readonly string[],
 ): Promise<Registry> {
-  const host = reference.host === defaultHost ? hubEndpoint : reference.host;
-  return { ...options, reference, scopes, origin: await originOf(host, options), pass: undefined };
+  const host = options.endpoint?.host ?? reference.host;
+  const origin = await originOf(host === defaultHost ? hubEndpoint : host, options);
+  return { ...options, reference, scopes, repository: repositoryAt(reference, options), origin, pass: undefined };
 }
 
-async function* content(registry: Registry, path: string, accept: string): AsyncGenerator<Uint8Array> {
-  yield* (await ask(registry, path, accept)).body;
+function repositoryAt({ repository }: RegistryReference, { endpoint }: RegistryOptions): string {
+  return `${endpoint?.prefix ?? ""}${repository}`;
 }
 
 /** OCI-61: https, and http only when that is allowed and nothing else answers. */
@@ -84,19 +99,39 @@ async function originOf(host: string, { http, insecureHttp, log, signal }: Regis
 }
 
 /** A 401 is met once: a registry that asks again does not want us (OCI-62). */
-async function ask(registry: Registry, path: string, accept: string): Promise<HttpResponse> {
-  const { http, signal, reference, origin } = registry;
-  const url = `${origin}/v2/${reference.repository}/${path}`;
-  const get = () => http.get(url, { headers: { Accept: accept }, credentials: registry.pass, signal });
+async function ask(
+  registry: Registry,
+  path: string,
+  accept: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<HttpResponse> {
+  const { http, signal, repository, origin } = registry;
+  const url = `${origin}/v2/${repository}/${path}`;
+  const get = () => http.get(url, { headers: { Accept: accept, ...more }, credentials: registry.pass, signal });
   let response = await get();
   if (response.status === 401) {
     response.discard();
     registry.pass = await passFor(registry, response);
     response = await get();
   }
-  if (response.status === 200) return response;
+  if (response.status === 200 || (response.status === 206 && more["Range"] !== undefined)) {
+    if (accept === accepted) refusePage(registry, response);
+    return response;
+  }
   response.discard();
   throw refusal(registry, response.status, url);
+}
+
+/** OCI-69: a portal, a proxy or a web site answers for everything, and with success. */
+function refusePage({ reference }: Registry, response: HttpResponse): void {
+  const type = response.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (type !== "text/html" && type !== "application/xhtml+xml") return;
+  response.discard();
+  throw new Failure("HTTP_FAILED", `${new URL(response.url).host} answers with a web page, and is no registry`, {
+    subject: showOciReference(reference),
+    cause: `${response.url} is ${type}`,
+    hint: "compare the name of the host; a network that wants you to log in answers so, too",
+  });
 }
 
 /** OCI-62: only what the registry itself asks for is answered, not what a place that it led to does; over http nothing secret is said (OCI-61). */
@@ -134,16 +169,15 @@ async function fetchToken(
   throw refusal(registry, 401, url.href);
 }
 
-export function refusal({ reference }: Registry, status: number, url: string): Failure {
+export function refusal({ reference, endpoint }: Registry, status: number, url: string): Failure {
   const name = excerpt(showOciReference(reference));
+  const host = endpoint?.host ?? reference.host;
   const isOurs = status === 401 || status === 403;
   const code: FailureCode = isOurs ? "NOT_AUTHORISED" : status === 404 ? "NOT_FOUND" : "HTTP_FAILED";
   const why = isOurs ? "is not for us" : status === 404 ? "is not there" : "was not answered";
   return new Failure(code, `${name} ${why}`, {
     subject: showOciReference(reference),
     cause: `${url} answered ${status}`,
-    hint: isOurs
-      ? `podman login ${reference.host} or docker login ${reference.host}, whose files are read here`
-      : undefined,
+    hint: isOurs ? `podman login ${host} or docker login ${host}, whose files are read here` : undefined,
   });
 }

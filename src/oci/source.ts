@@ -19,7 +19,10 @@ export interface OciSource {
   readonly tag: string | undefined;
   /** @throws Failure NOT_FOUND, AMBIGUOUS … */
   root(host: Platform): Promise<RootDocument>;
-  open(blob: Descriptor, kind: "manifest" | "blob"): AsyncIterable<Uint8Array>;
+  /** Whether `open` can begin in the middle. */
+  readonly resumes?: boolean | undefined;
+  /** @param from bytes that are left out; only of a source that resumes */
+  open(blob: Descriptor, kind: "manifest" | "blob", from?: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 

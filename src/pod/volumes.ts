@@ -211,7 +211,7 @@ export function obscured(
 ): readonly string[] {
   return mounts.flatMap(({ target, volume }) => {
     const seed = volumes.find((own) => own.volume === volume)?.seed;
-    if (seed?.app === app && seed.target === target && typeof rootfs === "string") return [];
+    if (seed?.app === app && seed.target === target) return [];
     const names = namesInRoot(rootfs, target);
     if (names === undefined || names.length === 0) return [];
     return [`${app}: volume ${volume} hides what the image has at ${excerpt(target)}`];

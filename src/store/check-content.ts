@@ -14,6 +14,7 @@ import type { TreeUsers } from "./removal.ts";
 import type { Finding } from "./repair.ts";
 import { findTree } from "./trees.ts";
 import { type TreeVerdict, verifyTree } from "./verification.ts";
+import type { UnpackAgain } from "./verify-layers.ts";
 
 export interface ContentOptions {
   readonly log: Log;
@@ -58,6 +59,8 @@ export async function readArchives(store: Store, { log, signal }: ContentOptions
 
 export interface TreeCheckOptions extends ContentOptions {
   readonly repair: boolean;
+  /** As verifyTree takes it. */
+  readonly unpackAgain?: UnpackAgain | undefined;
   /** Asked with the store held for itself. */
   readonly users: () => TreeUsers;
 }
@@ -69,7 +72,7 @@ export async function checkTrees(store: Store, options: TreeCheckOptions): Promi
   const planner = openPlanner(store, records);
   for (const record of records) {
     const treeId = treeIdIfKnown(planner, record.id);
-    if (treeId === undefined || findTree(store, treeId) === undefined) continue;
+    if (treeId === undefined || (record.oci === undefined && findTree(store, treeId) === undefined)) continue;
     const finding = await checkTree(store, record, treeId, options);
     if (finding !== undefined) findings.push(finding);
   }
@@ -92,21 +95,21 @@ async function checkTree(
       : findingOf(store, record, verdict);
   } catch (error) {
     if (!(error instanceof Failure) || !ofArchive.has(error.code)) throw error;
-    if (record.oci !== undefined) return rottenLayers(store, record, error);
+    if (record.oci !== undefined) return rottenLayers(store, record, error, options.repair);
     if (existsSync(treePath(store, treeId))) options.log.warn(`a tree was not compared: ${error.message}`);
     return undefined;
   }
 }
 
 /** Nothing here can make a blob anew: whoever published the image has it. */
-function rottenLayers(store: Store, { name, id }: StoredRecord, { message }: Failure): Finding {
+function rottenLayers(store: Store, { source, id }: StoredRecord, { message }: Failure, isDropped: boolean): Finding {
   return {
     kind: "archive",
     path: digestBlobsOf(store),
     problem: message,
     isDamage: true,
     remedy: "none",
-    advice: `perigee image rm ${id.slice(0, 19)}, and fetch ${printable(name)} again`,
+    advice: `${isDropped ? "" : "perigee store check --repair, then "}perigee fetch ${printable(source)}`,
     id,
     outcome: "left",
   };

@@ -4,7 +4,7 @@
  */
 import { lstat } from "node:fs/promises";
 import { sha512 } from "../base/digest.ts";
-import { excerpt, Failure } from "../base/failure.ts";
+import { excerpt, Failure, printable } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, readArchive } from "../image/archive.ts";
@@ -13,6 +13,7 @@ import type { ImageID } from "../schema/image-id.ts";
 import { readArchiveBlob } from "./images.ts";
 import { blobPath, manifestPath, recordPath, type Store } from "./layout.ts";
 import { listNames, listRecordsSync, readRecordSync, shelvesOf } from "./lookup.ts";
+import { isOciArchive, mendOciOrphan, mendOciRecords } from "./mend-oci.ts";
 import { encodeSelfChecking, type StoredRecord } from "./records.ts";
 import { throwAway } from "./staging.ts";
 import { treeSizeOf } from "./trees.ts";
@@ -28,16 +29,22 @@ export async function mendIndex(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const broken = new Set(ids);
+  const tellMended = (id: ImageID): void =>
+    log.warn(`the index entry of ${id} was broken and is mended; it counts as unsigned until it is fetched again`);
+  for (const id of await mendOciRecords(store, ids)) {
+    broken.delete(id);
+    tellMended(id);
+  }
   const owned = new Set(listRecordsSync(store).map((record) => record.archive.sha512));
   for (const digest of archiveDigests(store)) {
     if (owned.has(digest) || broken.size === 0) continue;
     const id = await mendFrom(store, digest, (image) => broken.has(image), log, signal);
     if (id === undefined) continue;
     broken.delete(id);
-    log.warn(`the index entry of ${id} was broken and is mended; it counts as unsigned until it is fetched again`);
+    tellMended(id);
   }
   for (const id of broken) {
-    log.warn(`the index entry of ${id} was broken and its archive is not there; it is removed`);
+    log.warn(`the index entry of ${id} was broken and what it was made of is not there; it is removed`);
     await throwAway(store, [recordPath(store, id)]);
   }
 }
@@ -49,6 +56,8 @@ export async function mendOrphan(
   log: Log,
   signal: AbortSignal | undefined,
 ): Promise<ImageID | undefined> {
+  const oci = await mendOciOrphan(store, digest);
+  if (oci !== undefined) return oci;
   return await mendFrom(store, digest, (image) => readRecordSync(store, image) === undefined, log, signal);
 }
 
@@ -62,6 +71,10 @@ export async function mendManifests(
   let mended = 0;
   for (const record of records) {
     const name = excerpt(record.name);
+    if (record.oci !== undefined) {
+      log.warn(`the stored manifest of ${name} is broken: perigee fetch ${printable(record.source)} makes it anew`);
+      continue;
+    }
     try {
       const { id, manifestBytes } = await readArchive(readArchiveBlob(store, record), undefined, {
         limits: acceptedLimits,
@@ -97,7 +110,7 @@ async function mendFrom(
   signal: AbortSignal | undefined,
 ): Promise<ImageID | undefined> {
   const file = await lstat(blobPath(store, digest));
-  if (!file.isFile()) return undefined;
+  if (!file.isFile() || isOciArchive(store, digest)) return undefined;
   const archive = { sha512: digest, size: file.size };
   let summary: ArchiveSummary;
   try {

@@ -2,6 +2,7 @@
 import { excerpt, Failure } from "../base/failure.ts";
 import { syncDirectory } from "../base/files.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { openLayerUses } from "./layer-uses.ts";
 import { openPlanner, type Planner } from "./layers.ts";
 import { blobPath, indexOf, manifestPath, recordPath, type Store, signaturePath, treePath } from "./layout.ts";
 import { listIdsSync, listRecordsSync, notStored } from "./lookup.ts";
@@ -18,8 +19,8 @@ export interface Removal {
   /** @throws Failure NOT_FOUND, LOCKED naming the pods: why `remove` would refuse */
   requireUnused(id: ImageID): void;
   /**
-   * Takes an image out of the store: its record, manifest, own tree, and the archive with its signature if no other image has the
-   * same; emptyTrash then frees the space. Trees of images that depend on it stay for the sweep. A broken record can be removed
+   * Takes an image out of the store: its record, manifest, own tree, and the archive with its signature, blobs and layers if no other image
+   * has the same; emptyTrash then frees the space. Trees of images that depend on it stay for the sweep. A broken record can be removed
    * too. @throws Failure as requireUnused
    */
   remove(id: ImageID): Promise<void>;
@@ -29,6 +30,7 @@ export interface Removal {
 export function openRemoval(store: Store, users: TreeUsers): Removal {
   const records = new Map(listRecordsSync(store).map((record) => [record.id, record]));
   const planner = openPlanner(store, [...records.values()]);
+  const uses = openLayerUses(store, [...records.values()]);
   const requireUnused = (id: ImageID): void => {
     const record = records.get(id);
     if (record === undefined && !listIdsSync(store).includes(id)) throw notStored(id);
@@ -47,7 +49,8 @@ export function openRemoval(store: Store, users: TreeUsers): Removal {
     await throwAway(store, [recordPath(store, id)]);
     await syncDirectory(indexOf(store));
     records.delete(id);
-    const rest = [manifestPath(store, id), treePath(store, id)];
+    const shared = record === undefined ? [] : uses.release(record);
+    const rest = [manifestPath(store, id), treePath(store, id), ...shared];
     const sha512 = record?.archive.sha512;
     if (sha512 !== undefined && ![...records.values()].some((other) => other.archive.sha512 === sha512)) {
       rest.push(blobPath(store, sha512), signaturePath(store, sha512));

@@ -19,7 +19,7 @@ import { type StagingDirectory, throwAway } from "./staging.ts";
 
 /** Made when the first layer comes. */
 export const layersOf = (store: Store): string => join(store.root, "layers");
-const layerPath = (store: Store, id: string): string => join(layersOf(store), id);
+export const layerPath = (store: Store, id: string): string => join(layersOf(store), id);
 /** Beside the rootfs of a tree that lies on layers: their names. */
 const stackFileOf = (tree: string): string => join(tree, "layers");
 
@@ -51,7 +51,7 @@ export function findSharedLayer(store: Store, id: string): SharedLayer | undefin
  */
 export async function publishSharedLayer(
   store: Store,
-  staging: StagingDirectory,
+  staging: Pick<StagingDirectory, "tree" | "rootfs">,
   id: string,
   { hasRoot }: Pick<SharedLayer, "hasRoot">,
 ): Promise<SharedLayer> {

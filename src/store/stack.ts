@@ -98,6 +98,18 @@ export function isWhiteout(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0;
 }
 
+/** What shows of each layer at the directory `path`, as a stack of its own; empty where there is no directory. No link is followed. */
+export function stackAt(stack: Stack, path: string): Stack {
+  const parts = partsOf(path);
+  const shown: Layer[] = [];
+  for (const { id, rootfs } of stack.toReversed()) {
+    const found = look(rootfs, parts);
+    if (found === "hidden" || (found !== undefined && found.kind !== "directory")) break;
+    if (found !== undefined) shown.unshift({ id, rootfs: found.place.toString("utf8") });
+  }
+  return shown;
+}
+
 /** Topmost layer first; a layer that has something else than a directory on the way, or a whiteout, hides all below it. */
 function findIn(stack: Stack, path: string): FoundFile | undefined {
   const parts = partsOf(path);

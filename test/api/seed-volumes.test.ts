@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -85,6 +86,35 @@ describe("seedVolumes (POD-52)", () => {
   it("ends when it is interrupted", async (t) => {
     const { seed } = await scene(t);
     await assert.rejects(seed("/srv", AbortSignal.abort()));
+  });
+
+  it("of an image of layers copies what they show there together, links followed inside of the image", async (t) => {
+    const { pod } = await scene(t);
+    const [low, top] = ["low", "top"].map((id) => ({ id, rootfs: join(pod, "..", id) }));
+    assert.ok(low !== undefined && top !== undefined);
+    for (const [path, content] of [
+      [join(low.rootfs, "srv/kept"), "low"],
+      [join(low.rootfs, "srv/gone"), "low"],
+      [join(low.rootfs, "srv/both"), "low"],
+      [join(top.rootfs, "srv/both"), "top"],
+    ] as const) {
+      mkdirSync(join(path, ".."), { recursive: true });
+      writeFileSync(path, content);
+    }
+    execFileSync("mknod", [join(top.rootfs, "srv/gone"), "c", "0", "0"]);
+    symlinkSync("../../srv", join(low.rootfs, "link"));
+    chmodSync(join(top.rootfs, "srv"), 0o1770);
+    const trees = new Map([["web", [low, top]]]);
+    const volumes = ["/link", "/srv/both", "/nothing"].map((target, index) => ({
+      ...{ ...volume, volume: `v${index}`, seed: { app: "web", target } },
+    }));
+    await seedVolumes({ directory: pod, volumes, trees, idBase });
+    const made = join(pod, "volumes/v0");
+    assert.deepEqual(readdirSync(join(pod, "volumes")), ["v0"]);
+    assert.deepEqual(readdirSync(made).sort(), ["both", "kept"]);
+    assert.equal(readFileSync(join(made, "both"), "utf8"), "top");
+    assert.deepEqual([statSync(made).uid, statSync(made).mode & 0o7777], [idBase, 0o1770]);
+    assert.equal(statSync(join(made, "kept")).uid, idBase);
   });
 
   it("volumes without a seed are not its business", async (t) => {

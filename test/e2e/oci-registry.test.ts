@@ -1,43 +1,22 @@
 /** A real registry on loopback, filled by skopeo: images are fetched and run from it, without TLS only when that is said. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { directory, layer, sha256, symlink, writeLayout } from "../helpers/oci-images.ts";
 import { Workspace } from "../helpers/program.ts";
+import { push, startRegistry } from "../helpers/registry.ts";
 
 const clean = leakSnapshot();
 const work = new Workspace();
 let [host, digest] = ["", ""];
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  assert.ok(typeof address === "object" && address !== null);
-  return address.port;
-}
-
 before(async () => {
-  host = `127.0.0.1:${await freePort()}`;
-  mkdirSync(work.path("registry"));
-  const storage = `storage:\n  filesystem:\n    rootdirectory: ${work.path("registry")}\n`;
-  writeFileSync(work.path("registry.yml"), `version: 0.1\nlog:\n  level: error\n${storage}http:\n  addr: ${host}\n`);
-  work.startCommand(["docker-registry", "serve", work.path("registry.yml")], "ignore");
+  host = await startRegistry(work, "registry");
   const busybox = { name: "bin/busybox", body: readFileSync("/bin/busybox"), mode: 0o755 };
   const base = layer([directory("./"), directory("bin"), busybox, symlink("bin/echo", "busybox")]);
   digest = writeLayout(work.path("web"), { layers: [base], config: { Cmd: ["/bin/echo", "hello"] }, tag: "1.0" });
-  const copy = ["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", `oci:${work.path("web")}:1.0`];
-  const push = () => work.command([...copy, `docker://${host}/team/web:1.0`]);
-  let pushed = push();
-  for (let attempt = 0; pushed.status !== 0 && attempt < 50; attempt += 1) {
-    await sleep(200);
-    pushed = push();
-  }
-  assert.equal(pushed.status, 0, pushed.stderr);
+  push(work, `${work.path("web")}:1.0`, `${host}/team/web:1.0`);
 });
 after(async () => {
   work.perigee(["gc", "--grace-period=0s"]);

@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { silentLog } from "../../src/base/log.ts";
 import { openSource } from "../../src/oci/open.ts";
 import { parseOciReference } from "../../src/oci/reference.ts";
+import { noRegistries } from "../../src/oci/registries.ts";
 import { resolveImage } from "../../src/oci/resolve.ts";
 
 const offline = {
   http: () => Promise.reject(new Error("no network")),
   insecureHttp: false,
-  credentialFiles: [],
+  registries: noRegistries,
   log: silentLog,
 };
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
+import { silentLog } from "../../src/base/log.ts";
 import { credentialFiles, findCredentials } from "../../src/oci/credentials.ts";
 import { fails } from "../helpers/failures.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
@@ -14,7 +15,9 @@ it("OCI-63: the entry for the repository counts before that for the host, the fi
   writeFileSync(one, JSON.stringify({ auths: { "r.example.com/team": auth("team:1"), "empty.example.com": {} } }));
   const second = { "r.example.com": auth("host:a:b"), "https://index.docker.io/v1/": auth("hub:2") };
   writeFileSync(two, JSON.stringify({ auths: second, credsStore: "x" }));
-  const find = (host: string, repository: string) => findCredentials([join(place, "none"), one, two], host, repository);
+  const files = [join(place, "none"), one, two];
+  const ask = async () => undefined;
+  const find = (host: string, repository: string) => findCredentials({ files, ask, log: silentLog }, host, repository);
   assert.deepEqual(await find("r.example.com", "team/web"), { user: "team", password: "1" });
   assert.deepEqual(await find("r.example.com", "teams/web"), { user: "host", password: "a:b" });
   assert.deepEqual(await find("docker.io", "library/web"), { user: "hub", password: "2" });
@@ -25,7 +28,7 @@ it("OCI-63: an entry that is no user and password is refused without being told"
   const path = join(await temporaryDirectory(context), "config.json");
   for (const words of ["nocolon", ":x", "a:b\nHost: c"]) {
     writeFileSync(path, JSON.stringify({ auths: { r: auth(words) } }));
-    const refused = findCredentials([path], "r", "a");
+    const refused = findCredentials({ files: [path], ask: async () => undefined, log: silentLog }, "r", "a");
     await assert.rejects(refused, (error) => fails("CONFIG_INVALID")(error) && !String(error).includes("Host"));
   }
 });

@@ -1,75 +1,21 @@
 /** Images of layouts in a store: what is stored, what is shared, and that nothing is kept of what is refused. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { checkStore } from "../../src/api/check-store.ts";
 import { fetchImages } from "../../src/api/fetch.ts";
 import { removeImages } from "../../src/api/images.ts";
-import type { Settings } from "../../src/api/settings.ts";
-import { verifyStoredImages } from "../../src/api/verify-images.ts";
-import { silentLog } from "../../src/base/log.ts";
 import { parseDigest } from "../../src/oci/digest.ts";
 import { chainIds } from "../../src/oci/layers.ts";
 import { digestBlobPath } from "../../src/store/digest-blobs.ts";
 import { sweepStore } from "../../src/store/gc.ts";
-import { openStoreSync } from "../../src/store/layout.ts";
 import { readManifestSync } from "../../src/store/lookup.ts";
-import { layersOf } from "../../src/store/shared-layers.ts";
 import { viewOf } from "../../src/store/stack.ts";
 import { findTree } from "../../src/store/trees.ts";
 import { fails } from "../helpers/failures.ts";
 import { directory, file, type ImageParts, layer, makeParts, sha256, writeLayout } from "../helpers/oci-images.ts";
-import { testSettings } from "../helpers/settings.ts";
-import { temporaryDirectory } from "../helpers/temporary.ts";
-
-class Scene {
-  readonly directory: string;
-  readonly settings: Settings;
-  readonly heard: string[] = [];
-  #count = 0;
-
-  constructor(directory: string, insecure: readonly "image"[] = ["image"]) {
-    this.directory = directory;
-    this.settings = {
-      ...testSettings(),
-      directories: { ...testSettings().directories, data: join(directory, "data") },
-      insecure: new Set(insecure),
-      log: { ...silentLog, warn: (message) => this.heard.push(message) },
-    };
-  }
-
-  get store() {
-    return openStoreSync(this.settings.directories.data);
-  }
-
-  layout(parts: ImageParts): string {
-    const place = join(this.directory, `layout-${this.#count++}`);
-    writeLayout(place, { tag: "1", ...parts });
-    return place;
-  }
-
-  async fetch(reference: string) {
-    const [record] = await fetchImages(this.settings, { images: [{ reference }] });
-    assert.ok(record !== undefined);
-    return record;
-  }
-
-  layers(): readonly string[] {
-    return existsSync(layersOf(this.store)) ? readdirSync(layersOf(this.store)).sort() : [];
-  }
-
-  /** Everything below the store that an import could leave, but for locks. */
-  left(): readonly string[] {
-    const names = readdirSync(this.store.root, { recursive: true, encoding: "utf8" });
-    return names.filter((name) => /^(?:index|trees|manifests|staging|trash|layers|blobs\/oci\/..)\/./.test(name));
-  }
-}
-
-async function scene(context: Parameters<typeof temporaryDirectory>[0], insecure: readonly "image"[] = ["image"]) {
-  return new Scene(await temporaryDirectory(context), insecure);
-}
+import { scene } from "../helpers/oci-scene.ts";
 
 const base = layer([directory("./"), directory("etc"), file("etc/passwd", "web:x:7:8::/:\n")]);
 const upper = layer([directory("etc"), file("etc/two")]);
@@ -150,20 +96,6 @@ describe("OCI images in the store", () => {
     await sweepStore(world.store, new Set());
     assert.deepEqual(world.layers(), [`layer-sha256-${sha256(base).slice(7)}`]);
     assert.equal(world.left().filter((name) => /blobs\/oci\/..\//.test(name)).length, 2);
-  });
-
-  it("LAYER-5: a blob that rotted is found, and fetched anew", async (context) => {
-    const world = await scene(context);
-    const place = world.layout({ layers: [base] });
-    const record = await world.fetch(`oci:${place}`);
-    const verdict = async () => (await verifyStoredImages(world.settings, { images: [record.id] }))[0];
-    assert.equal((await verdict())?.verdict?.tree, "not compared");
-    const path = digestBlobPath(world.store, record.oci?.layers[0]?.digest ?? "");
-    const bytes = readFileSync(path);
-    writeFileSync(path, Buffer.concat([bytes.subarray(0, -1), Buffer.from("x")]));
-    assert.equal((await verdict())?.failure?.code, "DIGEST_MISMATCH");
-    const { findings } = await checkStore(world.settings, { repair: false });
-    assert.ok(findings.some(({ kind, id }) => kind === "archive" && id === record.id));
   });
 });
 

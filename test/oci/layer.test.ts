@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { layLayer } from "../../src/oci/layer.ts";
-import { viewOf } from "../../src/store/stack.ts";
+import { lowerView } from "../../src/oci/lower.ts";
 import { readTar } from "../../src/tar/read.ts";
 import { fails } from "../helpers/failures.ts";
 import { directory, file, hardlink, layer, symlink } from "../helpers/oci-images.ts";
@@ -27,7 +27,11 @@ async function laid(
   stack = [{ id: "below", rootfs }],
   spend: (bytes: number) => void = () => {},
 ) {
-  const { members, dependsOnBelow } = layLayer(readTar(chunks(layer(entries))), async () => viewOf(stack), spend);
+  const { members, dependsOnBelow } = layLayer(
+    readTar(chunks(layer(entries))),
+    async () => lowerView(stack, new Map()),
+    spend,
+  );
   const lines: string[] = [];
   for await (const { path, type, link, body } of members) {
     const name = path.toString("latin1");
@@ -130,7 +134,7 @@ describe("one layer as a directory of its own", () => {
     );
     const { members } = layLayer(
       readTar(chunks(layer([directory("d", { pax })]))),
-      async () => viewOf([]),
+      async () => lowerView([], new Map()),
       () => {},
     );
     for await (const member of members) {

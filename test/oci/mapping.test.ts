@@ -87,8 +87,11 @@ describe("the image manifest of a Docker image (OCI-30…45)", () => {
     assert.equal(annotations.get("homepage"), "https://example.com/");
     assert.equal(annotations.has("documentation"), false);
   });
-  it("OCI-41: health check and stop signal are kept as they are", () => {
-    const { annotations } = map({ StopSignal: "SIGQUIT", Healthcheck: { Test: ["CMD", "true"], Interval: 5 } });
+  it("OCI-41, OCI-70: health check and stop signal are kept as they are, and the check is asked of the app", () => {
+    const healthcheck = { Test: ["CMD", "true"], Interval: 5 };
+    const { annotations, app } = map({ StopSignal: "SIGQUIT", Healthcheck: healthcheck });
+    const isolator = { name: "perigee/health-check", value: { command: ["true"], interval: 0.001 } };
+    assert.deepEqual(JSON.parse(JSON.stringify(app?.isolators)), [isolator]);
     assert.equal(annotations.get("appc.io/docker/stopsignal"), "SIGQUIT");
     assert.equal(annotations.get("appc.io/docker/healthcheck"), '{"Test":["CMD","true"],"Interval":5}');
   });

@@ -181,7 +181,13 @@ describe("registries", () => {
     ["no right to it", { status: 403 }, {}, "NOT_AUTHORISED"],
     ["too many requests", { status: 429 }, {}, "HTTP_FAILED"],
     ["a broken server", { status: 500 }, {}, "HTTP_FAILED"],
-    ["HTML for a manifest", { headers: { "content-type": "text/html" }, body: "<html>" }, {}, "JSON_INVALID"],
+    [
+      "OCI-69: a web page for a manifest",
+      { headers: { "content-type": "text/html" }, body: "<html>" },
+      {},
+      "HTTP_FAILED",
+    ],
+    ["HTML for a manifest that is called something else", { body: "<html>" }, {}, "JSON_INVALID"],
   ];
   for (const [why, registry, tokens, code] of hostile) {
     it(`OCI-64: ${why} is told as that, after few requests`, async () => {

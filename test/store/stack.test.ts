@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { pathBytes, showBytes, viewOf } from "../../src/store/stack.ts";
+import { pathBytes, showBytes, stackAt, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 
@@ -34,6 +34,15 @@ describe("viewOf", () => {
     // Made anew above the whiteout, the directory is empty.
     const again = viewOf([low, top, world.layer("b-again", { "gone/y": "2" })]);
     assert.equal(again.find("gone/x")?.kind, undefined);
+  });
+  it("what shows at a directory is a stack of its own", () => {
+    const low = world.layer("s-low", { "srv/x": "1", "gone/x": "1", file: "1" });
+    const middle = world.layer("s-middle", { etc: "2" });
+    const top = world.layer("s-top", { "srv/y": "2" });
+    execFileSync("mknod", [join(top.rootfs, "gone"), "c", "0", "0"]);
+    const shown = (path: string) => stackAt([low, middle, top], path).map(({ rootfs }) => rootfs);
+    assert.deepEqual(shown("srv"), [join(low.rootfs, "srv"), join(top.rootfs, "srv")]);
+    for (const path of ["gone", "file", "etc", "nothing", "gone/x"]) assert.deepEqual(shown(path), [], path);
   });
   it("links are resolved inside, through layers, and end", () => {
     const low = world.layer("c-low", { "usr/lib/x": "1" });

@@ -8,7 +8,7 @@ export default defineCommand({
   name: "config",
   summary: "Show what the configuration files say together, and which file says it",
   description:
-    "Reads paths.d, http.d, limits.d and auth.d of the system's, the machine's and your own configuration directory, as every command does: later directories win, item by item. " +
+    "Reads paths.d, http.d, limits.d, auth.d and registries.d of the system's, the machine's and your own configuration directory, as every command does: later directories win, item by item. " +
     "Passwords, tokens and keys are never shown.",
   options: [["--all", "also what no file sets: the defaults of limits"]],
   examples: ["perigee config", "perigee config --all", "perigee config --format json"],

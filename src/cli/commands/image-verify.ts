@@ -9,7 +9,7 @@ export default defineCommand({
   arguments: "<image...>",
   summary: "Check that stored images are still what was stored, and mend their trees",
   description:
-    "Reads the archive of each image, and of those it depends on, and compares them with their digests; compares the tree that pods run from with one rendered anew, entry by entry, and replaces it when it differs. " +
+    "Reads the archive of each image, and of those it depends on, and compares them with their digests; compares the tree that pods run from with one rendered anew, entry by entry, and replaces it when it differs. Of an image of Docker or OCI the blobs are read, and each of its layers is compared with one made anew; a blob that rotted is taken away, and the next fetch brings it. " +
     "IMAGE is the ID of a stored image or its name. A tree that a pod uses is not replaced. Signatures are checked by perigee fetch and perigee verify.",
   options: [["--no-repair", "leave a tree that differs as it is"]],
   examples: ["perigee image verify example.com/web:1.0", "perigee image verify --no-repair example.com/web"],
@@ -41,7 +41,7 @@ function lines({ image, id, name, verdict, failure }: StoredVerdict): readonly s
   const { tree, differences, differenceCount, usedBy } = verdict;
   const words = {
     same: "archive and tree are as they were stored",
-    "not compared": "its layers are as they were stored; the files made of them were not compared",
+    "not compared": "its blobs are as they were stored; the files made of them were not compared",
     "not rendered": "the archive is as it was stored; there is no tree",
     repaired: "the tree differed and was rendered anew",
     differs: "the tree differs",

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { askHelper } from "../../src/oci/credential-helper.ts";
+import { fails } from "../helpers/failures.ts";
+import { temporaryDirectory } from "../helpers/temporary.ts";
+
+/** A helper that is a shell script; asked for `r.test`. */
+async function asked(context: TestContext, script: string, options: Partial<Parameters<typeof askHelper>[2]> = {}) {
+  const place = await temporaryDirectory(context);
+  const path = join(place, "docker-credential-x");
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+  const environment = new Map([["PATH", `${place}:/usr/bin:/bin`]]);
+  return { answer: askHelper("x", "r.test", { environment, ...options }) };
+}
+
+const answering = (user: string, secret: string): string =>
+  `echo '${JSON.stringify({ ServerURL: "r.test", Username: user, Secret: secret })}'`;
+
+describe("OCI-65: credential helpers", () => {
+  it("are asked for the server on standard input", async (context) => {
+    const script = `test "$1" = get && read server && test "$server" = r.test && ${answering("me", "geheim")}`;
+    assert.deepEqual(await (await asked(context, script)).answer, { user: "me", password: "geheim" });
+  });
+  it("that know nothing say so in docker's words, or with nothing", async (context) => {
+    for (const script of ["echo credentials not found in native keychain; exit 1", answering("", "")]) {
+      assert.equal(await (await asked(context, script)).answer, undefined);
+    }
+  });
+  const wrong: readonly (readonly [string, string, Parameters<typeof fails>[0]])[] = [
+    ["one that fails", "echo geheim; exit 3", "NOT_AUTHORISED"],
+    ["one that is killed", "kill -9 $$", "NOT_AUTHORISED"],
+    ["no JSON", "echo geheim", "NOT_AUTHORISED"],
+    ["no object", "echo '[\"geheim\"]'", "NOT_AUTHORISED"],
+    ["no secret", 'echo \'{"Username":"geheim"}\'', "NOT_AUTHORISED"],
+    ["a user that would end the header", answering("a\\nb", "geheim"), "NOT_AUTHORISED"],
+    ["an identity token", answering("<token>", "geheim"), "UNSUPPORTED"],
+    ["more than anybody needs", "yes geheim", "LIMIT_EXCEEDED"],
+  ];
+  for (const [why, script, code] of wrong) {
+    it(`${why} is told as that, without what was said`, async (context) => {
+      const { answer } = await asked(context, script);
+      await assert.rejects(answer, (error) => fails(code)(error) && !String(error).includes("geheim"));
+    });
+  }
+  it("one that hangs is ended, whatever it started holds its output open", async (context) => {
+    const { answer } = await asked(context, "sleep 1000 & sleep 1000", { timeoutMs: 300 });
+    await assert.rejects(answer, fails("TIMED_OUT"));
+  });
+  it("are ended when the work is interrupted", async (context) => {
+    const stop = new AbortController();
+    const { answer } = await asked(context, "exec sleep 1000", { signal: stop.signal });
+    stop.abort();
+    await assert.rejects(answer, fails("INTERRUPTED"));
+  });
+  it("have names that are no paths, and lie in a directory that PATH names by its whole path", async (context) => {
+    const environment = new Map([["PATH", ".:bin:/usr/bin"]]);
+    for (const name of ["../x", "a/b", "", ".x", "a b", "x".repeat(65)]) {
+      await assert.rejects(askHelper(name, "r.test", { environment }), fails("CONFIG_INVALID"), name);
+    }
+    const place = await temporaryDirectory(context);
+    writeFileSync(join(place, "docker-credential-here"), "#!/bin/sh\n", { mode: 0o755 });
+    const before = process.cwd();
+    process.chdir(place);
+    try {
+      await assert.rejects(askHelper("here", "r.test", { environment }), fails("NOT_FOUND"));
+    } finally {
+      process.chdir(before);
+    }
+  });
+});
