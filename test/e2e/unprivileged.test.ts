@@ -219,7 +219,7 @@ for (const [kind, options] of [
 }
 
 describe("a volume of an ordinary user that hears of the host's mounts", () => {
-  const directory = join(tmpdir(), `perigee-e2e-slave-${process.pid}`);
+  const directory = join(tmpdir(), `perigee-e2e-${process.pid}-slave`);
   mkdirSync(directory);
   const around = [`mount -t tmpfs top ${directory}`, `mount --make-shared ${directory}`, `mkdir ${directory}/sub`];
   const work = user({ around });

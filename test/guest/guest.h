@@ -21,6 +21,15 @@ int show_terminal(char **arguments);
 void show_size(void);
 int show_all(char **arguments);
 
+/* `list.DIRECTORY=NAME`, `path.PATH=…`, `open.PATH=…`, `write.PATH=ok`, `unlink.PATH=ok`, or the errno instead; the last copies a file, or standard
+ * input, to standard output. */
+int list_directory(char **arguments);
+int show_paths(char **arguments);
+int open_paths(char **arguments);
+int write_file(char **arguments);
+int unlink_paths(char **arguments);
+int print_file(char **arguments);
+
 /* `try.NAME=ok` or the errno, for everything that a pod must not be able to do. */
 int try_everything(char **arguments);
 
