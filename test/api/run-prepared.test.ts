@@ -114,7 +114,6 @@ describe("LIFE-52: what is refused before the start leaves the pod prepared", ()
   ])[] = [
     ["a network that there is not", { network: "bridge" }, ["NOT_FOUND"]],
     ["no host name", { hostname: "-" }, ["USAGE"]],
-    ["a terminal in the background", { interactive: true }, ["USAGE", /background/]],
     ["interrupted", { signal: AbortSignal.abort() }, ["INTERRUPTED"]],
   ];
   for (const [why, options, failure] of cases) {
@@ -125,6 +124,12 @@ describe("LIFE-52: what is refused before the start leaves the pod prepared", ()
       assert.equal((await run(uuid)).status, 3);
     });
   }
+
+  it("a terminal for an app that is to be started again", async () => {
+    const uuid = await prepare([], { apps: [{ image: scene.image, args: ["exit", "3"], restart: "on-failure" }] });
+    await assert.rejects(run(uuid, { interactive: true }), fails("UNSUPPORTED"));
+    assert.equal(await state(uuid), "prepared");
+  });
 
   it("TRUST-20: nobody vouches for its image any more", async () => {
     const { world } = scene;
