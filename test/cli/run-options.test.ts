@@ -57,7 +57,7 @@ const appLine =
   "--environment A=1 --mount volume=a,target=/a --memory 1Mi --cpu 500m --cpu-shares 10 --oom-score-adj 5 " +
   "--caps-retain CAP_KILL --caps-remove CAP_CHOWN --seccomp mode=retain,read --restart on-failure:2 --restart-keep-root --health-cmd none " +
   "--health-interval 2s --health-timeout 500ms --health-start-period 1m --health-retries 4 --health-on-failure kill --annotation a=b --user-annotation c=d " +
-  "--user-label e=f --signature s.asc -- --memory x --- log";
+  "--user-label e=f --stdin stream --signature s.asc -- --memory x --- log";
 
 describe("parseRunOptions", () => {
   it("has defaults", () => {
@@ -133,6 +133,7 @@ describe("parseRunOptions", () => {
           annotations: ["a=b"],
           userAnnotations: ["c=d"],
           userLabels: ["e=f"],
+          stdin: "stream",
           signature: "s.asc",
         },
         { ...app, image: "log" },
