@@ -36,8 +36,7 @@ static bool ends_the_pod = false;
  * to them. A filter that refuses the wait costs no more than that. */
 static void report(const struct failure *failure)
 {
-    message_send_failure(failure_channel, failure);
-    if (ends_the_pod)
+    if (message_send_failure(failure_channel, failure) && ends_the_pod)
         pause();
 }
 

@@ -258,10 +258,11 @@ enum { SIGNALS, SUPERVISOR, INPUT, OUTPUT, ERRORS, WATCHED };
 /* True when the caller leaves. */
 static bool turn(struct session *session)
 {
-    bool is_sending = session->length > 0 || session->tells_size;
+    /* The end of the supervisor, which poll always tells of, waits as well while nothing more can be held. */
+    bool is_sending = session->length > 0 || session->tells_size, hears = has_room(session);
     struct pollfd watched[WATCHED] = {
         [SIGNALS] = {.fd = session->signals, .events = POLLIN},
-        [SUPERVISOR] = {.fd = session->is_over ? -1 : session->supervisor, .events = (short)((has_room(session) ? POLLIN : 0) | (is_sending ? POLLOUT : 0))},
+        [SUPERVISOR] = {.fd = session->is_over || (!hears && !is_sending) ? -1 : session->supervisor, .events = (short)((hears ? POLLIN : 0) | (is_sending ? POLLOUT : 0))},
         [INPUT] = {.fd = session->reads_input && session->length == 0 && !session->is_over ? STDIN_FILENO : -1, .events = POLLIN},
         [OUTPUT] = stream_wanted(&session->output),
         [ERRORS] = stream_wanted(&session->error),

@@ -137,13 +137,18 @@ int attached_timeout(const struct attached *attached, int timeout)
 }
 
 /* It has taken much of what it had. */
-static void go_on(struct client *client)
+/* False if nothing can be sent any more: one who has shut its end down for reading only would never seem closed. */
+static bool go_on(struct client *client)
 {
     if (client->is_full)
         client->waited += clock_milliseconds() - client->since;
     client->is_full = false;
-    if (client->lost > 0 && send_to(client, ATTACHMENT_LOST, &client->lost, sizeof client->lost))
-        client->lost = 0;
+    if (client->lost == 0)
+        return true;
+    if (!send_to(client, ATTACHMENT_LOST, &client->lost, sizeof client->lost))
+        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM;
+    client->lost = 0;
+    return true;
 }
 
 static void end(struct attached *attached, struct client *client)
@@ -308,9 +313,10 @@ void attached_move(struct attached *attached, const struct pollfd *polled)
         /* The end of its app may have been its own meanwhile. */
         if (events == 0 || client->fd != polled[i + 1].fd)
             continue;
-        if ((events & POLLOUT) != 0)
-            go_on(client);
-        if ((events & POLLIN) != 0)
+        bool is_open = (events & POLLOUT) == 0 || go_on(client);
+        if (!is_open)
+            drop(attached, client);
+        else if ((events & POLLIN) != 0)
             hear(attached, client);
         else if ((events & (POLLHUP | POLLERR)) != 0)
             drop(attached, client);

@@ -42,7 +42,7 @@ static int failure_channel = -1;
 
 static void report(const struct failure *failure)
 {
-    message_send_failure(failure_channel, failure);
+    (void)message_send_failure(failure_channel, failure);
 }
 
 /* PDEATHSIG is cleared and the process made dumpable again by a change of ids, so this is called after that as well. */

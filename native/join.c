@@ -43,7 +43,7 @@ static int failure_channel = -1;
 
 static void report(const struct failure *failure)
 {
-    message_send_failure(failure_channel, failure);
+    (void)message_send_failure(failure_channel, failure);
 }
 
 static _Noreturn void die_ended(void)

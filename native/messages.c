@@ -38,15 +38,14 @@ bool message_send(int channel, enum message_kind kind, uint32_t app, int32_t val
     return sendmsg(channel, &datagram, MSG_NOSIGNAL) == SHORT_MESSAGE;
 }
 
-void message_send_failure(int channel, const struct failure *failure)
+bool message_send_failure(int channel, const struct failure *failure)
 {
     struct message message = {.kind = MESSAGE_FAILED, .value = failure->status, .errnum = failure->errnum};
     snprintf(message.step, sizeof message.step, "%s", failure->step);
     snprintf(message.subject, sizeof message.subject, "%s", failure->subject);
     snprintf(message.text, sizeof message.text, "%s", failure->message);
     /* write, because an app's seccomp filter may be in force already. */
-    ssize_t ignored = write(channel, &message, sizeof message);
-    (void)ignored;
+    return write(channel, &message, sizeof message) == (ssize_t)sizeof message;
 }
 
 static void read_control(struct msghdr *datagram, pid_t *pid, int *fd)
@@ -73,7 +72,8 @@ int message_receive(int channel, struct message *message, pid_t *pid, int *fd, b
     ssize_t length;
     do
         length = recvmsg(channel, &datagram, MSG_CMSG_CLOEXEC | (is_waiting ? 0 : MSG_DONTWAIT));
-    while (length < 0 && errno == EINTR);
+    /* ECONNRESET: something of ours was left unread. It is told once, before what the other end had said last. */
+    while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     if (length < 0 && errno == EAGAIN)
         return -1;
     if (length != SHORT_MESSAGE && length != sizeof *message)

@@ -56,7 +56,7 @@ void messages_open(int ends[2]);
 
 /* Sends without texts; `fd` -1 for none. False if nobody is there any more. */
 bool message_send(int channel, enum message_kind kind, uint32_t app, int32_t value, int fd);
-void message_send_failure(int channel, const struct failure *failure);
+bool message_send_failure(int channel, const struct failure *failure);
 
 /* Receives one message. 1; 0 when every other end is closed; -1 when there is none and the channel does not block.
  * `pid` (may be NULL) is the sender's, `fd` (may be NULL) a descriptor that came along or -1. */

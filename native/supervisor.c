@@ -193,7 +193,8 @@ static void leave(const struct failure *failure)
 static void give_up(const struct failure *failure)
 {
     die_through(leave, PERIGEE_FAILED);
-    heard_failure(current, failure);
+    if (!current->has_failed)
+        heard_failure(current, failure);
     if (current->init > 0) {
         kill(current->init, SIGKILL);
         waitpid(current->init, NULL, 0);

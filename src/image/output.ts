@@ -120,15 +120,28 @@ export async function writeOutput(
   }
 }
 
+/** While one chunk is written the next is made: whoever makes them leaves a chunk as it is until the next but one is asked for. */
 async function writeAll(handle: FileHandle, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
   let size = 0;
-  for await (const chunk of bytes) {
-    requireGoing(signal);
-    // A single write may be short, on a nearly full disk for example.
-    for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
-    size += chunk.length;
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for await (const chunk of bytes) {
+      requireGoing(signal);
+      await writing;
+      writing = writeChunk(handle, chunk);
+      writing.catch(() => {}); // met before the next chunk, or in the end
+      size += chunk.length;
+    }
+    await writing;
+  } finally {
+    await writing.catch(() => {}); // the file is closed after this
   }
   return size;
+}
+
+/** A single write may be short, on a nearly full disk for example. */
+async function writeChunk(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
 }
 
 function requireGoing(signal: AbortSignal | undefined): void {

@@ -117,6 +117,8 @@ int be_client(char **arguments)
             take_all(fd);
         else if (strcmp(word, "pause") == 0)
             pause_here();
+        else if (strcmp(word, "deaf") == 0)
+            shutdown(fd, SHUT_RD);
         else if (strncmp(word, "long:", 5) == 0)
             send_one(fd, (size_t)strtol(word + 5, NULL, 10));
         else if (strncmp(word, "with:", 5) == 0)

@@ -72,7 +72,7 @@ int notify_descriptors(char **arguments);
 /* FD: takes one connection from that listening socket and says hello to it; first whether LISTEN_PID is this process. */
 int greet_from_socket(char **arguments);
 
-/* SOCKET WORD…: to a supervisor who lets others be attached: `take`, `end`, `pause`, `long:N` and `with:TEXT`, else a datagram, with %XX. */
+/* SOCKET WORD…: to a supervisor who lets others be attached: `take`, `end`, `pause`, `deaf` (reads no more), `long:N` and `with:TEXT`, else a datagram, with %XX. */
 int be_client(char **arguments);
 
 /* MODE: `MODE OK`, or `MODE FAIL` and on standard error what failed; a stage of an app of the specification's validator. */

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { attach, inPod, raw, rawText, showSignal, until } from "../helpers/attached.ts";
+import { openLinks } from "../helpers/descriptors.ts";
 import { Running } from "../helpers/program.ts";
 import { fileScratch, makeApp, makePod, runPod, startPod, valuesOf } from "../helpers/shim-pod.ts";
 
@@ -174,6 +175,24 @@ describe("SHIM-53: who does not read", () => {
       }
       assert.ok(Number(valuesOf(slow.stdout, "output")[0]) < 1_000_000, slow.stdout);
       assert.ok(Number(valuesOf(slow.stdout, "lost")[0]) > 0, slow.stdout);
+    });
+  });
+
+  it("nor will ever read, is let go", async () => {
+    await inPod(scratch, ["cat"], { takesInput: true }, async (attachable) => {
+      const { pid } = attachable.running.child;
+      const sockets = () => openLinks(pid).filter((link) => link.startsWith("socket:")).length;
+      const before = sockets();
+      const deaf = raw(attachable, "amain", "take", "deaf", "pause", "end");
+      await deaf.until(/pausing/);
+      assert.equal(sockets(), before + 1);
+      const typist = attach(attachable);
+      await typist.attached;
+      typist.child.stdin?.write("x\n");
+      await until(() => sockets() === before + 1);
+      typist.child.kill("SIGTERM");
+      deaf.child.stdin?.write("x");
+      await Promise.all([typist.ended, deaf.ended]);
     });
   });
 
