@@ -7,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import type { CommandContext } from "../../src/cli/command.ts";
 import build from "../../src/cli/commands/build.ts";
 import { readArchive } from "../../src/image/archive.ts";
+import { compressionParameters } from "../../src/image/compress.ts";
 import { sniffCompression } from "../../src/image/compression.ts";
 import { perigee, perigeeIn } from "../helpers/command.ts";
 import { commandContext, type GivenLine } from "../helpers/command-context.ts";
@@ -84,7 +85,8 @@ describe("perigee build", () => {
       const line = ["build", "--sbom=cyclonedx", "--overwrite", "--format=json", option, at(source), at("billed.aci")];
       const built = JSON.parse(perigee(temporary.path, ...line).stdout);
       assert.equal(built.sbom.path, `${at("billed.aci")}.cdx.json`);
-      assert.equal(built.compression.kind, "gzip");
+      assert.deepEqual(built.compression, compressionParameters("gzip"));
+      assert.deepEqual(Object.keys(built.compression).sort(), ["block", "kind", "level", "zlib"]);
     }
   });
   it("--manifest and --rootfs take the place of DIR", async () => {

@@ -2,10 +2,11 @@
 
 type Schema = Readonly<Record<string, unknown>>;
 
-const annotations = ["$schema", "title", "default"];
+const annotations = ["$schema", "title", "default", "description"];
 
 export function matches(schema: unknown, value: unknown): boolean {
-  if (!isObject(schema)) throw new Error("a schema is an object here");
+  if (typeof schema === "boolean") return schema;
+  if (!isObject(schema)) throw new Error("a schema is an object, or a truth, here");
   return Object.keys(schema).every((keyword) => {
     if (annotations.includes(keyword)) return true;
     const check = checks[keyword];
@@ -25,6 +26,7 @@ const checks: Readonly<Record<string, (rule: unknown, value: unknown, schema: Sc
   minimum: (rule, value) => typeof value !== "number" || value >= Number(rule),
   maximum: (rule, value) => typeof value !== "number" || value <= Number(rule),
   minItems: (rule, value) => !Array.isArray(value) || value.length >= Number(rule),
+  maxItems: (rule, value) => !Array.isArray(value) || value.length <= Number(rule),
   items: (rule, value) => !Array.isArray(value) || value.every((item) => matches(rule, item)),
   required: (rule, value) => !isObject(value) || list(rule).every((key) => Object.hasOwn(value, String(key))),
   properties: (rule, value) =>
