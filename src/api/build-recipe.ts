@@ -1,25 +1,16 @@
-/** Builds an image from a recipe: reads it, fetches the images it begins with, and lets recipe/ carry it out. */
-import { statSync } from "node:fs";
+/** Builds an image from a recipe: reads it, has the images fetched that it begins with, and lets recipe/ carry it out. */
 import { dirname, resolve } from "node:path";
-import { Failure, printable } from "../base/failure.ts";
-import { ioFailure } from "../base/files.ts";
+import { printable } from "../base/failure.ts";
 import { compressionWords } from "../image/compress.ts";
 import { type BuiltRecipe, buildImageOf, buildTree, type RecipeBuild, runShell } from "../recipe/build.ts";
 import { holdCache, openCache } from "../recipe/cache.ts";
 import { openContext } from "../recipe/context.ts";
 import { removeDeadStepPods } from "../recipe/dead-pods.ts";
-import { baseOf, type PlannedStep, planRecipe, type RecipePlan } from "../recipe/plan.ts";
-import { type LocatedRecipe, placeOf, readRecipe } from "../recipe/read.ts";
-import { type Dependency, ImageManifest } from "../schema/image-manifest.ts";
-import { parseDocument } from "../schema/validate.ts";
-import { type ImageRecord, readManifest } from "../store/images.ts";
-import { openStore } from "../store/layout.ts";
-import type { Layer } from "../store/stack.ts";
-import { ensureTree } from "../store/trees.ts";
+import { planRecipe, type RecipePlan } from "../recipe/plan.ts";
+import { type LocatedRecipe, readRecipe } from "../recipe/read.ts";
 import type { BuildChoices, BuildExtras } from "./build.ts";
 import { hostFile } from "./decide.ts";
-import { fetchImages } from "./fetch.ts";
-import { requireVouched } from "./pod-images.ts";
+import { baseDirectory, fetchBase, fetchDependencies } from "./recipe-images.ts";
 import { requireRoot, type Settings } from "./settings.ts";
 import { warnIfStale } from "./stale-signature.ts";
 
@@ -130,10 +121,11 @@ async function withBuild<T>(
   const plan = planRecipe(recipe, {
     context: contextDirectory,
     base: base?.manifest,
+    baseLayers: base?.layers.length,
     insecure: settings.insecure,
     isRoot: caller.isRoot,
   });
-  const dependencies = await fetchDependencies(settings, plan, { pullPolicy, signal });
+  const dependencies = await fetchDependencies(settings, recipe, plan, { pullPolicy, signal });
   const cache = openCache(directories.data);
   const held = await holdCache(cache, { signal, log });
   try {
@@ -155,7 +147,7 @@ async function withBuild<T>(
         signal,
       },
       plan,
-      base: base?.layer ?? baseDirectory(recipe, contextDirectory),
+      base: base?.layers ?? baseDirectory(recipe, contextDirectory),
       dependencies,
       output: options.output ?? outputOf(plan),
       overwrite: options.overwrite ?? false,
@@ -179,104 +171,6 @@ function shellCommandOf({ dir, insecure }: Settings, { file, language, context }
     ["--shell-at"],
   ];
   return printable(words.flat().join(" "));
-}
-
-type Pull = Pick<RecipeOptions, "pullPolicy" | "signal">;
-
-/** The image that is flattened into the result. */
-async function fetchBase(settings: Settings, located: LocatedRecipe, context: string, pull: Pull) {
-  const { recipe } = located;
-  const base = baseOf(recipe);
-  if (base === "empty" || "directory" in base || "dependency" in base) return undefined;
-  if (!settings.caller.isRoot) {
-    const place = placeOf(located, ["base"]);
-    throw new Failure("NOT_ROOT", `${place}: an image as base keeps the owners of its files, which needs root`, {
-      subject: place,
-      hint: "sudo perigee build …, or list it as a dependency",
-    });
-  }
-  const reference = "file" in base ? resolve(context, base.file) : base.image;
-  requireNoDirectory(typeof recipe.base === "string" ? recipe.base : reference, context);
-  const { record, layer } = await fetchTree(
-    settings,
-    /^\.{1,2}\//.test(reference) ? resolve(context, reference) : reference,
-    pull,
-  );
-  const store = await openStore(settings.directories.data);
-  const manifest = parseDocument(ImageManifest, await readManifest(store, record.id), `the manifest of ${record.name}`);
-  return { layer, manifest };
-}
-
-/** RECIPE-4: a directory would be asked for its signature, and be refused for the lack of one. */
-function requireNoDirectory(base: string, context: string): void {
-  const isPath = /^\.{0,2}\//.test(base);
-  if (!isPath || !isDirectory(resolve(context, base))) return;
-  throw new Failure("RECIPE_INVALID", `RECIPE-4: the base ${printable(base)} is a directory, not an image`, {
-    subject: base,
-    hint: `base: {directory: ${printable(base)}}`,
-  });
-}
-
-async function fetchTree(
-  settings: Settings,
-  reference: string,
-  { pullPolicy, signal }: Pull,
-): Promise<{ readonly record: ImageRecord; readonly layer: Layer }> {
-  const [record] = await fetchImages(settings, { images: [{ reference }], pullPolicy, signal });
-  if (record === undefined) throw new Failure("INTERNAL", `${printable(reference)} was fetched and is not there`);
-  const store = await openStore(settings.directories.data);
-  await requireVouched(settings, store, record);
-  return { record, layer: await ensureTree(store, record.id, { log: settings.log, signal }) };
-}
-
-/** What steps that make files build upon; a dependency that is only listed is nobody's to fetch here. */
-async function fetchDependencies(
-  settings: Settings,
-  { layers }: RecipePlan,
-  pull: Pull,
-): Promise<ReadonlyMap<string, Layer>> {
-  const wanted = new Map<string, Dependency>();
-  for (const { dependencies } of layers as readonly PlannedStep[]) {
-    for (const dependency of dependencies) wanted.set(JSON.stringify(dependency), dependency);
-  }
-  const trees = new Map<string, Layer>();
-  for (const [key, dependency] of wanted) {
-    const { record, layer } = await fetchTree(settings, referenceOf(dependency), pull);
-    const { imageID } = dependency;
-    if (imageID !== undefined && record.id.slice(0, imageID.length) !== imageID) {
-      throw new Failure("DIGEST_MISMATCH", `${record.name} is another image than the dependency says`, {
-        subject: record.id,
-        cause: `the recipe says ${imageID}`,
-      });
-    }
-    trees.set(key, layer);
-  }
-  return trees;
-}
-
-function referenceOf({ imageName, labels }: Dependency): string {
-  const version = labels.find(({ name }) => name === "version");
-  const others = labels.filter(({ name }) => name !== "version").map(({ name, value }) => `,${name}=${value}`);
-  return `${imageName}${version === undefined ? "" : `:${version.value}`}${others.join("")}`;
-}
-
-function baseDirectory({ recipe }: LocatedRecipe, context: string): { readonly directory: string } | undefined {
-  const base = baseOf(recipe);
-  if (typeof base === "string" || !("directory" in base)) return undefined;
-  const directory = resolve(context, base.directory);
-  if (isDirectory(directory)) return { directory };
-  throw new Failure("NOT_FOUND", `there is no directory ${printable(directory)} to begin with`, {
-    subject: directory,
-    hint: "base: {directory: DIR} counts from the context directory; an archive is base: {file: IMAGE.aci}",
-  });
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  } catch (error) {
-    throw ioFailure(error, `cannot look at ${printable(path)}`, path);
-  }
 }
 
 function outputOf({ name, labels }: RecipePlan): string {

@@ -142,6 +142,7 @@ export function treeRoots(root: string): ReadonlySet<string> | "unknown" {
     for (const uuid of uuidsIn(root, phase)) {
       const { record, problem } = findPodRecord(join(root, phase, uuid));
       for (const { treeId } of record?.apps ?? []) trees.add(treeId);
+      for (const tree of record?.trees ?? []) trees.add(tree);
       // Of a pod that is dead nobody needs the trees.
       if (problem !== undefined && findPod(root, uuid)?.state === "running") isKnown = false;
     }

@@ -12,6 +12,7 @@ export interface PrepareRequest {
   /** Claimed for the pod already. */
   readonly name?: string | undefined;
   readonly apps: readonly PodAppRecord[];
+  readonly trees?: readonly string[] | undefined;
   /** Absent, as `hostname` is, for a pod that is run later. */
   readonly network?: string | undefined;
   readonly hostname?: string | undefined;
@@ -37,7 +38,7 @@ export interface PreparedPod {
  * @throws Failure LIMIT_EXCEEDED, DISK_FULL, IO_FAILED
  */
 export function preparePod(pod: Pod, request: PrepareRequest): PreparedPod {
-  const { name, apps, network, hostname, cgroups, claim, isStep, prepared } = request;
+  const { name, apps, trees, network, hostname, cgroups, claim, isStep, prepared } = request;
   const { uuid, directory } = pod;
   try {
     const manifest = `${JSON.stringify(request.manifest)}\n`;
@@ -46,6 +47,7 @@ export function preparePod(pod: Pod, request: PrepareRequest): PreparedPod {
       createdAt: new Date().toISOString(),
       ...(name !== undefined && { name }),
       apps,
+      ...(trees && { trees }),
       network,
       hostname,
       idBase: claim?.(),

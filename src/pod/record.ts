@@ -20,6 +20,8 @@ export interface PodRecord {
   /** As the user called it (LIFE-54). */
   readonly name?: string | undefined;
   readonly apps: readonly PodAppRecord[];
+  /** Ids of further trees that stay as long as the pod does (LIFE-14): a command of a recipe stands on several. */
+  readonly trees?: readonly string[] | undefined;
   /** Absent until a prepared pod is run. */
   readonly network?: string | undefined;
   readonly hostname?: string | undefined;
@@ -236,7 +238,7 @@ function readExit(directory: string, name: string): AppExit | undefined {
 
 function isPodRecord(value: unknown): value is PodRecord {
   if (!isObject(value)) return false;
-  const { uuid, createdAt, name, apps, network, hostname, idBase, cgroups, prepared } = value;
+  const { uuid, createdAt, name, apps, trees = [], network, hostname, idBase, cgroups, prepared } = value;
   const own = `/perigee-${uuid}`;
   return (
     isText(uuid) &&
@@ -249,6 +251,8 @@ function isPodRecord(value: unknown): value is PodRecord {
     (idBase === undefined || typeof idBase === "number") &&
     Array.isArray(apps) &&
     apps.every(isAppRecord) &&
+    Array.isArray(trees) &&
+    trees.every(isText) &&
     Array.isArray(cgroups) &&
     cgroups.every((path) => isText(path) && isCgroupOf(path, own))
   );

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { printable } from "../base/failure.ts";
 import { parseStrictJson } from "../schema/strict-json.ts";
 import type { Call, Grammar } from "./acbuild-call.ts";
-import { scriptFailure, type Word } from "./acbuild-words.ts";
+import { type Place, scriptFailure, type Word } from "./acbuild-words.ts";
 import type { RecipeInput } from "./document.ts";
 
 /** A step as it is written; the schema judges it (document.ts). */
@@ -12,6 +12,8 @@ export type StepInput = Readonly<Record<string, unknown>>;
 /** What the commands so far have said. */
 export interface Draft {
   base: RecipeInput["base"];
+  /** Where the script names it. */
+  basePlace: Place | undefined;
   hasBegun: boolean;
   hasEnded: boolean;
   name: string | undefined;
@@ -132,20 +134,13 @@ function begin(call: Call, draft: Draft): readonly StepInput[] {
     draft.notes.push("begin --insecure does nothing here: it is perigee build --insecure-options=image that allows it");
   }
   draft.base = word === undefined ? "empty" : baseOf(word);
+  draft.basePlace = word?.place ?? call.place;
   return [];
 }
 
 /** As acbuild tells them: what begins with a dot or a slash is here, everything else is a name. */
 function baseOf(word: Word): RecipeInput["base"] {
   const { text } = word;
-  if (/^docker:/i.test(text)) {
-    throw scriptFailure(
-      word.place,
-      "ACB-9",
-      "Docker images are not fetched",
-      "convert it to an .aci file, and begin with that",
-    );
-  }
   if (text === "") throw scriptFailure(word.place, "ACB-5", "the base is empty", "begin alone means an empty image");
   if (!/^[./~]/.test(text)) return { image: text };
   return /\.(?:aci|tar|tar\.\w+|tgz)$/.test(text) ? { file: text } : { directory: text };

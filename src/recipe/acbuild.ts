@@ -52,6 +52,7 @@ export async function readAcbuildScript(path: string, options: ScriptOptions): P
 export async function parseAcbuildScript(bytes: Buffer, file: string, options: ScriptOptions): Promise<ScriptRecipe> {
   const draft: Draft = {
     base: "empty",
+    basePlace: undefined,
     hasBegun: false,
     hasEnded: false,
     name: undefined,
@@ -68,7 +69,7 @@ export async function parseAcbuildScript(bytes: Buffer, file: string, options: S
   const places = reading.steps.map(({ place }) => place);
   const value: RecipeInput = { name: draft.name, base: draft.base, steps: reading.steps.map(({ step }) => step) };
   const { output, notes } = draft;
-  return { recipe: checked(value, reading.steps, last), file, output, notes, locate: locator(places) };
+  return { recipe: checked(value, reading.steps, last), file, output, notes, locate: locator(places, draft.basePlace) };
 }
 
 function textOf(bytes: Buffer, file: string): string {
@@ -171,6 +172,8 @@ function rank({ message, path, code }: SchemaIssue): number {
   return (/^[A-Z]+-\d+:/.test(message) ? 100 : 0) + path.length - (code === "unrecognized_keys" ? 50 : 0);
 }
 
-function locator(places: readonly Place[]): ScriptRecipe["locate"] {
-  return ([field, index]) => (field === "steps" ? places[Number(index)] : undefined) ?? { line: 1, column: 1 };
+function locator(places: readonly Place[], base: Place | undefined): ScriptRecipe["locate"] {
+  const placeOf = ([field, index]: readonly PropertyKey[]): Place | undefined =>
+    field === "base" ? base : field === "steps" ? places[Number(index)] : undefined;
+  return (path) => placeOf(path) ?? { line: 1, column: 1 };
 }

@@ -25,8 +25,8 @@ import { commandOf, directoryLayer, emptyLayer, stepLayer, type Workshop } from 
 export interface RecipeBuild {
   readonly shop: Workshop;
   readonly plan: RecipePlan;
-  /** What the result begins with: a tree of the store, a directory of the host, or nothing. */
-  readonly base: Layer | { readonly directory: string } | undefined;
+  /** What the result begins with: a tree of the store, lowest layer first, a directory of the host, or nothing. */
+  readonly base: Stack | { readonly directory: string } | undefined;
   /** The trees of what is listed as a dependency, by the JSON of its entry; lowest first. */
   readonly dependencies: ReadonlyMap<string, Layer>;
   readonly output: string;
@@ -92,7 +92,7 @@ async function layersOf(
   onStep: (planned: PlannedStep, isCached: boolean) => void,
 ): Promise<Stack> {
   const { shop, plan } = build;
-  const own: Layer[] = [await baseLayer(build)];
+  const own: Layer[] = [...(await baseLayers(build))];
   let told = 0;
   const tellUntil = (end: number): void => {
     for (; told < end; told += 1) shop.log.info(`[${told + 1}/${shop.count}] ${plan.titles[told]}`);
@@ -109,9 +109,9 @@ async function layersOf(
   return own;
 }
 
-async function baseLayer({ shop, base }: RecipeBuild): Promise<Layer> {
-  if (base === undefined) return await emptyLayer(shop);
-  return "directory" in base ? (await directoryLayer(shop, base.directory)).layer : base;
+async function baseLayers({ shop, base }: RecipeBuild): Promise<Stack> {
+  if (base === undefined) return [await emptyLayer(shop)];
+  return "directory" in base ? [(await directoryLayer(shop, base.directory)).layer] : base;
 }
 
 /** What lies under the result while it is built: its dependencies as they are listed at that step. */

@@ -34,6 +34,8 @@ export interface RecipePlan {
 
 /** Lower directories that one overlay mount has room for, with some to spare (RECIPE-2). */
 export const mostLayers = 300;
+/** With the layers of the base, which overlays take up to 500 of. */
+export const mostWithBase = 450;
 
 /** The base as one of its forms (RECIPE-4). */
 export function baseOf({ base }: Pick<Recipe, "base">): Exclude<Base, string> | "empty" {
@@ -41,12 +43,14 @@ export function baseOf({ base }: Pick<Recipe, "base">): Exclude<Base, string> | 
   return { image: base };
 }
 
-/** `insecure`: what the caller allows steps to ask for. @throws Failure RECIPE_INVALID, NOT_ROOT, MANIFEST_INVALID, NOT_FOUND */
+/** `insecure`: what the caller allows steps to ask for. @throws Failure RECIPE_INVALID, NOT_ROOT, MANIFEST_INVALID, NOT_FOUND, LIMIT_EXCEEDED */
 export function planRecipe(
   located: LocatedRecipe,
   options: {
     readonly context: string;
     readonly base?: ImageManifest | undefined;
+    /** How many layers the base has. */
+    readonly baseLayers?: number | undefined;
     readonly insecure: ReadonlySet<string>;
     readonly isRoot: boolean;
   },
@@ -66,16 +70,22 @@ export function planRecipe(
     draft =
       "replaceManifest" in step ? replacement(options.context, step.replaceManifest, place) : applyStep(draft, step);
   }
-  if (layers.length > mostLayers) {
-    throw new Failure(
-      "LIMIT_EXCEEDED",
-      `RECIPE-2: ${layers.length} steps change files, more than the ${mostLayers} allowed`,
-    );
-  }
+  requireFewLayers(layers.length, options.baseLayers);
   draft = fieldsAsSteps(recipe).reduce(applyStep, draft);
   const manifest = finishManifest(draft, printable(located.file));
   const { name, labels, dependencies } = draft;
   return { layers, titles: recipe.steps.map(titleOf), manifest, name, labels, dependencies };
+}
+
+function requireFewLayers(own: number, ofBase = 1): void {
+  if (own > mostLayers) {
+    throw new Failure("LIMIT_EXCEEDED", `RECIPE-2: ${own} steps change files, more than the ${mostLayers} allowed`);
+  }
+  if (own + ofBase <= mostWithBase) return;
+  const layers = `${own} steps change files upon the ${ofBase} layers of the base`;
+  throw new Failure("LIMIT_EXCEEDED", `RECIPE-2: ${layers}, together more than the ${mostWithBase} allowed`, {
+    hint: "make one layer of the base: perigee image export --as aci IMAGE base.aci, then base: {file: base.aci}",
+  });
 }
 
 function dependencyStep(base: Extract<Base, { dependency: unknown }>): Step {

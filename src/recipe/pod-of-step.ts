@@ -141,11 +141,15 @@ async function prepare(
   manifest: PodManifest,
   cgroups: PreparedPod["cgroups"],
 ): Promise<PreparedPod> {
-  // The base's tree is the store's: the pod's record keeps it as long as the command runs (LIFE-14).
+  // Trees of the base and of dependencies are the store's: the pod's record keeps them as long as the command runs (LIFE-14).
+  const trees = view.stack.map(({ id }) => id).filter(isTree);
   const lock = await FileLock.acquire(lockOf(openStoreSync(data)), "shared", { signal });
   try {
     return preparePod(pod, {
-      apps: [{ name: app, imageId: view.stack.at(-1)?.id ?? "", imageName, treeId: view.stack[0]?.id ?? "" }],
+      apps: [
+        { name: app, imageId: view.stack.at(-1)?.id ?? "", imageName, treeId: trees[0] ?? view.stack[0]?.id ?? "" },
+      ],
+      trees,
       network,
       hostname: defaultHostname(pod.uuid),
       manifest,
@@ -156,6 +160,11 @@ async function prepare(
   } finally {
     lock.release();
   }
+}
+
+/** By its name: layers of images and of steps have others. */
+function isTree(id: string): boolean {
+  return /^(?:deps-)?sha512-/.test(id);
 }
 
 interface Decided {

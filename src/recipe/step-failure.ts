@@ -25,6 +25,13 @@ export function stepFailed(
   });
 }
 
+/** The failure with the place before it that the recipe speaks of it at. */
+export function inPlace(error: unknown, place: string): unknown {
+  if (!(error instanceof Failure) || error.code === "INTERRUPTED") return error;
+  const { code, message, subject, hint, cause } = error;
+  return new Failure(code, `${place}: ${message}`, { subject, hint, cause });
+}
+
 /** Any other failure with the place of its step before it; those of pods speak of `run`, whose options a recipe does not have. */
 export function inStep(error: unknown, { number, place, step }: PlannedStep): unknown {
   if (!(error instanceof Failure) || error.code === "INTERRUPTED" || error.code === "STEP_FAILED") return error;

@@ -37,6 +37,11 @@ export function rootOf({ rootfs, layers }: Tree): TreeRoot {
   return layers ?? rootfs;
 }
 
+/** The same, lowest first; the topmost has the tree's id. */
+export function stackOf({ id, rootfs, layers }: Tree): Stack {
+  return layers ?? [{ id, rootfs }];
+}
+
 /** Id of the tree an image renders to; cheap, reads records and manifests only. */
 export async function treeIdOf(store: Store, id: ImageID): Promise<string> {
   return treeIdOfSync(store, id);

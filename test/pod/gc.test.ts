@@ -30,13 +30,14 @@ const collect = (more: Partial<Parameters<typeof collectPods>[2]> = {}) =>
     ...more,
   });
 
-function exited(treeId = "tree"): Pod {
+function exited(treeId = "tree", trees?: readonly string[]): Pod {
   const pod = Pod.create(root);
   const apps = [{ name: "a", imageId: "i", imageName: "example.com/a", treeId }];
   writePodRecord(pod.directory, {
     uuid: pod.uuid,
     createdAt: new Date().toISOString(),
     apps,
+    ...(trees && { trees }),
     network: "none",
     hostname: "h",
     cgroups: [],
@@ -183,6 +184,8 @@ describe("treeRoots (LIFE-14)", () => {
     exited("one");
     exited("two");
     assert.deepEqual([...treeRoots(root)].sort(), ["one", "two"]);
+    exited("three", ["four", "five"]);
+    assert.deepEqual([...treeRoots(root)].sort(), ["five", "four", "one", "three", "two"]);
   });
 
   it("LIFE-22: are unknown while a pod runs whose record is damaged, and not for one that ended", () => {

@@ -49,6 +49,7 @@ describe("parseAcbuildScript", () => {
     const { locate } = await parse(whole);
     assert.deepEqual(locate(["steps", 2]), { file: "s", line: 5, column: 1 });
     assert.deepEqual(locate(["steps", 2, "run"]), { file: "s", line: 5, column: 1 });
+    assert.deepEqual(locate(["base"]), { file: "s", line: 2, column: 7 });
     assert.deepEqual(locate(["name"]), { line: 1, column: 1 });
   });
   it("ACB-6: refuses an order in which something would be lost", async () => {

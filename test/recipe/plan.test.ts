@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { symlinkSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Recipe, type RecipeInput } from "../../src/recipe/document.ts";
-import { baseOf, mostLayers, planRecipe, titleOf } from "../../src/recipe/plan.ts";
+import { baseOf, mostLayers, mostWithBase, planRecipe, titleOf } from "../../src/recipe/plan.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
 
@@ -12,14 +12,14 @@ before(async () => {
 });
 after(() => world.remove());
 
-const plan = (input: Partial<RecipeInput>, insecure: readonly string[] = [], isRoot = true) =>
+const plan = (input: Partial<RecipeInput>, insecure: readonly string[] = [], isRoot = true, baseLayers?: number) =>
   planRecipe(
     {
       recipe: Recipe.parse({ name: "example.com/made", ...input }),
       file: "r.yaml",
       locate: (path) => ({ line: Number(path[1] ?? 0) + 10, column: 1 }),
     },
-    { context: world.path("context"), insecure: new Set(insecure), isRoot },
+    { context: world.path("context"), insecure: new Set(insecure), isRoot, baseLayers },
   );
 
 describe("planRecipe", () => {
@@ -80,6 +80,9 @@ describe("planRecipe", () => {
     const steps = (length: number) => Array.from({ length }, () => ({ mkdir: { path: "/a" } }));
     assert.equal(plan({ steps: steps(mostLayers) }).layers.length, mostLayers);
     assert.throws(() => plan({ steps: steps(mostLayers + 1) }), fails("LIMIT_EXCEEDED", /RECIPE-2/));
+    assert.equal(plan({ steps: steps(150) }, [], true, mostWithBase - 150).layers.length, 150);
+    const tooMany = () => plan({ steps: steps(151) }, [], true, mostWithBase - 150);
+    assert.throws(tooMany, fails("LIMIT_EXCEEDED", /151 steps .* the 300 layers of the base/, { hint: /--as aci/ }));
   });
   it("replaceManifest reads a file of the context, and none outside", () => {
     const manifest = JSON.stringify({ acKind: "ImageManifest", acVersion: "0.8.11", name: "example.com/other" });

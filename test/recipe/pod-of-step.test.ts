@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { readPodRecord } from "../../src/pod/record.ts";
 import { type CommandRequest, makeStepPod } from "../../src/recipe/pod-of-step.ts";
 import { type Layer, viewOf } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
@@ -75,6 +76,14 @@ describe("makeStepPod (RECIPE-30)", () => {
     assert.equal(statSync(pod.upper()).mode, statSync(world.path("top")).mode);
     assert.equal(statSync(pod.upper()).uid, pod.idBase);
     assert.ok(pod.mountTargets.includes("/dev") && pod.mountTargets.includes("/etc/hostname"));
+    await pod.discard();
+  });
+  it("LIFE-14: its record names every tree of the store that it stands on, and no layer", async () => {
+    const ids = [`sha512-${"1".repeat(128)}`, `layer-sha256-${"2".repeat(64)}`, `deps-sha512-${"3".repeat(128)}`];
+    const stack = ids.map((id) => ({ ...world.layer(id, { x: "" }), id }));
+    const pod = await makeStepPod(request({ view: viewOf([...stack, ...layers]) }));
+    const record = readPodRecord(pod.pod.directory);
+    assert.deepEqual([record?.apps[0]?.treeId, record?.trees], [ids[0], [ids[0], ids[2]]]);
     await pod.discard();
   });
   it("what cannot be leaves nothing", async () => {

@@ -3,7 +3,7 @@ import { symlinkSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Failure } from "../../src/base/failure.ts";
 import type { Step } from "../../src/recipe/document.ts";
-import { inStep, requireShell, stepFailed } from "../../src/recipe/step-failure.ts";
+import { inPlace, inStep, requireShell, stepFailed } from "../../src/recipe/step-failure.ts";
 import type { StackView } from "../../src/store/stack.ts";
 import { fails } from "../helpers/failures.ts";
 import { RecipeWorld } from "../helpers/recipe-world.ts";
@@ -63,6 +63,21 @@ describe("inStep", () => {
     for (const code of ["INTERRUPTED", "STEP_FAILED"] as const) {
       const failure = new Failure(code, "as it is");
       assert.equal(inStep(failure, step({ run: "x" })), failure);
+    }
+  });
+});
+
+describe("inPlace", () => {
+  it("puts a place before a failure, and keeps the rest of it", () => {
+    const failure = new Failure("NOT_FOUND", "no image", { subject: "a", hint: "b", cause: "c" });
+    const placed = inPlace(failure, "r.yaml:4:7");
+    assert.ok(placed instanceof Failure);
+    const { code, message, subject, hint, cause } = placed;
+    assert.deepEqual([code, message, subject, hint, cause], ["NOT_FOUND", "r.yaml:4:7: no image", "a", "b", "c"]);
+  });
+  it("leaves an interruption and what is no failure as they are", () => {
+    for (const error of [new Failure("INTERRUPTED", "interrupted"), new Error("x")]) {
+      assert.equal(inPlace(error, "r.yaml:4:7"), error);
     }
   });
 });
