@@ -1,16 +1,13 @@
 /** publish: images, with what belongs to them, become a site. What is in it already is neither read nor copied again. */
-import { rmdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sha512 } from "../base/digest.ts";
-import { makeDirectories } from "../base/directories.ts";
 import { Failure, printable } from "../base/failure.ts";
-import { ioFailure, readIfExists } from "../base/files.ts";
+import { readIfExists } from "../base/files.ts";
 import { peekManifest } from "../image/archive.ts";
 import type { ImageManifest } from "../schema/image-manifest.ts";
 import { labelValue } from "../schema/labels.ts";
 import { linkedSbom, sbomKinds, sbomLinks, sbomPath } from "../schema/sbom-link.ts";
-import { FileLock } from "../shim/flock.ts";
 import { type Catalogue, type CatalogueImage, readCatalogue } from "../site/catalogue.ts";
 import { factsForm, readContentFacts, type SignatureFacts } from "../site/facts.ts";
 import { keyFile, parseSiteUrl } from "../site/layout.ts";
@@ -30,6 +27,7 @@ import type { SignatureCheck } from "../trust/verify.ts";
 import { keyDirectory, readKeyBytes } from "./keys.ts";
 import { type PublishSource, publishSources } from "./publish-sources.ts";
 import type { Settings } from "./settings.ts";
+import { lockSite, makeAndLock, removeEmpty } from "./site-lock.ts";
 
 export type { PublishedImage, PublishedSite } from "../site/publish.ts";
 
@@ -76,7 +74,7 @@ export async function publishImages(settings: Settings, options: PublishOptions)
   const own = await candidates(settings, options.keys ?? [], sources);
   // A site that is there is locked before it is looked at; one that is not has nothing to look at, and is not made for a failure.
   let lock = await lockSite(settings, out, signal);
-  let made: readonly string[] = [];
+  const made = new Set<string>();
   try {
     const catalogue = lock === undefined ? undefined : await readCatalogue(out);
     const keys = [...own, ...(await keysOfSite(out, catalogue, own))];
@@ -85,14 +83,11 @@ export async function publishImages(settings: Settings, options: PublishOptions)
     const salt = [factsForm, ...keys.map(({ armored }) => sha512(armored)).sort()].join(" ");
     const ready: (ImageToPublish | KnownImage)[] = [];
     for (const source of sources) ready.push(await prepare({ settings, options, keys, now, known, salt }, source));
-    if (lock === undefined) {
-      made = makeDirectoriesOrFail(out);
-      lock = await lockSite(settings, out, signal);
-    }
+    lock ??= await makeAndLock(settings, out, made, signal);
     const used = new Set(ready.flatMap((image) => ("known" in image ? (image.known.signers ?? []) : image.signers)));
     const published = keys.filter(({ fingerprint }) => used.has(fingerprint));
     const site = await publishSite({ directory: out, url, images: ready, keys: published, prune });
-    made = [];
+    made.clear();
     return site;
   } finally {
     removeEmpty(made);
@@ -114,40 +109,6 @@ async function keysOfSite(
     if (armored !== undefined) keys.push({ fingerprint, armored });
   }
   return keys;
-}
-
-/** Undefined: there is no such directory. */
-async function lockSite(
-  { log }: Settings,
-  out: string,
-  signal: AbortSignal | undefined,
-): Promise<FileLock | undefined> {
-  try {
-    return await FileLock.acquire(out, "exclusive", {
-      signal,
-      onWait: () => log.info(`waiting for another publish into ${out}`),
-    });
-  } catch (error) {
-    if (error instanceof Failure && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
-}
-
-/** What was made for a site that came to nothing. */
-function removeEmpty(made: readonly string[]): void {
-  try {
-    for (const directory of made.toReversed()) rmdirSync(directory);
-  } catch {
-    // Somebody has put something there meanwhile, which stays.
-  }
-}
-
-function makeDirectoriesOrFail(out: string): readonly string[] {
-  try {
-    return makeDirectories(out, 0o755);
-  } catch (error) {
-    throw ioFailure(error, `cannot make ${out}`, out);
-  }
 }
 
 /** Keys that vouched for stored images, the caller's own public keys, and those of `files`, each by itself. @throws Failure NOT_FOUND, KEY_INVALID */

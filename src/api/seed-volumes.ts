@@ -1,6 +1,7 @@
 /** Volumes that begin with what an image has at their place (POD-52): for mount points that nobody gave a volume. */
 import { accessSync, closeSync, constants, fstatSync, mkdirSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
+import { makeScratchDirectories } from "../base/directories.ts";
 import { errnoOf } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { copyTree } from "../image/copy.ts";
@@ -59,7 +60,7 @@ async function fill(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const target = join(volumes, volume);
-  mkdirSync(volumes, { mode: 0o700, recursive: true });
+  makeScratchDirectories(volumes, 0o700);
   mkdirSync(target, { mode: 0o700 });
   await copyTree(await source(signal), target, idBase, signal);
   giveTo(target, { ...ownerInside(stat), mode: stat.mode & 0o7777 }, idBase);

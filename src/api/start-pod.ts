@@ -1,8 +1,9 @@
 /** From a pod whose directory says what it is to a started shim: shared by run and run-prepared. Decides nothing. */
-import { mkdirSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { makeScratchDirectories } from "../base/directories.ts";
 import { Failure, messageOf } from "../base/failure.ts";
+import { ioFailure } from "../base/files.ts";
 import type { PortMapping } from "../net/chain.ts";
 import { discardPod, removePod } from "../pod/gc.ts";
 import { launchPod, type ReadyPod } from "../pod/launch.ts";
@@ -82,7 +83,11 @@ async function launch(settings: Settings, root: string, request: StartRequest): 
     if (app.root.kind !== "directory" || tree === undefined) continue;
     const { copyTree } = await import("../image/copy.ts");
     const target = join(pod.directory, app.root.path);
-    mkdirSync(target, { recursive: true, mode: 0o700 });
+    try {
+      makeScratchDirectories(target, 0o700);
+    } catch (error) {
+      throw ioFailure(error, `cannot make the root of ${app.name}`, pod.directory);
+    }
     const source = typeof tree === "string" ? tree : (await import("../store/merge.ts")).mergeLayers(tree, { signal });
     await copyTree(source, target, record.idBase ?? 0, signal);
   }

@@ -12,14 +12,24 @@ import { errnoOf, Failure } from "./failure.ts";
  * @throws the system's error, for ioFailure
  */
 export function makeDirectories(path: string, mode: number): readonly string[] {
-  const made = isDirectory(path) ? [] : makeMissing(path, mode);
-  if (isEmpty(path)) syncParent(path);
+  const made = isDirectory(path) ? [] : makeMissing(path, mode, makeDirectories);
+  if (isEmpty(path)) trySyncDirectory(dirname(path));
   return made;
 }
 
-function makeMissing(path: string, mode: number): readonly string[] {
+/**
+ * As makeDirectories, without anything being synced: for what nobody looks for after a loss of power. Not by Node's recursive mkdir, which
+ * says that something is missing where the disk is full or broken.
+ * @returns as makeDirectories
+ * @throws the system's error, for ioFailure
+ */
+export function makeScratchDirectories(path: string, mode: number): readonly string[] {
+  return isDirectory(path) ? [] : makeMissing(path, mode, makeScratchDirectories);
+}
+
+function makeMissing(path: string, mode: number, makeAbove: typeof makeDirectories): readonly string[] {
   const parent = dirname(path);
-  const above = parent === path ? [] : makeDirectories(parent, mode);
+  const above = parent === path ? [] : makeAbove(parent, mode);
   try {
     mkdirSync(path, { mode });
     return [...above, path];
@@ -90,11 +100,14 @@ export function syncDirectorySync(directory: string): void {
   }
 }
 
-/** Who may make something in a directory may still not be allowed to open it. */
-function syncParent(path: string): void {
+/**
+ * As far as it can be: who may make something in a directory may still not be allowed to open it, and those of some file systems (squashfs,
+ * erofs, iso9660, autofs, proc) cannot be synced at all.
+ */
+export function trySyncDirectory(directory: string): void {
   try {
-    syncDirectorySync(dirname(path));
+    syncDirectorySync(directory);
   } catch (error) {
-    if (!["EACCES", "EPERM"].includes(errnoOf(error) ?? "")) throw error;
+    if (!["EACCES", "EPERM", "EINVAL"].includes(errnoOf(error) ?? "")) throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** From a pod directory and the networks it is to be in to namespaces with links and addresses; and what undoes that when the pod has ended. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { Failure } from "../base/failure.ts";
@@ -62,7 +63,9 @@ interface Wanted {
  */
 export async function attachPod(request: AttachRequest): Promise<AttachedPod> {
   const { data, uuid, directory, ids, pluginDirectories, signal } = request;
-  makeDirectories(join(networksOf(data), "leases"), 0o700);
+  // What is there may be empty, and would be synced again for every pod.
+  const leases = join(networksOf(data), "leases");
+  if (!existsSync(leases)) makeDirectories(leases, 0o700);
   // Shared: pods join side by side, but nobody takes away a bridge meanwhile (NET-22).
   const lock = await FileLock.acquire(networksOf(data), "shared", { signal });
   let namespaces: PodNamespaces | undefined;

@@ -1,6 +1,7 @@
 /** From a prepared pod to a running one: everything is decided, written below the pod directory, and handed to the shim. */
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeScratchDirectories } from "../base/directories.ts";
 import { ioFailure } from "../base/files.ts";
 import { encodePlan, type Plan } from "../shim/plan.ts";
 import type { ReplaceOptions } from "../shim/run.ts";
@@ -67,7 +68,7 @@ function makeRoots(directory: string, { input, trees, prepared }: LaunchRequest)
 
 /** Empty volumes belong to who the manifest says, shifted into the pod's user namespace (POD-14); one that was filled already is left alone. */
 function makeVolumes(directory: string, volumes: readonly EmptyVolume[], idBase: number): void {
-  if (volumes.length > 0) mkdirSync(join(directory, "volumes"), { mode: 0o700, recursive: true });
+  if (volumes.length > 0) makeScratchDirectories(join(directory, "volumes"), 0o700);
   for (const { volume, mode, uid, gid, seed } of volumes) {
     const path = join(directory, "volumes", volume);
     if (seed !== undefined && existsSync(path)) continue;

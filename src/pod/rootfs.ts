@@ -1,6 +1,7 @@
 /** The root of each app: an overlay on its rendered tree, or a copy of it. Makes directories only; the shim mounts. */
 import { chmodSync, chownSync, mkdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { makeScratchDirectories } from "../base/directories.ts";
 import { ioFailure } from "../base/files.ts";
 import { callerIds, idInside } from "../shim/caller-ids.ts";
 import { giveDirectory, type Owner } from "../shim/own.ts";
@@ -61,7 +62,7 @@ export function ownerInside({ uid, gid }: Stats): Pick<Owner, "uid" | "gid"> {
 export function makeRoot(pod: string, app: string, root: RootPlan, tree: TreeRoot, idBase: number | undefined): void {
   const base = idBase ?? 0;
   try {
-    mkdirSync(join(pod, "apps", app), { recursive: true, mode: 0o700 });
+    makeScratchDirectories(join(pod, "apps", app), 0o700);
     if (root.kind === "directory") return;
     const stat = statSync(topOf(tree));
     for (const directory of [root.upper, root.work]) {

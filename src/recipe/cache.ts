@@ -3,7 +3,7 @@
  * file for each key says which layer a step gave. Everything gets its name when it is whole, so a crash leaves only what gc takes away.
  */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync, utimesSync } from "node:fs";
+import { existsSync, readFileSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errnoOf } from "../base/failure.ts";
@@ -36,7 +36,10 @@ export interface StepRecord {
 export function openCache(data: string): Cache {
   const root = join(data, "build");
   const store = openStoreSync(root);
-  for (const name of ["steps", "logs", "locks"]) makeDirectories(join(root, name), 0o700);
+  for (const path of ["steps", "logs", "locks"].map((name) => join(root, name))) {
+    // What is there may be empty, and would be synced again for every step.
+    if (!existsSync(path)) makeDirectories(path, 0o700);
+  }
   return { root, store };
 }
 

@@ -1,7 +1,8 @@
 /** The steps that put files into an image or take them out: what they mean → inputs for the cache's key, and the members of a layer. */
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeScratchDirectories } from "../base/directories.ts";
 import { Failure } from "../base/failure.ts";
 import { resolveUser } from "../pod/users.ts";
 import { partsOf, pathBytes, type StackView } from "../store/stack.ts";
@@ -152,7 +153,7 @@ function resolveOwner(view: StackView, scratch: string, owner: string): Pick<Att
 /** A directory that has of the image what says who its users are, for what reads one directory and not a stack. */
 export function accountsOf(view: StackView, scratch: string): string {
   const etc = join(scratch, "accounts", "etc");
-  mkdirSync(etc, { recursive: true, mode: 0o700 });
+  makeScratchDirectories(etc, 0o700);
   for (const name of ["passwd", "group"]) {
     const bytes = view.read(`etc/${name}`, 1024 * 1024);
     if (bytes !== undefined) writeFileSync(join(etc, name), bytes, { mode: 0o600 });

@@ -15,7 +15,7 @@ import {
   realpathSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { makeDirectories, syncDirectorySync } from "../base/directories.ts";
+import { makeDirectories, trySyncDirectory } from "../base/directories.ts";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 
@@ -77,22 +77,22 @@ export class Inside {
    */
   makeDirectory(directory: string, made: (directory: string) => void = () => {}): void {
     if (this.#made.has(directory)) return;
+    if (directory === ".") makeDirectories(this.#directory, 0o755);
+    else this.#makeBelow(directory, made);
     this.#made.add(directory);
-    if (directory === ".") {
-      makeDirectories(this.#directory, 0o755);
-      return;
-    }
+  }
+
+  #makeBelow(directory: string, made: (directory: string) => void): void {
     this.makeDirectory(dirname(directory), made);
     this.at(directory, (path) => {
-      const isNew = orMissing(directory, () => readdirSync(`${path}/.`).length === 0) ?? true;
-      if (!isNew) return;
+      if (holdsSomething(directory, path)) return;
       try {
         mkdirSync(path, { mode: 0o755 });
         made(directory);
       } catch (error) {
         if (errnoOf(error) !== "EEXIST") throw error;
       }
-      syncDirectorySync(dirname(path));
+      trySyncDirectory(dirname(path));
     });
   }
 
@@ -122,6 +122,18 @@ export class Inside {
         "nothing is written, removed or read through links that end outside of the directory that is published into",
       hint: "remove the link, and publish again",
     });
+  }
+}
+
+/** Also one that cannot be listed: it was not made here. */
+function holdsSomething(directory: string, path: string): boolean {
+  try {
+    return readdirSync(`${path}/.`).length > 0;
+  } catch (error) {
+    const errno = errnoOf(error) ?? "";
+    if (["EACCES", "EPERM"].includes(errno)) return true;
+    if (["ENOENT", "ENOTDIR"].includes(errno)) return false;
+    throw ioFailure(error, `cannot read ${directory}`, directory);
   }
 }
 

@@ -5,7 +5,7 @@
 import { linkSync, lstatSync, renameSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncDirectorySync } from "../base/directories.ts";
+import { trySyncDirectory } from "../base/directories.ts";
 import { errnoOf } from "../base/failure.ts";
 import { ioFailure, readIfExists } from "../base/files.ts";
 import { copyContent, isSameContent, isSameText } from "./content.ts";
@@ -134,7 +134,7 @@ export class Staging {
           throw ioFailure(error, `cannot write ${target}`, target);
       }
     }
-    for (const directory of touched) this.#inside.at(`${directory}/.`, syncDirectorySync);
+    for (const directory of touched) this.#inside.at(`${directory}/.`, trySyncDirectory);
     for (const { file, staged } of this.#steps) if (staged === undefined) this.#removeEmpty(dirname(file));
     this.#steps.length = 0;
     this.#made.length = 0;
@@ -143,7 +143,13 @@ export class Staging {
   /** Takes away what was not committed. */
   async close(): Promise<void> {
     if (this.#area.isMade) this.#area.clear();
-    for (const directory of this.#made.toReversed()) this.#removeEmpty(directory);
+    for (const directory of this.#made.toReversed()) {
+      try {
+        this.#inside.at(directory, rmdirSync);
+      } catch {
+        // Somebody has put something there meanwhile, which stays.
+      }
+    }
   }
 
   #stagedOf(file: string): string | undefined {

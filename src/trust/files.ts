@@ -1,6 +1,6 @@
 /** Files that the user named: read in chunks, written never over what is there unless he asked for it, and never half. */
 import { constants } from "node:fs";
-import { type FileHandle, link, lstat, open, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, open, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf, Failure } from "../base/failure.ts";
 import { ioFailure, syncDirectory, tempBeside, writeAtomic } from "../base/files.ts";
@@ -53,16 +53,39 @@ export async function writeOutput(path: string, bytes: Uint8Array | string, opti
     await temporary.handle.writeFile(bytes);
     await temporary.handle.chmod(options.mode);
     await temporary.handle.sync();
-    // Unlike rename, link never replaces.
-    await link(temporary.path, path);
+    await nameOnce(temporary.path, path);
   } catch (error) {
     if (errnoOf(error) === "EEXIST") throw exists(path);
     throw ioFailure(error, `cannot write ${path}`, path);
   } finally {
     await temporary.handle.close();
-    await unlink(temporary.path);
+    await unlink(temporary.path).catch((error: unknown) => {
+      // It has its last name already.
+      if (errnoOf(error) !== "ENOENT") throw error;
+    });
   }
   await syncDirectory(dirname(path));
+}
+
+/**
+ * Names the file `from` `to`, which must be nobody's name: unlike rename, link never replaces. Where the file system has no links (vfat,
+ * exFAT, some of FUSE) the name is taken with an empty file first, which rename then replaces: who comes second finds it taken, and nobody
+ * finds half a file.
+ * @throws the system's error; EEXIST for a name that is taken
+ */
+export async function nameOnce(from: string, to: string, linkFile: typeof link = link): Promise<void> {
+  try {
+    return await linkFile(from, to);
+  } catch (error) {
+    if (!["EPERM", "EOPNOTSUPP", "ENOSYS"].includes(errnoOf(error) ?? "")) throw error;
+  }
+  await (await open(to, "wx", 0o600)).close();
+  try {
+    await rename(from, to);
+  } catch (error) {
+    await unlink(to);
+    throw error;
+  }
 }
 
 function exists(path: string): Failure {

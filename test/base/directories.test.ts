@@ -3,7 +3,13 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { makeDirectories, requireOwner } from "../../src/base/directories.ts";
+import {
+  makeDirectories,
+  makeScratchDirectories,
+  requireOwner,
+  syncDirectorySync,
+  trySyncDirectory,
+} from "../../src/base/directories.ts";
 import { errnoOf } from "../../src/base/failure.ts";
 import { fails } from "../helpers/failures.ts";
 import { moduleUrl, syncedBy } from "../helpers/synced.ts";
@@ -49,9 +55,42 @@ describe("makeDirectories", () => {
   });
 
   it("ends below a parent that takes no children", () => {
+    for (const make of [makeDirectories, makeScratchDirectories]) {
+      assert.throws(
+        () => make("/proc/nosuch/deeper", 0o700),
+        (error) => errnoOf(error) === "ENOENT",
+      );
+    }
+  });
+
+  it("takes a parent that cannot be synced, as on squashfs, for what it is", () => {
     assert.throws(
-      () => makeDirectories("/proc/nosuch/deeper", 0o700),
+      () => syncDirectorySync("/proc"),
+      (error) => errnoOf(error) === "EINVAL",
+    );
+    trySyncDirectory("/proc");
+    assert.throws(
+      () => trySyncDirectory(join(directory, "missing")),
       (error) => errnoOf(error) === "ENOENT",
+    );
+  });
+});
+
+describe("makeScratchDirectories", () => {
+  it("makes what is missing, leaves what is there, and syncs nothing", () => {
+    const made = join(directory, "made");
+    mkdirSync(made);
+    const script = `import { makeScratchDirectories } from ${JSON.stringify(moduleUrl("base/directories"))};
+      for (let i = 0; i < 2; i++) makeScratchDirectories(${JSON.stringify(join(made, "a", "b"))}, 0o700);`;
+    assert.deepEqual(syncedBy(made, join(directory, "record"), script), []);
+    assert.equal(statSync(join(made, "a", "b")).mode & 0o777, 0o700);
+  });
+
+  it("refuses a file in the way", () => {
+    writeFileSync(join(directory, "file"), "");
+    assert.throws(
+      () => makeScratchDirectories(join(directory, "file", "below"), 0o700),
+      (error) => /^(EEXIST|ENOTDIR)$/.test(errnoOf(error) ?? ""),
     );
   });
 });

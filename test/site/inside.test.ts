@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Inside } from "../../src/site/inside.ts";
+import { asNobody, nobody } from "../helpers/as-nobody.ts";
 import { moduleUrl, syncedBy } from "../helpers/synced.ts";
 import { failure } from "../helpers/trust.ts";
 
@@ -50,6 +61,24 @@ describe("Inside (SITE-7)", () => {
   it("refuses links that go in a circle", () => {
     symlinkSync("link", at("site/link"));
     assert.throws(() => look("link/file"), failure("IO_FAILED", /site\/link/));
+  });
+
+  it("makes a directory when what kept it from that is gone", () => {
+    for (const path of [directory, at("site")]) chmodSync(path, 0o755);
+    const inside = new Inside(at("site"));
+    assert.throws(() => asNobody(() => inside.makeDirectory("here/b")), /EACCES/);
+    inside.makeDirectory("here/b");
+    assert.deepEqual(readdirSync(at("site/here")), ["b"]);
+  });
+
+  it("makes a directory in one that it may write to and not list", () => {
+    for (const path of [directory, at("site")]) chmodSync(path, 0o755);
+    chownSync(at("site/here"), nobody, nobody);
+    chmodSync(at("site/here"), 0o311);
+    const made: string[] = [];
+    asNobody(() => new Inside(at("site")).makeDirectory("here/b", (name) => made.push(name)));
+    assert.deepEqual(made, ["here/b"]);
+    assert.deepEqual(readdirSync(at("site/here")), ["b"]);
   });
 
   it("acts by descriptor: makes, reads and changes in the site, and nothing that a link leads to", async () => {

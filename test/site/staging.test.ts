@@ -45,6 +45,17 @@ const stamp = (path: string): string => {
 };
 
 describe("Staging (SITE-3)", () => {
+  it("what comes to nothing takes away the directories that it made, and none that were there", async () => {
+    mkdirSync(at("site", "a"), { recursive: true });
+    const staging = await Staging.open(at("site"));
+    await staging.text("a/b/c/x", "text");
+    await staging.text("d/x", "text");
+    assert.ok(existsSync(at("site", "a", "b", "c")));
+    await staging.close();
+    assert.deepEqual(readdirSync(at("site")), ["a"]);
+    assert.deepEqual(readdirSync(at("site", "a")), []);
+  });
+
   it("nothing is there before all of it is, and nothing is left beside it", async () => {
     await change(async (staging) => {
       assert.equal(await staging.copy("a/x.aci", at("image")), "added");

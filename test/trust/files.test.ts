@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { openFile, readChunks, requireWritable, writeOutput } from "../../src/trust/files.ts";
+import { nameOnce, openFile, readChunks, requireWritable, writeOutput } from "../../src/trust/files.ts";
 import { failure, temporary } from "../helpers/trust.ts";
 
 describe("files of the user", () => {
@@ -55,6 +64,31 @@ describe("files of the user", () => {
     await writeOutput(file, "second", { ...options, overwrite: true });
     assert.equal(readFileSync(file, "utf8"), "second");
     assert.deepEqual(readdirSync(directory).sort(), ["dangling", "out"]);
+  });
+
+  it("are never replaced either where the file system has no links, and are never half", async () => {
+    const directory = fresh();
+    const [from, other, to] = ["from", "other", "to"].map((name) => join(directory, name)) as [string, string, string];
+    for (const errno of ["EPERM", "EOPNOTSUPP", "ENOSYS"]) {
+      const refuse = async () => {
+        throw Object.assign(new Error(errno), { code: errno });
+      };
+      writeFileSync(from, "first");
+      writeFileSync(other, "second");
+      await nameOnce(from, to, refuse);
+      await assert.rejects(nameOnce(other, to, refuse), { code: "EEXIST" });
+      assert.equal(readFileSync(to, "utf8"), "first");
+      assert.deepEqual(readdirSync(directory).sort(), ["other", "to"]);
+      rmSync(to);
+      // The name that was taken for it is free again when it cannot be given.
+      await assert.rejects(nameOnce(from, to, refuse), { code: "ENOENT" });
+      assert.deepEqual(readdirSync(directory), ["other"]);
+    }
+    const full = async () => {
+      throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    };
+    await assert.rejects(nameOnce(other, to, full), { code: "ENOSPC" });
+    assert.deepEqual(readdirSync(directory), ["other"]);
   });
 
   it("that cannot be written leave nothing behind", async () => {
