@@ -2,8 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../base/failure.ts";
+import { numbersOf } from "../pod/log-files.ts";
 import { type FoundPod, podsOf, resolvePod } from "../pod/pod.ts";
-import { readAppExit } from "../pod/record.ts";
+import { findPodRecord, readAppExit } from "../pod/record.ts";
 import { type AttachRequest, replaceWithAttach, spawnAttach } from "../shim/attach.ts";
 import { failureOf } from "../shim/events.ts";
 import type { RunHandle, StandardStream } from "../shim/run.ts";
@@ -43,9 +44,9 @@ export async function attachPod(settings: Settings, options: AttachOptions): Pro
   const pod = resolvePod(podsOf(settings.directories.data), options.pod);
   const app = requireRunning(pod, options.app);
   if (!existsSync(join(pod.directory, "attach"))) {
-    throw new Failure("WRONG_STATE", `pod ${pod.uuid} takes nobody: its output goes to who started it`, {
+    throw new Failure("WRONG_STATE", `pod ${pod.uuid} takes nobody`, {
       subject: pod.uuid,
-      cause: "it was started in the foreground",
+      cause: "it was started by a version without attach, or it was started in the foreground",
       hint: `perigee logs --follow ${pod.uuid}`,
     });
   }
@@ -66,7 +67,9 @@ function requireRunning(pod: FoundPod, wanted: string | undefined): string {
     const hasRun = state === "exited" || state === "exited garbage";
     throw new Failure("WRONG_STATE", `pod ${uuid} does not run: it is ${state}`, {
       subject: uuid,
-      hint: hasRun ? `perigee logs ${uuid}` : "perigee list shows the pods that run",
+      hint: hasRun
+        ? `perigee ${isLogged(directory) ? "logs" : "status"} ${uuid}`
+        : "perigee list shows the pods that run",
     });
   }
   const app = chooseApp(pod, wanted, "attach");
@@ -75,8 +78,18 @@ function requireRunning(pod: FoundPod, wanted: string | undefined): string {
   throw new Failure("WRONG_STATE", `app ${app} of pod ${uuid} has ended`, {
     subject: app,
     cause: `its exit status is ${exit.status}`,
-    hint: `perigee logs --app ${app} ${uuid}`,
+    hint: hasLog(directory, app) ? `perigee logs --app ${app} ${uuid}` : `perigee status ${uuid}`,
   });
+}
+
+/** What an app with a terminal printed is kept nowhere. */
+function hasLog(directory: string, app: string): boolean {
+  return numbersOf(join(directory, "logs"), app).length > 0;
+}
+
+/** Whether all of a pod's apps have a log. */
+function isLogged(directory: string): boolean {
+  return findPodRecord(directory).record?.apps.every(({ name }) => hasLog(directory, name)) ?? true;
 }
 
 async function spawned(request: AttachRequest, stdio: Standard): Promise<Attachment> {

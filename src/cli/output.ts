@@ -95,7 +95,7 @@ export function createOutput(options: OutputOptions): Output {
     json: (value, layout) => {
       errors.write("");
       if (layout === "line") write(`${jsonText(value)}\n`);
-      else writePieces(prettyJson(value), write);
+      else writePieces(prettyJson(value), write, () => isReaderGone);
     },
     failure: (label, lines, object) => {
       const [first = "", ...others] = lines;
@@ -111,9 +111,11 @@ export function createOutput(options: OutputOptions): Output {
 /** Characters written at once. */
 const blockLength = 64 * 1024;
 
-function writePieces(pieces: Iterable<string>, write: (text: string) => void): void {
+/** What nobody reads is not made into text either. */
+function writePieces(pieces: Iterable<string>, write: (text: string) => void, isOver: () => boolean): void {
   let block = "";
   for (const piece of pieces) {
+    if (isOver()) return;
     block += piece;
     if (block.length < blockLength) continue;
     write(block);

@@ -1,5 +1,4 @@
 /** One app's log as lines that were asked for: of a stream, between two times, the last ones; read on from where it ended before. */
-import { bytesOf } from "./log-files.ts";
 import { LineJoiner, type LogLine } from "./log-lines.ts";
 import { LogReader } from "./log-reader.ts";
 import { LogParser, type LogStream } from "./log-records.ts";
@@ -74,14 +73,14 @@ export class AppLog {
       last.push(...lines.map((line) => ({ ...line, bytes: Buffer.from(line.bytes) })));
       dropExcess(last, this.#window.tail ?? 0);
     }
-    this.#left = before;
+    // What was asked for by its end is all that was there; who follows reads on.
+    this.#left = before === undefined ? undefined : 0;
     return last.length === 0 ? undefined : last;
   }
 
   /** What is there by now is read, and nothing that comes later has to be: an app may write faster than anybody reads. */
   end(): void {
-    const { directory, app } = this.#window;
-    this.#left = bytesOf(directory, app);
+    this.#left = this.#reader.bytesAhead();
   }
 
   /** What is unfinished and will not be waited for. */

@@ -222,14 +222,14 @@ function markFree(
 }
 
 /**
- * ctime: set by the rename into the phase, and not changed since. In whole milliseconds, as the clock is read. One that lies ahead by more than
- * it has to wait is of a clock that was wrong: the pod would be kept until that time comes (LIFE-110).
+ * ctime: set by the rename into the phase, and not changed since. Without a wait the clock is not asked, which may have been set back. With one
+ * a time that lies ahead is waited for: it may as well be now that is wrong, before a machine without a clock of its own has heard the time
+ * (LIFE-110).
  */
 function isOlder(directory: string, milliseconds: number, now: () => number): boolean {
   const stat = statSync(directory, { throwIfNoEntry: false });
   if (stat === undefined) return false;
-  const age = now() - Math.floor(stat.ctimeMs);
-  return age >= milliseconds || -age > milliseconds;
+  return milliseconds === 0 || now() - Math.floor(stat.ctimeMs) >= milliseconds;
 }
 
 function condemned(root: string, options: GcOptions): readonly (readonly [Phase, string])[] {

@@ -46,14 +46,21 @@ function pathOf(directory: string, name: string, number: number): string {
   return join(directory, number === 0 ? name : `${name}.${number}`);
 }
 
-/** No fewer bytes than are there at this moment: upwards, since files move up while they are counted. */
-export function bytesOf(directory: string, name: string): number {
+/**
+ * No fewer bytes than there are at this moment behind the position of `file`, in it and in those that were written after it: upwards, since
+ * files move up while they are counted. Of a file that is gone, in it and in all that there are.
+ */
+export function bytesBehind(directory: string, name: string, { fd, inode, position }: LogFile): number {
   let bytes = 0;
   const highest = numbersOf(directory, name).at(-1) ?? 0;
   for (let number = 0; number <= highest + 1; number++) {
-    bytes += lstatSync(pathOf(directory, name, number), { throwIfNoEntry: false })?.size ?? 0;
+    const stat = lstatSync(pathOf(directory, name, number), { throwIfNoEntry: false });
+    if (stat?.ino === inode) break;
+    bytes += stat?.size ?? 0;
   }
-  return bytes;
+  const { size } = fstatSync(fd);
+  // One that was emptied is read from its beginning.
+  return bytes + (size < position ? size : size - position);
 }
 
 /** Undefined for what is gone or no regular file: nothing waits, and no link is followed (LIFE-22). */

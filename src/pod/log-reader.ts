@@ -3,6 +3,7 @@ import { closeSync, fstatSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import {
   blockBytes,
+  bytesBehind,
   inodesOf,
   type LogFile,
   mostTries,
@@ -71,6 +72,11 @@ export class LogReader {
       if (isNewest || !this.#advance(this.#file)) return undefined;
     }
     return undefined;
+  }
+
+  /** No fewer than there are at this moment for it to read. */
+  bytesAhead(): number {
+    return this.#file === undefined ? 0 : bytesBehind(this.#directory, this.#name, this.#file);
   }
 
   close(): void {

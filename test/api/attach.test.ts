@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { type AttachOptions, attachPod } from "../../src/api/attach.ts";
@@ -45,7 +47,26 @@ describe("attachPod", () => {
     await assert.rejects(attach({ pod: uuid, app: "guets" }), fails("USAGE", /has no app guets/));
     const late = await attach({ pod: uuid });
     await stop(uuid);
-    await assert.rejects(attach({ pod: uuid }), fails("WRONG_STATE", /it is exited/));
+    await assert.rejects(attach({ pod: uuid }), fails("WRONG_STATE", /it is exited/, { hint: /^perigee logs / }));
+    rmSync(join(guest.world.data, "pods", "run", uuid, "logs", "guest"));
+    await assert.rejects(attach({ pod: uuid }), fails("WRONG_STATE", /it is exited/, { hint: /^perigee status / }));
     await assert.rejects(late.spawn(), fails("SHIM_FAILED", /one cannot be attached/));
+  });
+
+  it("names a log only where there is one, and no reason that need not be the one (LIFE-103)", async () => {
+    const { uuid } = await guest.world.start(guest.image, ["sleep", "600"]);
+    const directory = join(guest.world.data, "pods", "run", uuid);
+    rmSync(join(directory, "attach"));
+    await assert.rejects(
+      attach({ pod: uuid }),
+      fails("WRONG_STATE", /takes nobody$/, { cause: /by a version without attach, or .* in the foreground$/ }),
+    );
+    mkdirSync(join(directory, "status"), { recursive: true });
+    writeFileSync(join(directory, "status", "guest"), "3\n");
+    const refusal = (hint: RegExp) => fails("WRONG_STATE", /app guest of pod .* has ended/, { cause: /is 3$/, hint });
+    await assert.rejects(attach({ pod: uuid }), refusal(/^perigee logs --app guest /));
+    rmSync(join(directory, "logs", "guest"));
+    await assert.rejects(attach({ pod: uuid }), refusal(/^perigee status /));
+    await stop(uuid);
   });
 });

@@ -87,6 +87,14 @@ describe("createOutput", () => {
     const piped = run(script, "{}", '"$@" | true; exit 0');
     assert.equal(piped.stderr, "true\n");
   });
+  it("CLI-10: what nobody reads is not made into text", () => {
+    const script = `let told = 0;
+      const item = { toJSON: () => { told += 1; return "x".repeat(100); } };
+      output.json(Array(100000).fill(item), "pretty");
+      output.log.info(String(isGone && told < 100000));`;
+    const piped = run(script, "{}", '"$@" | true; exit 0');
+    assert.equal(piped.stderr, "true\n");
+  });
 });
 
 describe("writeFully", () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { until } from "../helpers/attached.ts";
 import { endPods } from "../helpers/guest-work.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { UserWorkspace } from "../helpers/ordinary-user.ts";
@@ -98,6 +99,7 @@ for (const who of ["root", "an ordinary user"] as const) {
       assert.match(late.stderr, new RegExp(`^error\\[WRONG_STATE\\]: .*exited\n.*perigee logs ${ended}`, "m"));
       const two = detached(image, "--name=one", "--", "exit", "0", "---", image, "--name=two", "--", "sleep", "600");
       assert.match(work.perigee(["attach", two]).stderr, /which app is meant\?\n.*one, two/);
+      await until(() => /^app-one=0$/m.test(work.perigee(["status", two]).stdout));
       const inTwo = work.perigee(["attach", "--app=one", two]);
       assert.match(inTwo.stderr, /has ended\n {2}cause: its exit status is 0\n {2}try: perigee logs --app one/);
       const foreground = work.startRun(["--pod-name=front", image, "--", "wait"]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { AppLog, type AppLogOptions, type LogLoss } from "../../src/pod/app-log.ts";
@@ -71,6 +71,43 @@ describe("AppLog", () => {
     writeFileSync(join(directory, "app"), `${record(0, "!", "4096")}${record(1, "o", "a")}${record(1, "o", "b")}`);
     const onLoss = () => assert.fail("it is before the lines that were asked for");
     assert.deepEqual(read(directory, { tail: 1, onLoss }), ["b"]);
+  });
+
+  it("LIFE-72: the last lines are no more because the app writes on while they are read", async (context) => {
+    const directory = await temporaryDirectory(context);
+    const path = join(directory, "app");
+    writeFileSync(path, ["a", "b", "c"].map((line, n) => record(n, "o", line)).join(""));
+    const window = { tail: 2, stream: "stdout" } as const;
+    const [ended, followed] = [open(directory, window), open(directory, window)];
+    ended.end();
+    const first = [ended, followed].map((log) => log.next()?.map(({ bytes }) => String(bytes)));
+    assert.deepEqual(first, [
+      ["b", "c"],
+      ["b", "c"],
+    ]);
+    appendFileSync(path, record(4, "o", "later"));
+    assert.equal(ended.next(), undefined);
+    assert.deepEqual(lines(followed), ["later"]);
+    for (const log of [ended, followed]) log.close();
+  });
+
+  it("LIFE-94: no more is read than lies behind the beginning, however much is before it and comes after it", async (context) => {
+    const directory = await temporaryDirectory(context);
+    const many = (text: string) => record(0, "o", text.repeat(1000)).repeat(1000);
+    writeFileSync(join(directory, "app.1"), many("x"));
+    writeFileSync(join(directory, "app"), many("y"));
+    for (const window of [{ tail: 1 }, { since: recordTime(0) }]) {
+      utimesSync(join(directory, "app.1"), 0, 0);
+      const log = open(directory, window);
+      log.end();
+      appendFileSync(join(directory, "app"), many("z").repeat(2));
+      const found = lines(log);
+      const late = found.filter((line) => line.startsWith("z")).length;
+      // What is read at once may reach beyond it.
+      assert.ok(found.length > 0 && late < 500, `${JSON.stringify(window)}: ${late}`);
+      log.close();
+      writeFileSync(join(directory, "app"), many("y"));
+    }
   });
 
   it("goes on with what comes", async (context) => {
