@@ -57,7 +57,7 @@ async function ofLibrary(data: string, image: string): Promise<number> {
 
 /** xargs keeps as many of them running, and costs less than a Node that starts them would. */
 function ofRunc(work: string, bundle: string, round: number): number {
-  const line = `seq ${pods} | xargs -P ${together} -I N runc --root "$0" run --bundle "$1" bench-${round}-N`;
+  const line = `seq ${pods} | xargs -P ${together} -I {} runc --root "$0" run --bundle "$1" bench-${round}-{}`;
   const begun = performance.now();
   const { status, stderr } = spawnSync("sh", ["-c", line, join(work, "runc-state"), bundle], { encoding: "utf8" });
   if (status !== 0) throw new Error(`runc: ${stderr}`);

@@ -1,5 +1,5 @@
 /** Volumes, mount points and mounts → what is mounted where in each app. Pure but for `obscured`; knows no mount flags of the kernel. */
-import { excerpt, Failure, printable } from "../base/failure.ts";
+import { errnoOf, excerpt, Failure, printable } from "../base/failure.ts";
 import { type Propagation, parseQuantity } from "../schema/grammar.ts";
 import type { PodApp, PodManifest } from "../schema/pod-manifest.ts";
 import type { Volume } from "../schema/volume.ts";
@@ -200,8 +200,8 @@ function requireApart(app: string, mounts: readonly AppMount[]): void {
 }
 
 /**
- * One line for every mount that hides something of the image (ACE-11). `rootfs` is the app's rendered tree; what a volume was filled with is
- * not hidden.
+ * One line for every mount that hides something of the image (ACE-11), or may, because an ordinary user cannot look. `rootfs` is the app's
+ * rendered tree; what a volume was filled with is not hidden.
  */
 export function obscured(
   rootfs: TreeRoot,
@@ -211,9 +211,29 @@ export function obscured(
 ): readonly string[] {
   return mounts.flatMap(({ target, volume }) => {
     const seed = volumes.find((own) => own.volume === volume)?.seed;
-    if (seed?.app === app && seed.target === target) return [];
-    const names = namesInRoot(rootfs, target);
-    if (names === undefined || names.length === 0) return [];
+    const isFilled = seed?.app === app && seed.target === target;
+    // One tree is copied with the rights of the pod's root; layers are read with the caller's.
+    if (isFilled && typeof rootfs === "string") return [];
+    const names = namesToSee(rootfs, target);
+    if (names === "closed") return [closedWarning(app, volume, target, isFilled)];
+    if (isFilled || names === undefined || names.length === 0) return [];
     return [`${app}: volume ${volume} hides what the image has at ${excerpt(target)}`];
   });
+}
+
+/** An image's directories have its modes also in an ordinary user's store, and with ranges its owners. */
+function namesToSee(rootfs: TreeRoot, target: string): ReturnType<typeof namesInRoot> | "closed" {
+  try {
+    return namesInRoot(rootfs, target);
+  } catch (error) {
+    if (errnoOf(error) === "EACCES") return "closed";
+    throw error;
+  }
+}
+
+function closedWarning(app: string, volume: string, target: string, isFilled: boolean): string {
+  const where = `what the image has at ${excerpt(target)}`;
+  return isFilled
+    ? `${app}: volume ${volume} begins empty: you may not read ${where}`
+    : `${app}: volume ${volume} may hide ${where}: you may not read it`;
 }

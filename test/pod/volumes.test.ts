@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { matchVolumes, mayWriteHost, obscured } from "../../src/pod/volumes.ts";
 import { PodManifest } from "../../src/schema/pod-manifest.ts";
+import type { TreeRoot } from "../../src/store/stack.ts";
+import { asNobody } from "../helpers/as-nobody.ts";
 import { fails } from "../helpers/failures.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
@@ -211,5 +213,31 @@ describe("obscured (ACE-11)", () => {
     const volume = { volume: "data", mode: 0o755, uid: 0, gid: 0, seed: { app: "web", target: "/full" } };
     assert.deepEqual(obscured(root, "web", mounts, [volume]), []);
     assert.equal(obscured(root, "other", mounts, [volume]).length, 1);
+  });
+
+  it("POD-53: an ordinary user who may not look is told, also that a volume begins empty for it", async (context) => {
+    const root = await temporaryDirectory(context);
+    chmodSync(root, 0o755);
+    mkdirSync(join(root, "closed"), { mode: 0o700 });
+    mkdirSync(join(root, "closed", "data"));
+    mkdirSync(join(root, "open"));
+    const layers = [{ id: "one", rootfs: root }];
+    const seen = (target: string, tree: TreeRoot, seed?: { app: string; target: string }) => {
+      const mounts = matched([{ name: "data", kind: "empty" }], [{ volume: "data", path: target }]) ?? [];
+      const volume = { volume: "data", mode: 0o755, uid: 0, gid: 0, seed };
+      return asNobody(() => obscured(tree, "web", mounts, [volume]));
+    };
+    for (const target of ["/closed", "/closed/data"]) {
+      assert.deepEqual(seen(target, layers, { app: "web", target }), [
+        `web: volume data begins empty: you may not read what the image has at ${target}`,
+      ]);
+      for (const tree of [layers, root]) {
+        assert.deepEqual(seen(target, tree), [
+          `web: volume data may hide what the image has at ${target}: you may not read it`,
+        ]);
+      }
+    }
+    assert.deepEqual(seen("/closed", root, { app: "web", target: "/closed" }), []);
+    assert.deepEqual(seen("/open", layers, { app: "web", target: "/open" }), []);
   });
 });
