@@ -50,6 +50,8 @@ const explanations: ReadonlyMap<string, Explanation> = new Map([
   ["INVALID_PURPOSE", tls("its certificate is not one for servers", reissue)],
   ["CA_MD_TOO_WEAK", tls("its certificate is signed with a digest that is too weak", reissue)],
   ["EE_KEY_TOO_SMALL", tls("its certificate's key is too small", reissue)],
+  // Node's word for refusals that it has no code for: a digest or a key that is too weak. The cause says which.
+  ["UNSPECIFIED", tls("its certificate is not accepted", reissue)],
   ["EPROTO", tls("it does not speak TLS 1.2 or later", "check that the port is one for https")],
 ]);
 

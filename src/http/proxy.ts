@@ -82,13 +82,20 @@ export interface TunnelOptions {
 /** An agent whose connections go through `proxy`, to any server. */
 export async function tunnelThrough(proxy: URL, options: TunnelOptions): Promise<HttpsProxyAgent<string>> {
   const { HttpsProxyAgent } = await import("https-proxy-agent");
+  const { checkServerIdentity } = await import("node:tls");
   const { secureContext, insecureTls, connectMs } = options;
   const rules = { secureContext, rejectUnauthorized: !insecureTls };
   const agent = new HttpsProxyAgent(proxy.href, { keepAlive: true, ...rules });
   const connect = agent.connect.bind(agent);
   // The agent hands its own options to the connection to the proxy only: said again for the server, so that
   // NODE_TLS_REJECT_UNAUTHORIZED in the environment means nothing there (T-D09).
-  agent.connect = (request, server) => within(connectMs, proxy, connect(request, { ...server, ...rules }));
+  agent.connect = (request, server) => {
+    // A host given as an IP address has no SNI, and Node would then compare the certificate with `localhost`.
+    const identity: typeof checkServerIdentity = (_name, certificate) =>
+      checkServerIdentity(server.host ?? "", certificate);
+    const inside = { ...rules, checkServerIdentity: identity };
+    return within(connectMs, proxy, connect(request, { ...server, ...inside }));
+  };
   agent.on("proxyConnect", ({ statusCode }, request) => {
     // It would be handed on as the server's answer, from somebody whom no certificate vouches for.
     if (statusCode !== 200) request?.destroy(refusal(proxy, `it answered with status ${statusCode}`));

@@ -95,6 +95,8 @@ export interface IssueOptions {
   readonly notAfter?: string;
   readonly usage?: "serverAuth" | "clientAuth";
   readonly selfSigned?: boolean;
+  /** Of the signature; sha256 when absent. */
+  readonly digest?: "sha1";
 }
 
 /** A certificate authority in a temporary directory of its own. */
@@ -132,6 +134,7 @@ export function createAuthority(): Authority {
     openssl(
       ...["ca", "-batch", "-notext", "-config", "ca.cnf", "-outdir", ".", "-in", String(request)],
       ...["-out", String(certificate), "-extfile", String(extensions), ...signer, ...dates],
+      ...["-md", options.digest ?? "sha256"],
     );
     return { key: readFileSync(at(String(keyFile))), cert: readFileSync(at(String(certificate))) };
   };

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { authorise, type Credentials, credentialsFor, hostOfDomain } from "../../src/http/authorisation.ts";
@@ -161,6 +164,39 @@ describe("createHttpClient with credentials (T-D04)", () => {
       got.headers.authorization,
       `AWS4-HMAC-SHA256 Credential=AKID/${scope},SignedHeaders=${names},Signature=${signature}`,
     );
+  });
+  it("T-D15: a .netrc that knows the server is not looked at, neither at home nor where NETRC says", async () => {
+    const home = mkdtempSync(join(authority.directory, "home-"));
+    const netrc = join(home, ".netrc");
+    const before = { HOME: process.env["HOME"], NETRC: process.env["NETRC"] };
+    writeFileSync(netrc, "machine example.com login ann password hush\ndefault login ann password hush\n", {
+      mode: 0o600,
+    });
+    Object.assign(process.env, { HOME: home, NETRC: netrc });
+    try {
+      assert.equal(homedir(), home);
+      const stranger = createHttpClient({
+        caFiles: [authority.caFile],
+        connectTo: [{ host: "example.com", address: "127.0.0.1", port: server.port }],
+        insecureTls: false,
+        insecureHttp: false,
+        log: silentLog,
+      });
+      server.on("example.com/closed", { status: 401, headers: { "WWW-Authenticate": "Basic realm=x" } });
+      const response = await stranger.get("https://example.com/closed");
+      assert.equal(response.status, 401);
+      response.discard();
+      const asked = server.requests.filter(({ path }) => path === "/closed");
+      assert.deepEqual(
+        asked.map(({ headers }) => headers.authorization),
+        [undefined],
+      );
+    } finally {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
   });
   it("a server that goes on answering 401 is asked once", async () => {
     server.on("example.com/no", { status: 401, headers: { "WWW-Authenticate": "Basic realm=x" } });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import * as tls from "node:tls";
 import { silentLog } from "../../src/base/log.ts";
 import type { HttpOptions } from "../../src/http/client.ts";
 import { fails } from "../helpers/failures.ts";
@@ -49,6 +51,31 @@ describe("createHttpClient: certificates (T-D09)", () => {
   it("refuses TLS 1.1", async () => {
     const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
     await refused({ ...authority.issue([host]), ...old }, /TLS/);
+  });
+  it("refuses a certificate that was signed over SHA-1", async () => {
+    // The server, too, would not offer one of its own accord.
+    const weak = { ...authority.issue([host], { digest: "sha1" }), ciphers: "DEFAULT:@SECLEVEL=0" };
+    const why = fails("TLS_FAILED", /not accepted/, { cause: /digest algorithm too weak/ });
+    await withServer(weak, async (port) => {
+      await assert.rejects(client({ port }).get("https://example.com/"), why);
+    });
+  });
+  it("refuses a server that only speaks without encryption", async () => {
+    const ciphers = "eNULL:@SECLEVEL=0";
+    const open = { ...authority.issue([host]), ciphers, maxVersion: "TLSv1.2" } as const;
+    await refused(open, /TLS/);
+    await withServer(open, async (port) => {
+      const socket = tls.connect({
+        port,
+        host: "127.0.0.1",
+        servername: host,
+        ca: readFileSync(authority.caFile),
+        ciphers,
+      });
+      await once(socket, "secureConnect");
+      assert.match(socket.getCipher().name, /NULL/, "whoever takes it, gets it");
+      socket.destroy();
+    });
   });
   it("refuses a server that speaks plain HTTP", async () => {
     await withServer(undefined, async (port) => {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import * as tls from "node:tls";
 import { parseConnectTo } from "../../src/http/client.ts";
 import { fails } from "../helpers/failures.ts";
 import { host, openHttpScene, patient, withServer } from "../helpers/http-scene.ts";
 import { startServer } from "../helpers/https-server.ts";
 
-const { server, client } = await openHttpScene();
+const { authority, server, client } = await openHttpScene();
 
 describe("createHttpClient: an ordinary request", () => {
   it("connects where it is told, under the name of the URL", async () => {
@@ -152,6 +153,24 @@ describe("createHttpClient: servers that misbehave (T-D07, T-D08)", () => {
       await assert.rejects(http.get("https://example.com/"), fails("TIMED_OUT", /could not be made/));
     } finally {
       deaf.close();
+    }
+  });
+
+  it("T-D07: answers of 100 Continue do not put the deadline off", async () => {
+    const flood = tls.createServer(authority.issue([host]), (socket) => {
+      const more = (): void => {
+        while (!socket.destroyed && socket.write("HTTP/1.1 100 Continue\r\n\r\n".repeat(100))) continue;
+      };
+      socket.on("error", () => socket.destroy()).on("drain", more);
+      socket.once("data", more);
+    });
+    await new Promise<void>((resolve) => flood.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = flood.address() as AddressInfo;
+      const http = client({ port, deadlines: { ...patient, idle: 50 } });
+      await assert.rejects(http.get("https://example.com/"), fails("TIMED_OUT", /did not answer in time/));
+    } finally {
+      flood.close();
     }
   });
 

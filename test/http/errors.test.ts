@@ -17,6 +17,7 @@ describe("requestFailure", () => {
     ["CERT_HAS_EXPIRED", "TLS_FAILED", /expired/],
     ["ERR_TLS_CERT_ALTNAME_INVALID", "TLS_FAILED", /another name/],
     ["DEPTH_ZERO_SELF_SIGNED_CERT", "TLS_FAILED", /nobody but itself/],
+    ["UNSPECIFIED", "TLS_FAILED", /certificate is not accepted/],
     ["CERT_UNTRUSTED", "TLS_FAILED", /CERT_UNTRUSTED/],
     ["ERR_SSL_WRONG_VERSION_NUMBER", "TLS_FAILED", /handshake/],
   ] as const) {

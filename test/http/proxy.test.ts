@@ -151,6 +151,25 @@ describe("createHttpClient through a proxy", () => {
     }
   });
 
+  it("T-D09: a server asked by its address has a certificate for that address, not for localhost", async () => {
+    for (const [name, isRight] of [
+      ["192.0.2.1", true],
+      ["localhost", false],
+      ["example.com", false],
+    ] as const) {
+      const other = await startServer(authority.issue([name]));
+      port = other.port;
+      try {
+        const asking = client().get("https://192.0.2.1/");
+        if (isRight) assert.equal((await asking).status, 404);
+        else await assert.rejects(asking, fails("TLS_FAILED", /another name/));
+        assert.equal(asked.at(-1)?.target, "192.0.2.1:443");
+      } finally {
+        await other.close();
+      }
+    }
+  });
+
   it("a host that --connect-to leads elsewhere is connected to directly", async () => {
     const connectTo = [{ host: "example.com", address: "127.0.0.1", port: server.port }];
     (await client({ connectTo }).get("https://example.com/x")).discard();
