@@ -102,6 +102,14 @@ async function untilAsked(path: string): Promise<void> {
   while (askedFor(path).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
+/** One that would ask for it later only gives up on what is held here, and has then ended. */
+async function untilAskedBy(running: Running, path: string): Promise<void> {
+  while (askedFor(path).length === 0) {
+    assert.equal(running.child.exitCode, null, `ended without asking for ${path}: ${running.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 function stored(): readonly string[] {
   const list = JSON.parse(workspace.must(["image", "list", "--format", "json"])) as { name: string }[];
   return list.map(({ name }) => name).sort();
@@ -169,6 +177,22 @@ describe("many processes, one download", () => {
     for (const run of runs) assert.equal(await run.ended, 0, run.stderr);
     for (const path of [a, b]) assert.deepEqual(askedFor(path), [`GET ${path}`], path);
     for (const name of ["a", "b", "c", "left", "right"]) assert.ok(stored().includes(`${host}/${name}`), name);
+    assert.deepEqual(leftovers(), []);
+  });
+});
+
+describe("dependencies come side by side", () => {
+  it("both of one image are asked for before either has come, and then stored before it", async () => {
+    server.files.set("/?ac-discovery=1", Buffer.from(page));
+    const [port, starboard] = [publish("port"), publish("starboard")];
+    const boat = publish("boat", ["port", "starboard"]);
+    for (const path of [port, starboard]) server.hold(path);
+    const run = fetching(at(boat));
+    for (const path of [port, starboard]) await untilAskedBy(run, path);
+    for (const path of [port, starboard]) server.letGo(path);
+    assert.equal(await run.ended, 0, run.stderr);
+    for (const path of [boat, port, starboard]) assert.deepEqual(askedFor(path), [`GET ${path}`], path);
+    for (const name of ["boat", "port", "starboard"]) assert.ok(stored().includes(`${host}/${name}`), name);
     assert.deepEqual(leftovers(), []);
   });
 });

@@ -6,6 +6,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { Failure } from "../../src/base/failure.ts";
+import { unbzip2 } from "../../src/compression/bzip2.ts";
+import { unxz } from "../../src/compression/xz.ts";
+import { unzstd } from "../../src/compression/zstd.ts";
 import { readArchive } from "../../src/image/archive.ts";
 import { ImageManifest } from "../../src/schema/image-manifest.ts";
 import { jsonSchemas } from "../../src/schema/json-schema.ts";
@@ -16,6 +19,7 @@ import { pathKey, type TarMember } from "../../src/tar/entry.ts";
 import { parsePax } from "../../src/tar/pax.ts";
 import { readTar } from "../../src/tar/read.ts";
 import { writeTar } from "../../src/tar/write.ts";
+import type { Decoder } from "../helpers/codecs.ts";
 import { matches } from "../helpers/json-schema.ts";
 import { Random } from "../helpers/random.ts";
 import { record } from "../helpers/raw-tar.ts";
@@ -99,6 +103,32 @@ async function checkArchive(input: Buffer): Promise<void> {
   assert.deepEqual(second.value.found, first.value.found);
 }
 
+/** A bomb is not read to its end. */
+const mostPlain = 16 * 1024 * 1024;
+
+/** Size and digest of what a decoder makes of it. */
+async function decoded(decoder: Decoder, input: Buffer, size: number): Promise<string> {
+  const hash = createHash("sha256");
+  let plain = 0;
+  for await (const piece of decoder(chunks(input, size))) {
+    hash.update(piece.subarray(0, mostPlain - plain));
+    plain = Math.min(plain + piece.length, mostPlain);
+    if (plain === mostPlain) break;
+  }
+  return `${plain} ${hash.digest("hex")}`;
+}
+
+/** One verdict however the bytes arrive, in the codes of bad input, and the same bytes come out. */
+function checkCodec(decoder: Decoder): Target["check"] {
+  return async (input) => {
+    const whole = await outcome(() => decoded(decoder, input, input.length + 1));
+    const pieces = await outcome(() => decoded(decoder, input, 61));
+    if (!(whole instanceof Failure)) return assert.deepEqual(pieces, whole);
+    assert.match(whole.code, /^(ARCHIVE_INVALID|UNSUPPORTED|LIMIT_EXCEEDED)$/);
+    assert.equal(pieces instanceof Failure && pieces.code, whole.code);
+  };
+}
+
 /** What we accept JSON.parse reads the same; what we refuse and it accepts breaks one of the rules beyond the grammar. */
 async function checkJson(input: Buffer): Promise<void> {
   const ours = await outcome(() => parseStrictJson(input, "document"));
@@ -163,10 +193,16 @@ const documents = vectors<{ readonly document: unknown }>("manifests").map(({ do
 );
 const seededPax = Array.from({ length: 20 }, (_, index) => paxBody(new Random(index)));
 
+/** What a changed header may ask for: small, so that a round is quick. */
+const memory = 8 * 1024 * 1024;
+
 export const targets: Readonly<Record<string, Target>> = {
   tar: { seeds: [...small, ...kept("tar")], mutate: mutateTar, check: checkTar },
   archive: { seeds: [...small, ...kept("archive")], mutate: mutateTar, check: checkArchive },
   gzip: { seeds: [...small, ...kept("gzip")], mutate: mutateGzip, check: checkArchive },
+  bzip2: { seeds: kept("bzip2"), mutate: mutateBytes, check: checkCodec(unbzip2) },
+  xz: { seeds: kept("xz"), mutate: mutateBytes, check: checkCodec((source) => unxz(source, { memory })) },
+  zstd: { seeds: kept("zstd"), mutate: mutateBytes, check: checkCodec((source) => unzstd(source, { window: memory })) },
   json: { seeds: [...texts, ...documents, ...kept("json")], mutate: mutateJson, check: checkJson },
   manifest: { seeds: [...documents, ...kept("manifest")], mutate: mutateDocument, check: checkManifest },
   pax: {

@@ -92,6 +92,27 @@ describe("ensureTree", () => {
     assert.ok(await isClean(store));
   });
 
+  it("ACE-5: a later image replaces one name of a file, and the other names keep their content", async (t) => {
+    for (const replaced of ["first", "second", "third"]) {
+      const store = await newStore(t);
+      const names = ["first", "second", "third"];
+      const links = names.slice(1).map((path): RealFile => ({ path, type: "link", target: "first" }));
+      const below = await makeImage({ name: "example.com/base" }, [{ path: "first", content: "of base" }, ...links]);
+      const { id: belowId } = await importReal(store, below);
+      const top = await makeImage({ name: "example.com/top", dependencies: [{ imageName: "example.com/base" }] }, [
+        { path: replaced, content: "of top" },
+      ]);
+      const { id } = await importReal(store, top);
+      const found = await look((await ensureTree(store, id, options)).rootfs);
+      for (const name of names) {
+        const expected = name === replaced ? / 1 of top$/ : / 2 of base$/;
+        assert.match(found[name] ?? "", expected, `${name} where ${replaced} is replaced`);
+      }
+      const { rootfs } = await ensureTree(store, belowId, options);
+      assert.match((await look(rootfs))["first"] ?? "", / 3 of base$/, "the tree of the image below is as it was");
+    }
+  });
+
   it("ACE-4, ACE-5, ACE-7: lays images over each other through the lists of those above", async (t) => {
     const store = await newStore(t);
     await importReal(store, await makeImage({ name: "example.com/base" }, base));
