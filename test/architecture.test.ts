@@ -83,8 +83,6 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   "src/oci/resolve.ts": "import.test.ts beside it",
   "src/oci/layers.ts": "import.test.ts beside it",
   "src/oci/outgoing.ts": "push.test.ts beside it, and test/e2e/oci-export.test.ts",
-  "src/oci/export-aci.ts": "test/e2e/oci-export.test.ts, against umoci, skopeo and podman",
-  "src/oci/write-layout.ts": "test/e2e/oci-export.test.ts, against umoci, skopeo and podman",
   "src/api/export-oci.ts": "export-image.test.ts beside it, and test/e2e/oci-export.test.ts",
   "src/store/layered-files.ts": "test/api/read-image.test.ts",
   "src/oci/lower.ts": "layer.test.ts beside it, and test/e2e/oci-user.test.ts",

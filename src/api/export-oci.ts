@@ -1,5 +1,5 @@
 /** An image as an OCI image, in a directory or in one file (OCI-80…87). What it is made of is told apart here; how it is written in oci/. */
-import { mkdtemp } from "node:fs/promises";
+import { chmod, mkdtemp } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { excerpt, Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
@@ -37,7 +37,9 @@ export async function exportOci(
         const staging = { blobs: join(made, "blobs"), compression: "gzip" } as const;
         const filled = await withOutgoing(settings, options, staging, async (image, root) => {
           const { writeLayout } = await import("../oci/write-layout.ts");
-          return resultOf(root, image, await writeLayout(image, made, { signal }));
+          const size = await writeLayout(image, made, { signal });
+          await chmod(made, 0o755); // for other tools, as its files are
+          return resultOf(root, image, size);
         });
         return { made, filled };
       },
@@ -51,7 +53,7 @@ export async function exportOci(
     return await withOutgoing(settings, options, staging, async (image, root) => {
       const { dockerArchive, ociArchive } = await import("../oci/write-layout.ts");
       const time = settings.sourceDateEpoch ?? 0;
-      const bytes = as === "docker-archive" ? dockerArchive(image, time) : ociArchive(image, time);
+      const bytes = as === "docker-archive" ? dockerArchive(image, time, { signal }) : ociArchive(image, time);
       const size = await writeOutput(bytes, { output, overwrite, signal });
       return { ...resultOf(root, image, size), path: output };
     });

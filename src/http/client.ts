@@ -52,8 +52,11 @@ export interface HttpRequest {
   /** Opened anew when it has to be sent again. */
   readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> } | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** For the origin of this request instead of the client's; as those, over https only and not behind a redirect to another (T-D04). */
-  readonly credentials?: Credentials | undefined;
+  /**
+   * For the origin of this request instead of the client's; as those, over https only and not behind a redirect to another (T-D04). "none": not even
+   * the client's, since a server named the URL, which must not choose to whom we tell who we are (OCI-94).
+   */
+  readonly credentials?: Credentials | "none" | undefined;
   /** For this request instead of the client's. */
   readonly insecureHttp?: boolean | undefined;
   /** A server of the Internet named the URL: it must not lead into a private network (T-D03). */
@@ -151,9 +154,7 @@ async function follow(connections: Connections, start: string, request: HttpRequ
   const policy = { insecureHttp: request.insecureHttp ?? options.insecureHttp };
   const visited = new Set<string>();
   let url = requestUrl(start, policy);
-  const own = url.protocol === "https:" ? request.credentials : undefined;
-  const credentials = own ?? credentialsFor(options.credentials ?? new Map(), url);
-  let trail: Trail = { credentials, isGuarded: request.isGuarded ?? false };
+  let trail: Trail = { credentials: credentialsOf(request, url, options), isGuarded: request.isGuarded ?? false };
   for (;;) {
     visited.add(url.href);
     const response = await send(connections, url, request, trail);
@@ -173,6 +174,12 @@ async function follow(connections: Connections, start: string, request: HttpRequ
       throw new Failure("HTTP_FAILED", `${start} redirects more than ${maxRedirects} times`, { subject: start });
     }
   }
+}
+
+function credentialsOf(request: HttpRequest, url: URL, options: HttpOptions): Credentials | undefined {
+  if (request.credentials === "none") return undefined;
+  const own = url.protocol === "https:" ? request.credentials : undefined;
+  return own ?? credentialsFor(options.credentials ?? new Map(), url);
 }
 
 /** What a request inherits from the redirects that led to it. */

@@ -2,7 +2,7 @@
  * Programs that keep passwords for docker and podman: docker-credential-NAME, asked for one registry (OCI-65). The name comes from a file and
  * never becomes a path; the program gets a bounded time and says a bounded amount. What it says is secret, and is in no message.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { excerpt, Failure } from "../base/failure.ts";
@@ -83,9 +83,14 @@ async function runHelper(
 ): Promise<HelperEnd> {
   if (signal?.aborted === true) throw interrupted(signal);
   // A group of its own, so that what it started ends with it.
-  const child = spawn(program, ["get"], {
-    ...{ cwd: "/", detached: true, env: Object.fromEntries(environment) },
+  const child: ChildProcess = spawn(program, ["get"], {
+    ...{ cwd: "/", detached: true, env: environmentFor(environment) },
     stdio: ["pipe", "pipe", "ignore"],
+  });
+  // Before all else: one that could not be started has no pipes, and says so later.
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
   });
   const parts: Buffer[] = [];
   let size = 0;
@@ -94,14 +99,14 @@ async function runHelper(
     reason ??= why;
     killGroup(child.pid);
     // What left the group may still hold it open.
-    child.stdout.destroy();
+    child.stdout?.destroy();
   };
-  child.stdout.on("data", (part: Buffer) => {
+  child.stdout?.on("data", (part: Buffer) => {
     size += part.length;
     if (size > longestAnswer) end(new Failure("LIMIT_EXCEEDED", `${program} says more than ${longestAnswer} bytes`));
     else parts.push(part);
   });
-  child.stdin.on("error", () => {}); // one that does not read it ends by itself
+  child.stdin?.on("error", () => {}); // one that does not read it ends by itself
   const timer = setTimeout(
     () => end(new Failure("TIMED_OUT", `${program} did not answer in ${timeoutMs / 1000} seconds`)),
     timeoutMs,
@@ -109,11 +114,7 @@ async function runHelper(
   const interrupt = (): void => end(interrupted(signal));
   signal?.addEventListener("abort", interrupt, { once: true });
   try {
-    const ended = new Promise<number | null>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", resolve);
-    });
-    child.stdin.end(`${server}\n`);
+    child.stdin?.end(`${server}\n`);
     const status = await ended.catch((error: unknown) => {
       throw new Failure("NOT_AUTHORISED", `${program} cannot be run`, { subject: program, cause: error });
     });
@@ -123,6 +124,12 @@ async function runHelper(
     clearTimeout(timer);
     signal?.removeEventListener("abort", interrupt);
   }
+}
+
+/** The user's environment without our passphrase (TRUST-33). */
+function environmentFor(environment: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  const { PERIGEE_PASSPHRASE: _, ...others } = Object.fromEntries(environment);
+  return others;
 }
 
 function killGroup(pid: number | undefined): void {

@@ -1,6 +1,6 @@
 /** Who we are to a registry, from the files of Docker and of podman (OCI-63). What they hold is secret, and is in no message. */
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { Failure, printable } from "../base/failure.ts";
 import { readIfExists } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
@@ -18,13 +18,19 @@ export interface RegistryCredentials {
 const hubNames = ["https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io"];
 
 /** Where the files are, the first that knows the registry counting: podman's, then Docker's. */
-export function credentialFiles(environment: ReadonlyMap<string, string>): readonly string[] {
+export function credentialFiles(
+  environment: ReadonlyMap<string, string>,
+  sessionless = `/run/containers/${process.getuid?.() ?? 0}`,
+): readonly string[] {
   const home = environment.get("HOME") ?? "/root";
   const runtime = environment.get("XDG_RUNTIME_DIR");
+  // Where podman login writes without a session. What is there for others only is none of ours.
+  const run = runtime === undefined ? sessionless : `${runtime}/containers`;
+  const hasRun = runtime !== undefined || existsSync(`${run}/auth.json`);
   const named = environment.get("REGISTRY_AUTH_FILE");
   return [
     ...(named === undefined ? [] : [named]),
-    ...(runtime === undefined ? [] : [`${runtime}/containers/auth.json`]),
+    ...(hasRun ? [`${run}/auth.json`] : []),
     `${environment.get("XDG_CONFIG_HOME") ?? `${home}/.config`}/containers/auth.json`,
     `${environment.get("DOCKER_CONFIG") ?? `${home}/.docker`}/config.json`,
   ];

@@ -140,8 +140,17 @@ async function stageLayer(
     await rename(part, path);
     const mediaType = isPlain ? layerType : `${layerType}+gzip`;
     // Written a moment ago, into a directory of ours: nobody hashes it again.
-    return { mediaType, digest, size, diffId, open: () => createReadStream(path, { highWaterMark: 256 * 1024 }) };
+    return { mediaType, digest, size, diffId, open: () => fileAt(path) };
   } catch (error) {
     throw ioFailure(error, `cannot write a layer to ${printable(blobs)}`, part);
+  }
+}
+
+/** Opened when its first byte is asked for: whoever has the bytes already never reads them. */
+async function* fileAt(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 256 * 1024 });
+  } catch (error) {
+    throw ioFailure(error, `cannot read ${printable(path)}`, path);
   }
 }

@@ -129,7 +129,8 @@ async function stage(
     commit: async () => {
       try {
         await syncShared(store, image);
-        return await staging.commit(record, { manifest: mapped.bytes });
+        // The stored manifest may have rotted, with the same length; this one was compared just now.
+        return await staging.commit(record, { manifest: mapped.bytes, replaceBlob: true });
       } catch (error) {
         await staging.abandon();
         throw error;

@@ -54,5 +54,6 @@ async function openMirrored(reference: RegistryReference, options: SourceOptions
   if (mirrors.length === 0) return await openAt(own);
   const { openFirst } = await import("./mirrors.ts");
   const places = [...mirrors, own].map((endpoint) => ({ name: showEndpoint(endpoint), open: () => openAt(endpoint) }));
-  return openFirst(places, `${reference.host}/${reference.repository}`, reference.tag, log);
+  const { host, repository, tag, digest } = reference;
+  return openFirst(places, { imageName: `${host}/${repository}`, tag, digest }, log);
 }

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { Failure, printable } from "../base/failure.ts";
 import { ioFailure } from "../base/files.ts";
 import { readDigestBlob } from "../store/digest-blobs.ts";
+import { verifyAndFetchAgain } from "../store/fetch-again.ts";
 import { blobPath, type Store } from "../store/layout.ts";
 import type { OciFacts, StoredRecord } from "../store/records.ts";
 import { parseConfig } from "./config.ts";
@@ -54,17 +55,19 @@ export async function storedOutgoing(
   record: StoredRecord & { readonly oci: OciFacts },
 ): Promise<OutgoingImage> {
   const subject = `the stored manifest of ${printable(record.name)}`;
+  const hint = verifyAndFetchAgain(record);
   const path = blobPath(store, record.archive.sha512);
   const bytes = await readFile(path).catch((error: unknown) => {
     throw ioFailure(error, `cannot read ${subject}`, path);
   });
   const digest = parseDigest(record.oci.manifest, subject);
-  requireDigest(digestOf(bytes, algorithmOf(digest)), digest, subject);
+  requireDigest(digestOf(bytes, algorithmOf(digest)), digest, subject, hint);
   const manifest = parseDocument(bytes, subject, record.oci.mediaType);
   if (manifest.kind === "index") throw new Failure("INTERNAL", "an index is stored as a manifest");
   const blob = (descriptor: Descriptor): OutgoingBlob => ({
     ...descriptor,
-    open: () => verified(readDigestBlob(store, descriptor.digest), descriptor, `the stored blob ${descriptor.digest}`),
+    open: () =>
+      verified(readDigestBlob(store, descriptor.digest), descriptor, `the stored blob ${descriptor.digest}`, hint),
   });
   const config = blob(manifest.config);
   const document = await collect(config.open(), documentLimit, subject);

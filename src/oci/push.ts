@@ -1,6 +1,9 @@
 /** An OCI image into a registry (OCI-90…93): what is there already is not sent, and the manifest comes last, so that nothing names what is missing. */
 import { excerpt, Failure, printable } from "../base/failure.ts";
+import { isObject } from "../base/objects.ts";
 import type { HttpRequest, HttpResponse } from "../http/client.ts";
+import { defaultJsonLimits, parseStrictJson } from "../schema/strict-json.ts";
+import { text } from "./documents.ts";
 import { blobsOf, type OutgoingBlob, type OutgoingImage, once } from "./outgoing.ts";
 import { type RegistryReference, showOciReference } from "./reference.ts";
 import { passFor, type Registry, type RegistryOptions, reachRegistry, refusal } from "./registry.ts";
@@ -45,14 +48,15 @@ async function bring(
   mountFrom: string | undefined,
 ): Promise<"sent" | "mounted" | "present"> {
   const head = await ask(registry, pathOf(registry, `blobs/${blob.digest}`), { method: "HEAD" });
+  if (head.status !== 200 && head.status !== 404) throw await refused(registry, head);
   head.discard();
   if (head.status === 200) return "present";
-  if (head.status !== 404) throw refusal(registry, head.status, head.url);
   const mount = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`;
   const begun = await ask(registry, pathOf(registry, `blobs/uploads/${mount}`), { method: "POST" });
+  const isMounted = begun.status === 201 && mount !== "";
+  if (!isMounted && begun.status !== 202) throw await refused(registry, begun);
   begun.discard();
-  if (begun.status === 201 && mount !== "") return "mounted";
-  if (begun.status !== 202) throw refusal(registry, begun.status, begun.url);
+  if (isMounted) return "mounted";
   await send(registry, blob, begun);
   return "sent";
 }
@@ -83,13 +87,22 @@ async function send(registry: Registry, blob: OutgoingBlob, begun: HttpResponse)
     // Where a registry of the Internet sends us must not be a place in a private network.
     isGuarded: begun.isPublic,
   });
+  // Its query may be what lets anybody write there.
+  if (response.status !== 201) throw await refused(registry, response, url.origin + url.pathname);
   response.discard();
-  if (response.status !== 201) throw refusal(registry, response.status, url.origin + url.pathname);
 }
 
 function uploadUrl(registry: Registry, begun: HttpResponse): URL {
   const location = begun.header("location");
-  if (location !== undefined && URL.canParse(location, begun.url)) return new URL(location, begun.url);
+  if (location !== undefined && URL.canParse(location, begun.url)) {
+    const url = new URL(location, begun.url);
+    const isSafe = url.protocol === "https:" || new URL(begun.url).protocol !== "https:";
+    if (isSafe) return url;
+    throw new Failure("HTTP_FAILED", `${registry.reference.host} sends us from https to http`, {
+      subject: url.origin + url.pathname,
+      cause: "everybody on the way could read the blob, and change it",
+    });
+  }
   throw new Failure("HTTP_FAILED", `${registry.reference.host} does not say where to send a blob`, {
     subject: begun.url,
     cause: location === undefined ? "its answer has no Location" : excerpt(location),
@@ -103,8 +116,8 @@ async function putManifest(registry: Registry, { manifest }: OutgoingImage): Pro
     headers: { "Content-Type": manifest.mediaType },
     body: { size: manifest.size, open: () => once(manifest.bytes) },
   });
+  if (response.status !== 201) throw await refused(registry, response);
   response.discard();
-  if (response.status !== 201) throw refusal(registry, response.status, url);
   const digest = response.header("docker-content-digest");
   if (digest === undefined || digest === manifest.digest) return;
   throw new Failure("DIGEST_MISMATCH", `${printable(showOciReference(registry.reference))} is not what was sent`, {
@@ -113,12 +126,39 @@ async function putManifest(registry: Registry, { manifest }: OutgoingImage): Pro
   });
 }
 
+/** OCI-93. 404 is no image that is missing, but a place that there is not. */
+async function refused(registry: Registry, response: HttpResponse, url = response.url): Promise<Failure> {
+  const said = await wordsOf(response);
+  if (response.status === 401 || response.status === 403) return refusal(registry, response.status, url);
+  const subject = showOciReference(registry.reference);
+  return new Failure("HTTP_FAILED", `${excerpt(subject)} was not taken`, {
+    subject,
+    cause: `${url} answered ${response.status}${said === undefined ? "" : `: ${excerpt(said)}`}`,
+  });
+}
+
+const longestRefusal = 64 * 1024;
+
+/** The first error of the list that registries answer with. */
+async function wordsOf(response: HttpResponse): Promise<string | undefined> {
+  try {
+    const answer = parseStrictJson(await response.bytes(longestRefusal), "the answer", defaultJsonLimits);
+    const errors = isObject(answer) ? answer["errors"] : undefined;
+    const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+    return isObject(first) ? (text(first["message"]) ?? text(first["code"])) : undefined;
+  } catch {
+    return undefined; // a page, or nothing
+  } finally {
+    response.discard();
+  }
+}
+
 /** OCI-92: who we are is told to the registry's own origin only. A 401 is met once for each request: tokens expire while blobs are sent. */
 async function ask(registry: Registry, url: string, request: HttpRequest): Promise<HttpResponse> {
   const { http, signal, origin } = registry;
   const isOwn = new URL(url).origin === new URL(origin).origin;
-  const asked = () =>
-    http.get(url, { ...request, ...(isOwn && { credentials: registry.pass, isGuarded: false }), signal });
+  const known = () => (isOwn ? { credentials: registry.pass, isGuarded: false } : { credentials: "none" as const });
+  const asked = () => http.get(url, { ...request, ...known(), signal });
   const response = await asked();
   if (response.status !== 401 || !isOwn) return response;
   response.discard();

@@ -2,6 +2,7 @@
 import type { Log } from "../base/log.ts";
 import { askHelper } from "./credential-helper.ts";
 import { findCredentials, type RegistryCredentials } from "./credentials.ts";
+import { defaultHost } from "./reference.ts";
 
 /** A place that answers for a registry: `HOST[:PORT]`, and a path before the names of its repositories. */
 export interface Endpoint {
@@ -41,11 +42,13 @@ export async function credentialsFor(
   return await findCredentials({ files: credentialFiles, known: await passwords(), ask, log }, host, repository);
 }
 
-/** `HOST[:PORT][/PATH]`; undefined for what is none. */
+/** `HOST[:PORT][/PATH]`, the host as references have it (OCI-1); undefined for what is none. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const [, host, path = ""] =
+  const [, named, path = ""] =
     /^([A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:]+\](?::\d{1,5})?)((?:\/[a-z0-9._-]+)*)\/?$/.exec(text) ?? [];
-  if (host === undefined || !URL.canParse(`https://${host}/`) || path.split("/").includes("..")) return undefined;
+  if (named === undefined || !URL.canParse(`https://${named}/`) || path.split("/").includes("..")) return undefined;
+  const lower = named.toLowerCase();
+  const host = lower === `index.${defaultHost}` ? defaultHost : lower;
   return { host, prefix: path === "" ? "" : `${path.slice(1)}/` };
 }
 

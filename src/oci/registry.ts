@@ -64,7 +64,14 @@ export async function openRegistry(reference: RegistryReference, options: Regist
       const accept = kind === "manifest" ? accepted : "*/*";
       const { log, signal } = options;
       const subject = `${kind} ${blob.digest.slice(0, 19)} of ${new URL(registry.origin).host}`;
-      return resumed({ ask: (headers) => ask(registry, path, accept, headers), subject, from, log, signal });
+      return resumed({
+        ask: (headers) => ask(registry, path, accept, headers),
+        subject,
+        from,
+        size: blob.size,
+        log,
+        signal,
+      });
     },
     close: async () => {},
   };
@@ -78,7 +85,14 @@ export async function reachRegistry(
 ): Promise<Registry> {
   const host = options.endpoint?.host ?? reference.host;
   const origin = await originOf(host === defaultHost ? hubEndpoint : host, options);
-  return { ...options, reference, scopes, repository: repositoryAt(reference, options), origin, pass: undefined };
+  let known: Promise<RegistryCredentials | undefined> | undefined;
+  // Tokens expire while blobs are sent; a helper may ask its user for something each time.
+  const credentials = () => {
+    known ??= options.credentials();
+    return known;
+  };
+  const repository = repositoryAt(reference, options);
+  return { ...options, credentials, reference, scopes, repository, origin, pass: undefined };
 }
 
 function repositoryAt({ repository }: RegistryReference, { endpoint }: RegistryOptions): string {
@@ -145,7 +159,7 @@ export async function passFor(registry: Registry, response: HttpResponse): Promi
   throw refusal(registry, 401, response.url);
 }
 
-/** OCI-62: the token is for what is done here, whatever the registry proposes. */
+/** OCI-62: the token is for what is done here, whatever the registry proposes. OCI-94: the registry names the place, which may be another one of the user's. */
 async function fetchToken(
   registry: Registry,
   { realm, service }: Extract<Challenge, { kind: "bearer" }>,
@@ -158,7 +172,7 @@ async function fetchToken(
   url.searchParams.delete("scope");
   for (const scope of scopes) url.searchParams.append("scope", scope);
   if (service !== undefined) url.searchParams.set("service", service);
-  const response = await http.get(url.href, { credentials, isGuarded: isPublic, signal });
+  const response = await http.get(url.href, { credentials: credentials ?? "none", isGuarded: isPublic, signal });
   if (response.status !== 200) {
     response.discard();
     throw refusal(registry, response.status === 400 ? 401 : response.status, url.href);

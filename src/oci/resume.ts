@@ -16,6 +16,8 @@ export interface ResumeOptions {
   readonly subject: string;
   /** Bytes that the caller has already. */
   readonly from: number;
+  /** Of the whole blob, when it is known. */
+  readonly size?: number | undefined;
   readonly log: Log;
   readonly signal?: AbortSignal | undefined;
   readonly pauseMs?: number | undefined;
@@ -37,12 +39,20 @@ export async function* resumed(options: ResumeOptions): AsyncGenerator<Uint8Arra
       }
       return;
     } catch (error) {
+      if (seen === options.size) return;
       const isBroken = error instanceof Failure && ["HTTP_FAILED", "TIMED_OUT"].includes(error.code);
       if (!isBroken || seen === before || tries >= mostContinuations || signal?.aborted === true) throw error;
       log.info(`${subject}: broken off after ${seen} bytes, going on from there`);
-      await sleep(pauseMs * 2 ** tries);
+      await pause(pauseMs * 2 ** tries, signal);
     }
   }
+}
+
+/** @throws Failure INTERRUPTED */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+    throw new Failure("INTERRUPTED", "interrupted", { cause: signal?.reason ?? error });
+  });
 }
 
 /** A blob is its digest: another version of it there is none. The tag is for caches on the way, which may have a torn one. */

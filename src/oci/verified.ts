@@ -14,6 +14,8 @@ export interface Expected {
   readonly size?: number | undefined;
 }
 
+const fetchAgain = "fetch it again; if it stays so, ask who published the image";
+
 /**
  * Hands on at most the expected bytes and throws at the end unless they are those expected.
  * @throws Failure DIGEST_MISMATCH
@@ -22,31 +24,33 @@ export async function* verified(
   source: AsyncIterable<Uint8Array>,
   { digest, size }: Expected,
   subject: string,
+  hint = fetchAgain,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash(algorithmOf(digest));
   let count = 0;
   for await (const chunk of source) {
     count += chunk.length;
-    if (size !== undefined && count > size) throw longer(subject, size);
+    if (size !== undefined && count > size) throw longer(subject, size, hint);
     hash.update(chunk);
     yield chunk;
   }
   if (size !== undefined && count !== size) {
-    throw new Failure("DIGEST_MISMATCH", `${subject} has ${count} bytes instead of ${size}`, { subject });
+    throw new Failure("DIGEST_MISMATCH", `${subject} has ${count} bytes instead of ${size}`, { subject, hint });
   }
-  requireDigest(`${algorithmOf(digest)}:${hash.digest("hex")}`, digest, subject);
+  requireDigest(`${algorithmOf(digest)}:${hash.digest("hex")}`, digest, subject, hint);
 }
 
 /** @throws Failure DIGEST_MISMATCH */
-export function requireDigest(actual: string, expected: Digest, subject: string): void {
+export function requireDigest(actual: string, expected: Digest, subject: string, hint = fetchAgain): void {
   if (actual === expected) return;
   throw new Failure("DIGEST_MISMATCH", `${subject} has another digest than expected`, {
     subject,
     cause: `expected ${expected}, got ${actual}`,
-    hint: "fetch it again; if it stays so, ask who published the image",
+    hint,
   });
 }
 
-function longer(subject: string, size: number): Failure {
-  return new Failure("DIGEST_MISMATCH", `${subject} is longer than the ${size} bytes it should have`, { subject });
+function longer(subject: string, size: number, hint: string): Failure {
+  const message = `${subject} is longer than the ${size} bytes it should have`;
+  return new Failure("DIGEST_MISMATCH", message, { subject, hint });
 }

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { errnoOf, Failure, printable } from "../base/failure.ts";
 import { ioFailure, syncDirectory } from "../base/files.ts";
 import { decompress } from "../image/compression.ts";
+import { acceptedLimits } from "../image/limits.ts";
 import type { TarMember } from "../tar/entry.ts";
 import { writeTar } from "../tar/write.ts";
 import type { Digest } from "./digest.ts";
@@ -98,8 +99,12 @@ export function ociArchive(image: OutgoingImage, time: number): AsyncIterable<Ui
   return writeTar(members());
 }
 
-/** Layers are plain tars there, so a compressed one is read twice: its header has its size. */
-export function dockerArchive(image: OutgoingImage, time: number): AsyncIterable<Uint8Array> {
+/** Layers are plain tars there, so a compressed one is read twice: its header has its size. @throws Failure DIGEST_MISMATCH, INTERRUPTED */
+export function dockerArchive(
+  image: OutgoingImage,
+  time: number,
+  { signal }: WriteOptions = {},
+): AsyncIterable<Uint8Array> {
   async function* members(): AsyncGenerator<TarMember> {
     const { config, layers, diffIds, name } = image;
     const configName = `${hexOf(config.digest)}.json`;
@@ -117,8 +122,9 @@ export function dockerArchive(image: OutgoingImage, time: number): AsyncIterable
         yield file(layerName(diffId), layer.size, layer.open(), time);
         continue;
       }
-      const plain = () => decompress(layer.open());
-      const size = await lengthOf(plain());
+      // What the store took, under the limits of that day, leaves it; what is exported is compared with its diff id.
+      const plain = () => decompress(layer.open(), acceptedLimits);
+      const size = await lengthOf(plain(), signal);
       yield file(layerName(diffId), size, verified(plain(), { digest: diffId, size }, `the layer ${diffId}`), time);
     }
     const bytes = Buffer.from(JSON.stringify(saved));
@@ -131,9 +137,13 @@ function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(":") + 1);
 }
 
-async function lengthOf(bytes: AsyncIterable<Uint8Array>): Promise<number> {
+/** Nothing is written meanwhile: whoever writes does not see that it is interrupted. */
+async function lengthOf(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<number> {
   let size = 0;
-  for await (const chunk of bytes) size += chunk.length;
+  for await (const chunk of bytes) {
+    requireGoing(signal);
+    size += chunk.length;
+  }
   return size;
 }
 

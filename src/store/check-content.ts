@@ -5,6 +5,7 @@ import { Failure, printable } from "../base/failure.ts";
 import type { Log } from "../base/log.ts";
 import { keptBy, treeIdIfKnown } from "./check.ts";
 import { digestBlobsOf } from "./digest-blobs.ts";
+import { fetchAgain, lostSource } from "./fetch-again.ts";
 import { readArchiveBlob } from "./images.ts";
 import { openPlanner } from "./layers.ts";
 import { type Store, treePath } from "./layout.ts";
@@ -102,15 +103,15 @@ async function checkTree(
 }
 
 /** Nothing here can make a blob anew: whoever published the image has it. */
-function rottenLayers(store: Store, { source, id }: StoredRecord, { message }: Failure, isDropped: boolean): Finding {
+function rottenLayers(store: Store, record: StoredRecord, { message }: Failure, isDropped: boolean): Finding {
   return {
     kind: "archive",
     path: digestBlobsOf(store),
     problem: message,
     isDamage: true,
     remedy: "none",
-    advice: `${isDropped ? "" : "perigee store check --repair, then "}perigee fetch ${printable(source)}`,
-    id,
+    advice: `${isDropped || record.source === lostSource ? "" : "perigee store check --repair, then "}${fetchAgain(record)}`,
+    id: record.id,
     outcome: "left",
   };
 }

@@ -11,6 +11,7 @@ import { isObject } from "../base/objects.ts";
 import { readStateFile } from "../base/state-file.ts";
 import type { ImageID } from "../schema/image-id.ts";
 import { sha512 } from "../shim/sha512.ts";
+import { lostSource } from "./fetch-again.ts";
 import { blobPath, manifestPath, manifestsOf, recordPath, type Store } from "./layout.ts";
 import { listNames, readRecordSync, shelvesOf } from "./lookup.ts";
 import { decodeRecord, encodeSelfChecking, isImageID, isLabel, isText } from "./records.ts";
@@ -148,7 +149,7 @@ function sourceOf(annotations: ReadonlyMap<string, string>, manifestHash: string
   const host = annotations.get("appc.io/docker/registryurl");
   const repository = annotations.get("appc.io/docker/repository");
   const tag = annotations.get("appc.io/docker/tag");
-  if (host === undefined || repository === undefined) return "the manifest in the store";
+  if (host === undefined || repository === undefined) return lostSource;
   return `docker://${host}/${repository}${tag === undefined ? `@${manifestHash}` : `:${tag}`}`;
 }
 

@@ -4,12 +4,13 @@
  */
 import { lstat } from "node:fs/promises";
 import { sha512 } from "../base/digest.ts";
-import { excerpt, Failure, printable } from "../base/failure.ts";
+import { excerpt, Failure } from "../base/failure.ts";
 import { writeAtomic } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import { type ArchiveSummary, readArchive } from "../image/archive.ts";
 import { acceptedLimits } from "../image/limits.ts";
 import type { ImageID } from "../schema/image-id.ts";
+import { fetchAgain } from "./fetch-again.ts";
 import { readArchiveBlob } from "./images.ts";
 import { blobPath, manifestPath, recordPath, type Store } from "./layout.ts";
 import { listNames, listRecordsSync, readRecordSync, shelvesOf } from "./lookup.ts";
@@ -72,7 +73,7 @@ export async function mendManifests(
   for (const record of records) {
     const name = excerpt(record.name);
     if (record.oci !== undefined) {
-      log.warn(`the stored manifest of ${name} is broken: perigee fetch ${printable(record.source)} makes it anew`);
+      log.warn(`the stored manifest of ${name} is broken: ${fetchAgain(record)}`);
       continue;
     }
     try {

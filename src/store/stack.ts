@@ -98,16 +98,25 @@ export function isWhiteout(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0;
 }
 
-/** What shows of each layer at the directory `path`, as a stack of its own; empty where there is no directory. No link is followed. */
+/**
+ * What shows of each layer at the directory `path`, as a stack of its own; empty where there is no directory. No link is followed.
+ * @throws Failure UNSUPPORTED for names that are no UTF-8
+ */
 export function stackAt(stack: Stack, path: string): Stack {
   const parts = partsOf(path);
   const shown: Layer[] = [];
   for (const { id, rootfs } of stack.toReversed()) {
     const found = look(rootfs, parts);
     if (found === "hidden" || (found !== undefined && found.kind !== "directory")) break;
-    if (found !== undefined) shown.unshift({ id, rootfs: found.place.toString("utf8") });
+    if (found !== undefined) shown.unshift({ id, rootfs: textOf(found.place, path) });
   }
   return shown;
+}
+
+function textOf(place: Buffer, path: string): string {
+  const text = place.toString("utf8");
+  if (Buffer.from(text).equals(place)) return text;
+  throw new Failure("UNSUPPORTED", `/${showBytes(path)} of the image has a name that is not UTF-8`);
 }
 
 /** Topmost layer first; a layer that has something else than a directory on the way, or a whiteout, hides all below it. */

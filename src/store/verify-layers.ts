@@ -8,11 +8,12 @@ import { FileLock } from "../shim/flock.ts";
 import { sha512 } from "../shim/sha512.ts";
 import { compareDirectories, Differences } from "./compare-trees.ts";
 import { digestBlobPath, readDigestBlob } from "./digest-blobs.ts";
+import { fetchAgain, verifyAndFetchAgain } from "./fetch-again.ts";
 import { readArchiveBlob } from "./images.ts";
 import { lockOf, type Store, treePath, treesOf } from "./layout.ts";
 import { listNames } from "./lookup.ts";
 import type { StoredRecord } from "./records.ts";
-import { layerPath, publishSharedLayer, readStackNames, type SharedLayer } from "./shared-layers.ts";
+import { layerPath, publishSharedLayer, readStackNames, type SharedLayer, syncSharedLayers } from "./shared-layers.ts";
 import type { Layer } from "./stack.ts";
 import { emptyTrash, makeStaging, type StagingDirectory, throwAway } from "./staging.ts";
 import { publishTree } from "./trees.ts";
@@ -49,7 +50,7 @@ export async function verifyLayers(
     const rotten = await verifyBlobs(store, record, options);
     if (rotten.length > 0) {
       using.release();
-      if (repair) await dropBlobs(store, rotten, options);
+      if (repair) await dropBlobs(store, record, rotten, options);
       throw rotten[0]?.failure ?? new Failure("INTERNAL", "nothing rotted");
     }
     const treeHash = sha512([oci.config, ...oci.layers].map(({ digest }) => `${digest}\n`).join(""));
@@ -69,19 +70,33 @@ export async function verifyLayers(
   }
 }
 
-interface RottenBlob {
+interface Blob {
   readonly digest: string;
+  readonly size: number;
+}
+
+interface RottenBlob {
+  readonly blob: Blob;
   readonly failure: Failure;
 }
 
 async function verifyBlobs(
   store: Store,
   record: StoredRecord,
-  { log, signal, repair }: VerifyTreeOptions,
+  options: VerifyTreeOptions,
 ): Promise<readonly RottenBlob[]> {
   const { name, archive, oci } = record;
   for await (const _ of readArchiveBlob(store, { name, archive }));
-  const blobs = oci === undefined ? [] : [oci.config, ...oci.layers];
+  return await rottenOf(store, record, oci === undefined ? [] : [oci.config, ...oci.layers], options);
+}
+
+async function rottenOf(
+  store: Store,
+  record: StoredRecord,
+  blobs: readonly Blob[],
+  { log, signal, repair }: VerifyTreeOptions,
+): Promise<readonly RottenBlob[]> {
+  const { name } = record;
   const total = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const task = `verifying ${printable(name)}`;
   const rotten: RottenBlob[] = [];
@@ -95,7 +110,7 @@ async function verifyBlobs(
       }
     } catch (error) {
       if (!(error instanceof Failure) || !["DIGEST_MISMATCH", "NOT_FOUND"].includes(error.code)) throw error;
-      rotten.push({ digest: blob.digest, failure: error });
+      rotten.push({ blob, failure: error });
     }
   }
   log.progress({ task, done, total, finished: true });
@@ -104,14 +119,17 @@ async function verifyBlobs(
 
 async function* hashedBlob(
   store: Store,
-  { digest, size }: { readonly digest: string; readonly size: number },
-  { id, name, source }: StoredRecord,
+  { digest, size }: Blob,
+  record: StoredRecord,
   isDropped: boolean,
 ): AsyncGenerator<Uint8Array> {
   const [algorithm = "", hex] = digest.split(":");
-  const hint = `perigee fetch ${printable(source)}, which brings what is missing`;
+  const { name } = record;
   if (!existsSync(digestBlobPath(store, digest))) {
-    throw new Failure("NOT_FOUND", `a stored blob of ${printable(name)} is gone`, { subject: digest, hint });
+    throw new Failure("NOT_FOUND", `a stored blob of ${printable(name)} is gone`, {
+      subject: digest,
+      hint: fetchAgain(record),
+    });
   }
   const hash = createHash(algorithm);
   let count = 0;
@@ -125,22 +143,26 @@ async function* hashedBlob(
   throw new Failure("DIGEST_MISMATCH", `a stored blob of ${printable(name)} is not what it was`, {
     subject: digest,
     cause: `expected ${digest} with ${size} bytes, got ${algorithm}:${actual} with ${count}`,
-    hint: isDropped ? hint : `perigee image verify ${id.slice(0, 19)}, which takes it away, then ${hint}`,
+    hint: isDropped ? fetchAgain(record) : verifyAndFetchAgain(record),
   });
 }
 
-/** What rotted is of no use to anybody, and in the way of what is whole. */
+/** What rotted is of no use to anybody, and in the way of what is whole. It is read once more: a fetch may have brought it meanwhile. */
 async function dropBlobs(
   store: Store,
+  record: StoredRecord,
   rotten: readonly RottenBlob[],
-  { signal, log }: VerifyTreeOptions,
+  options: VerifyTreeOptions,
 ): Promise<void> {
+  const { signal, log } = options;
   const onWait = () => log.info("waiting for other users of the store");
   const removing = await FileLock.acquire(lockOf(store), "exclusive", { signal, onWait });
   try {
+    const suspects = rotten.map(({ blob }) => blob);
+    const still = await rottenOf(store, record, suspects, options);
     await throwAway(
       store,
-      rotten.map(({ digest }) => digestBlobPath(store, digest)),
+      still.map(({ blob }) => digestBlobPath(store, blob.digest)),
     );
   } finally {
     removing.release();
@@ -213,6 +235,8 @@ async function replace(
       await throwAway(store, [layerPath(store, id)]);
       await publishSharedLayer(store, { tree, rootfs }, id, { hasRoot });
     }
+    // A tree must not outlive the names of what it lies on (DUR-2).
+    await syncSharedLayers(store);
     if (isTreeWrong) {
       await throwAway(store, [treePath(store, treeId)]);
       await publishTree(store, staging, treeId, [treeId]);

@@ -5,14 +5,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { walkTree } from "../helpers/attributes.ts";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { directory, file, hardlink, layer, sha256, symlink, writeLayout } from "../helpers/oci-images.ts";
 import { Workspace } from "../helpers/program.ts";
+import { startRegistry } from "../helpers/registry.ts";
 
 const clean = leakSnapshot();
 const work = new Workspace();
@@ -267,22 +266,7 @@ describe("OCI-90: a registry takes what we push", () => {
     JSON.parse(work.must(["--insecure-options=http", "push", "--format=json", image, `docker://${host}/${to}`]));
 
   before(async () => {
-    const server = createServer();
-    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    const address = server.address();
-    await new Promise((done) => server.close(done));
-    assert.ok(typeof address === "object" && address !== null);
-    host = `127.0.0.1:${address.port}`;
-    mkdirSync(work.path("registry"));
-    const storage = `storage:\n  filesystem:\n    rootdirectory: ${work.path("registry")}\n`;
-    writeFileSync(work.path("registry.yml"), `version: 0.1\nlog:\n  level: error\n${storage}http:\n  addr: ${host}\n`);
-    work.startCommand(["docker-registry", "serve", work.path("registry.yml")], "ignore");
-    const answers = () =>
-      fetch(`http://${host}/v2/`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    for (let attempt = 0; attempt < 300 && !(await answers()); attempt += 1) await sleep(200);
+    host = await startRegistry(work, "registry");
   });
 
   it("an App Container Image: skopeo inspects and copies it, its files are the rendered ones", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -7,12 +8,17 @@ import { fails } from "../helpers/failures.ts";
 import { temporaryDirectory } from "../helpers/temporary.ts";
 
 /** A helper that is a shell script; asked for `r.test`. */
-async function asked(context: TestContext, script: string, options: Partial<Parameters<typeof askHelper>[2]> = {}) {
+async function asked(
+  context: TestContext,
+  script: string,
+  options: Partial<Parameters<typeof askHelper>[2]> = {},
+  more: Readonly<Record<string, string>> = {},
+) {
   const place = await temporaryDirectory(context);
   const path = join(place, "docker-credential-x");
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
-  const environment = new Map([["PATH", `${place}:/usr/bin:/bin`]]);
+  const environment = new Map([["PATH", `${place}:/usr/bin:/bin`], ...Object.entries(more)]);
   return { answer: askHelper("x", "r.test", { environment, ...options }) };
 }
 
@@ -54,6 +60,27 @@ describe("OCI-65: credential helpers", () => {
     const { answer } = await asked(context, "exec sleep 1000", { signal: stop.signal });
     stop.abort();
     await assert.rejects(answer, fails("INTERRUPTED"));
+  });
+  it("TRUST-33: are not told the passphrase of a signing key", async (context) => {
+    const script = `echo "{\\"Username\\":\\"\${OTHER-}\\",\\"Secret\\":\\"\${PERIGEE_PASSPHRASE-unset}\\"}"`;
+    const more = { PERIGEE_PASSPHRASE: "geheim", OTHER: "me" };
+    assert.deepEqual(await (await asked(context, script, {}, more)).answer, { user: "me", password: "unset" });
+  });
+  it("one that cannot be started for want of descriptors is told as that", async (context) => {
+    const place = await temporaryDirectory(context);
+    writeFileSync(join(place, "docker-credential-x"), "#!/bin/sh\n", { mode: 0o755 });
+    const module = new URL("../../src/oci/credential-helper.js", import.meta.url).href;
+    const script = `
+      import { openSync } from "node:fs";
+      const { askHelper } = await import(${JSON.stringify(module)});
+      const environment = new Map([["PATH", ${JSON.stringify(place)}]]);
+      try { for (;;) openSync("/dev/null"); } catch {}
+      await askHelper("x", "r.test", { environment }).catch(({ code, cause }) => {
+        process.stdout.write(code + " " + cause.code);
+      });`;
+    const limited = ["-c", 'ulimit -n 128; exec "$0" --input-type=module -e "$1"', process.execPath, script];
+    const { stdout, stderr } = spawnSync("sh", limited, { encoding: "utf8", timeout: 60_000 });
+    assert.equal(stdout, "NOT_AUTHORISED EMFILE", stderr);
   });
   it("have names that are no paths, and lie in a directory that PATH names by its whole path", async (context) => {
     const environment = new Map([["PATH", ".:bin:/usr/bin"]]);

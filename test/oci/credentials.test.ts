@@ -34,11 +34,19 @@ it("OCI-63: an entry that is no user and password is refused without being told"
 });
 
 it("OCI-63: where the files are follows the environment", () => {
-  assert.deepEqual(credentialFiles(new Map([["HOME", "/h"]])), [
+  assert.deepEqual(credentialFiles(new Map([["HOME", "/h"]]), "/nowhere"), [
     "/h/.config/containers/auth.json",
     "/h/.docker/config.json",
   ]);
   const all = { REGISTRY_AUTH_FILE: "/r", XDG_RUNTIME_DIR: "/run/1", XDG_CONFIG_HOME: "/c", DOCKER_CONFIG: "/d" };
   const files = ["/r", "/run/1/containers/auth.json", "/c/containers/auth.json", "/d/config.json"];
   assert.deepEqual(credentialFiles(new Map(Object.entries(all))), files);
+});
+
+it("OCI-63: without a session podman's file is that of the user in /run", async (context) => {
+  const place = await temporaryDirectory(context);
+  writeFileSync(join(place, "auth.json"), "{}");
+  const session: [string, string] = ["XDG_RUNTIME_DIR", "/run/1"];
+  assert.equal(credentialFiles(new Map(), place)[0], join(place, "auth.json"));
+  assert.equal(credentialFiles(new Map([session]), place)[0], "/run/1/containers/auth.json");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Failure } from "../../src/base/failure.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../src/http/client.ts";
 import { type Digest, parseDigest } from "../../src/oci/digest.ts";
@@ -64,6 +65,9 @@ async function push(http: HttpClient, more: { readonly mountFrom?: string; reado
   return await pushImage(image, target, { http, insecureHttp: false, credentials, mountFrom, log: silentLog });
 }
 
+const kindOf = (credentials: HttpRequest["credentials"]) =>
+  typeof credentials === "object" ? credentials.kind : (credentials ?? "the client's");
+
 /** Has nothing yet, and takes everything. */
 function empty(line: string): Answer {
   if (line.startsWith("HEAD")) return { status: 404 };
@@ -110,7 +114,7 @@ describe("push", () => {
         places.push(line);
         return { status: 200, body: '{"token":"t"}' };
       }
-      if (credentials?.kind === "bearer") return empty(line);
+      if (kindOf(credentials) === "bearer") return empty(line);
       return {
         status: 401,
         headers: { "www-authenticate": 'Bearer realm="https://auth.example.com/t",scope="repository:all:*"' },
@@ -129,7 +133,7 @@ describe("push", () => {
     const told: string[] = [];
     const { http } = scripted((line, { credentials, isGuarded }) => {
       if (line.includes("storage.example.net")) {
-        told.push(`${credentials?.kind ?? "nobody"} ${String(isGuarded)}`);
+        told.push(`${kindOf(credentials)} ${String(isGuarded)}`);
         return { status: 201 };
       }
       if (credentials === undefined) return { status: 401, headers: { "www-authenticate": "Basic realm=r" } };
@@ -138,7 +142,7 @@ describe("push", () => {
         : empty(line);
     });
     await push(http, { user: "me" });
-    assert.deepEqual(told, ["nobody true", "nobody true", "nobody true"]);
+    assert.deepEqual(told, ["none true", "none true", "none true"]);
   });
 
   for (const [why, wrong, code] of [
@@ -171,6 +175,24 @@ describe("push", () => {
       if (!why.includes("manifest")) assert.ok(!asked.some((line) => line.includes("/manifests/")));
     });
   }
+
+  it("OCI-93: a repository that there is not is no image that is missing, and the registry's words are told", async () => {
+    const body = '{"errors":[{"code":"NAME_UNKNOWN","message":"no such project"}]}';
+    const { http } = scripted((line) => (line.startsWith("POST") ? { status: 404, body } : empty(line)));
+    await assert.rejects(push(http), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.match(String(error.cause), /answered 404: no such project/);
+      return fails("HTTP_FAILED")(error);
+    });
+  });
+
+  it("OCI-97: a blob is not sent from https to http", async () => {
+    const { http, asked } = scripted((line) =>
+      line.startsWith("POST") ? { status: 202, headers: { location: "http://r.example.com/up" } } : empty(line),
+    );
+    await assert.rejects(push(http), fails("HTTP_FAILED", /from https to http/));
+    assert.ok(!asked.some((line) => line.startsWith("PUT")));
+  });
 
   it("what the store has lost is not named by a manifest", async () => {
     const { http, asked } = scripted(empty);

@@ -4,15 +4,17 @@ import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { checkStore } from "../../src/api/check-store.ts";
+import { withOutgoing } from "../../src/api/export-oci.ts";
 import { removeImages } from "../../src/api/images.ts";
 import { verifyStoredImages } from "../../src/api/verify-images.ts";
 import { digestBlobPath } from "../../src/store/digest-blobs.ts";
 import { sweepStore } from "../../src/store/gc.ts";
-import { manifestPath, recordPath, treePath } from "../../src/store/layout.ts";
+import { blobPath, manifestPath, recordPath, treePath } from "../../src/store/layout.ts";
 import { listRecordsSync, readRecordSync } from "../../src/store/lookup.ts";
 import type { StoredRecord } from "../../src/store/records.ts";
 import { layersOf } from "../../src/store/shared-layers.ts";
 import { findTree } from "../../src/store/trees.ts";
+import { fails } from "../helpers/failures.ts";
 import { directory, file, layer } from "../helpers/oci-images.ts";
 import { type Scene, scene } from "../helpers/oci-scene.ts";
 
@@ -65,6 +67,27 @@ describe("LAYER-5: images of layers are verified", () => {
     await world.fetch(`oci:${place}`);
     assert.deepEqual(readFileSync(path), bytes);
     assert.equal((await verdictOf(world, record.id)).verdict?.tree, "same");
+  });
+
+  it("OCI-96: a manifest that rotted does not leave the store, and the way out that is named mends it", async (context) => {
+    const world = await scene(context);
+    const place = world.layout({ layers: [base] });
+    const record = await world.fetch(`oci:${place}`);
+    const path = blobPath(world.store, record.archive.sha512);
+    const bytes = spoil(path);
+    const leaving = () =>
+      withOutgoing(world.settings, { image: record.id }, { blobs: "", compression: "none" }, async ({ layers }) => {
+        for (const layer of layers) for await (const _ of layer.open());
+      });
+    const refused = fails("DIGEST_MISMATCH", /another digest/, {
+      hint: /image verify sha512-.*, then perigee fetch oci:/,
+    });
+    await assert.rejects(leaving, refused);
+    await world.fetch(`oci:${place}`);
+    assert.deepEqual(readFileSync(path), bytes);
+    await leaving();
+    spoil(digestBlobPath(world.store, layerBlob(record)));
+    await assert.rejects(leaving, refused);
   });
 
   const wrong: readonly (readonly [string, (world: Scene, id: string) => void])[] = [
@@ -155,6 +178,12 @@ describe("LAYER-9: a record that is torn", () => {
       );
       assert.ok(!world.heard.some((text) => /archive of the store is broken/.test(text)), world.heard.join());
       assert.equal((await verdictOf(world, record.id)).verdict?.tree, "same");
+      // OCI-96: where it was nobody knows any more.
+      spoil(digestBlobPath(world.store, layerBlob(record)));
+      assert.match(
+        (await verdictOf(world, record.id)).failure?.hint ?? "",
+        /^perigee image rm sha512-\w+, then fetch it/,
+      );
     });
   }
 

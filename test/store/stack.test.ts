@@ -44,6 +44,11 @@ describe("viewOf", () => {
     assert.deepEqual(shown("srv"), [join(low.rootfs, "srv"), join(top.rootfs, "srv")]);
     for (const path of ["gone", "file", "etc", "nothing", "gone/x"]) assert.deepEqual(shown(path), [], path);
   });
+  it("a directory whose name is no UTF-8 is told as that", () => {
+    const low = world.layer("u-low", {});
+    mkdirSync(Buffer.concat([Buffer.from(`${low.rootfs}/`), Buffer.from([0xff])]));
+    assert.throws(() => stackAt([low], "\u00ff"), fails("UNSUPPORTED", /not UTF-8/));
+  });
   it("links are resolved inside, through layers, and end", () => {
     const low = world.layer("c-low", { "usr/lib/x": "1" });
     symlinkSync("usr/lib", join(low.rootfs, "lib"));

@@ -11,7 +11,7 @@ export default defineCommand({
   description:
     "DESTINATION is docker://HOST/NAME[:TAG]. An image that came from a registry or from files of Docker or OCI is sent as it came, with the same digest; an App Container " +
     "Image as image export --as oci would write it. Only what the registry does not have is sent. Prints the reference with the digest, by which others fetch exactly this. " +
-    "Who you are is read from the files that podman login and docker login write. IMAGE is the ID of a stored image, its name, or the path of an .aci, which is not verified.",
+    "Who you are is read from the files that podman login and docker login write, with the credential helpers that they name, and from auth.d of a configuration directory. IMAGE is the ID of a stored image, its name, or the path of an .aci, which is not verified.",
   options: [["--strict", "refuse an image of which OCI cannot say everything"]],
   examples: [
     "perigee push example.com/web:1.0 docker://registry.example.com/team/web:1.0",
