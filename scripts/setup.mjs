@@ -143,8 +143,8 @@ function installDebianPackages(names) {
     throw new Error(`these Debian packages, or what they bring, are needed: ${names.join(" ")}`);
   if (process.getuid() !== 0) throw new Error(`some Debian packages are needed. Run: sudo ${command}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // Another setup may hold apt's lock just now.
-  const wait = ["-o", "DPkg::Lock::Timeout=300", "-qq"];
+  // Another setup may hold apt's lock just now, and a mirror may break off.
+  const wait = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=5", "-qq"];
   run("apt-get", [...wait, "update"], { env });
   run("apt-get", [...wait, "install", "-y", "--no-install-recommends", ...names], { env });
 }

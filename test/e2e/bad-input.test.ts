@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { asUser } from "../helpers/ordinary-user.ts";
 import { imageManifest, type Outcome, program, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
@@ -140,8 +141,9 @@ describe("pods", () => {
 
   it("an ordinary user is told to use root (125)", () => {
     chmodSync(work.directory, 0o755);
+    mkdirSync(work.path("checkout"));
     const home = { HOME: "/nonexistent", XDG_DATA_HOME: "/nonexistent", XDG_CONFIG_HOME: "/nonexistent" };
-    const argv = ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups", program, "run", image];
+    const argv = asUser(1000, work.path("checkout"), [program, "run", image]);
     assertRefused(work.command(argv, { env: home, cwd: "/" }), 125, "NOT_ROOT", /sudo/);
   });
 

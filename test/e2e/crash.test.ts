@@ -1,10 +1,11 @@
 /** Whatever is killed, whenever, and however full the disk is: `list` tells the truth, `gc` clears up, and the next command works. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { guestImage, guestWork } from "../helpers/guest-work.ts";
+import { isAlive, untilDead } from "../helpers/processes.ts";
 import { type ListedPod, type Outcome, program } from "../helpers/program.ts";
 
 const image = guestImage;
@@ -16,17 +17,6 @@ function clearUp(): void {
   assert.deepEqual(work.pods(), []);
   const phases = ["embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"];
   for (const phase of phases) assert.deepEqual(readdirSync(join(work.data, "pods", phase)), [], phase);
-}
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-}
-
-async function untilDead(pid: number): Promise<void> {
-  for (let look = 0; isAlive(pid); look += 1) {
-    assert.ok(look < 500, `process ${pid} does not end`);
-    await sleep(10);
-  }
 }
 
 async function runningPod() {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
 import { loggedBytes } from "../helpers/logs.ts";
-import { type Outcome, program, Workspace } from "../helpers/program.ts";
+import { type Outcome, program, Running, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
 const clean = leakSnapshot();
@@ -133,14 +133,15 @@ async function stalled(command: readonly string[]) {
 
 describe("LIFE-33: a reader that does not read", () => {
   for (const [words, status] of [
-    [["stop"], 143],
+    [["stop", "--timeout=10m"], 143],
     [["stop", "--force"], 137],
   ] as const) {
     it(`keeps nobody from ${words.join(" ")}`, async () => {
       const { uuid, end, close } = await stalled(["print", "100000000"]);
       const start = Date.now();
       work.must([...words, uuid]);
-      assert.ok(Date.now() - start < 5000, "promptly");
+      // Far less than what an app is given to end by itself.
+      assert.ok(Date.now() - start < 60_000, "promptly");
       const pod = work.pods().find((one) => one.uuid === uuid);
       assert.deepEqual([pod?.state, pod?.apps[0]?.exitStatus], ["exited", status]);
       work.must(["rm", uuid]);
@@ -167,6 +168,15 @@ describe("LIFE-34: output without room", () => {
   });
 });
 
+/** `rm`, which says 6 after two seconds in which somebody else, as slow as the machine, has the pod; then it is to be said again. */
+async function removed(uuid: string): Promise<{ readonly status: number; readonly stderr: string }> {
+  for (let attempt = 0; ; attempt += 1) {
+    const rm = new Running(work.start(["rm", uuid]));
+    const status = await rm.ended;
+    if (status !== 6 || attempt === 30) return { status, stderr: rm.stderr };
+  }
+}
+
 describe("LIFE-32: rm right after stop", () => {
   it("succeeds while gc is at work on the same pod", async () => {
     mkdirSync(join(work.data, "pods"), { recursive: true });
@@ -174,15 +184,10 @@ describe("LIFE-32: rm right after stop", () => {
       const uuid = work.must(["--insecure-options=image", "run", "--detach", image, "--", "wait"]).trim();
       work.must(["stop", uuid]);
       const gc = work.start(["gc", `--grace-period=${round % 2 === 0 ? "0s" : "1h"}`], "ignore");
-      const rm = work.start(["rm", uuid], "pipe");
-      let said = "";
-      rm.stderr?.on("data", (bytes: Buffer) => {
-        said += bytes.toString();
-      });
-      const statuses = await Promise.all([ended(gc), ended(rm)]);
+      const [collected, { status, stderr }] = await Promise.all([ended(gc), removed(uuid)]);
       // Gone already is what was wanted, too; but then it was said.
-      if (statuses[1] === 3) assert.match(said, /NOT_FOUND/);
-      else assert.deepEqual(statuses, [0, 0], said);
+      if (status === 3) assert.match(stderr, /NOT_FOUND/);
+      else assert.deepEqual([collected, status], [0, 0], stderr);
       for (const phase of ["run", "exited-garbage"]) {
         assert.ok(!readdirSync(join(work.data, "pods", phase)).includes(uuid), phase);
       }

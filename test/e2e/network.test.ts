@@ -4,18 +4,30 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { boxImage, networkWork, serving, shell } from "../helpers/network-work.ts";
+import { untilDead } from "../helpers/processes.ts";
 import { RecordingPlugins } from "../helpers/recording-plugin.ts";
 
 const scene = networkWork();
 
 /** An address of IPv6 is not used before it was looked for on the link, which takes a second or two. */
-const curl = ["curl", "-sg", "--max-time", "5", "--retry", "4", "--retry-all-errors"];
+const patience = ["--retry", "100", "--retry-delay", "1", "--retry-max-time", "60", "--max-time", "60"];
+const curl = ["curl", "-sg", "--retry-all-errors", ...patience];
 
 /** Asks until the server answers, since a pod runs before its app listens. */
-const fetching = (url: string): string =>
-  `for i in 1 2 3 4 5 6 7 8 9 10; do wget -qO- ${url} && exit 0; sleep 0.2; done; exit 1`;
-const supervisorOf = (pod: string): number =>
-  Number(readFileSync(`${scene.work.data}/pods/run/${pod}/pid`, "utf8").split(" ")[2]);
+const fetching = (url: string): string => `for i in $(seq 100); do wget -qO- ${url} && exit 0; sleep 0.2; done; exit 1`;
+
+/** Kills a pod's supervisor and waits until its init is dead, too. */
+async function killSupervisor(pod: string): Promise<void> {
+  const words = readFileSync(`${scene.work.data}/pods/run/${pod}/pid`, "utf8").split(" ");
+  const [init, supervisor] = [Number(words[0]), Number(words[2])];
+  process.kill(supervisor, "SIGKILL");
+  await untilDead(supervisor, init);
+}
+
+/** The kernel takes a network namespace away, with the links in it, some time after the last who was in it has gone. At most a minute. */
+async function untilNamespaceIsGone(isGone: () => boolean): Promise<void> {
+  for (let look = 0; look < 3000 && !isGone(); look += 1) await sleep(20);
+}
 
 describe("--net=default (NET-12)", () => {
   it("pods reach each other and the host reaches them, by IPv4 and IPv6; afterwards nothing is left (NET-20, NET-22)", () => {
@@ -71,7 +83,7 @@ describe("--net=default (NET-12)", () => {
   });
   it("META-1: the metadata service answers on loopback beside the network", () => {
     const asked =
-      'for i in 1 2 3 4 5; do wget -qO- "$AC_METADATA_URL/acMetadata/v1/pod/uuid" && exit 0; sleep 0.2; done; exit 1';
+      'for i in $(seq 100); do wget -qO- "$AC_METADATA_URL/acMetadata/v1/pod/uuid" && exit 0; sleep 0.2; done; exit 1';
     const { status, stdout, stderr } = scene.host.run(["--net=default", "--mds-register", ...shell(asked)]);
     assert.deepEqual([status, /^[0-9a-f-]{36}$/.test(stdout)], [0, true], stderr);
   });
@@ -129,9 +141,9 @@ describe("networks of net.d", () => {
     const rules = scene.host.must(["nft", "list", "ruleset"]);
     const pod = scene.host.detach(["--net=lan,default", ...shell("sleep 1000")]);
     assert.match(scene.host.must(["iptables-save", "-t", "nat"]), new RegExp(pod));
-    process.kill(supervisorOf(pod), "SIGKILL");
-    await sleep(300);
+    await killSupervisor(pod);
     scene.collect();
+    await untilNamespaceIsGone(() => !/veth/.test(scene.host.must(["ip", "-o", "link"])));
     assert.doesNotMatch(scene.host.must(["iptables-save"]), new RegExp(`${pod}|10\\.61`));
     assert.equal(scene.host.must(["nft", "list", "ruleset"]).replace(/\s/g, ""), rules.replace(/\s/g, ""));
     assert.doesNotMatch(scene.host.must(["ip", "-o", "link"]), /veth/);
@@ -193,8 +205,8 @@ describe("what goes wrong", () => {
       ...scene.work.runLine(["--net=default,killer", ...shell("true")]),
     ];
     assert.notEqual(scene.host.command(line).status, 0);
-    await sleep(300);
     scene.collect();
+    await untilNamespaceIsGone(() => scene.host.state() === before);
     assert.deepEqual(
       plugins.calls().map(({ environment }) => environment["CNI_COMMAND"]),
       ["ADD", "DEL"],

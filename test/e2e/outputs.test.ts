@@ -14,6 +14,7 @@ import {
 import { after, before, describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { assertNothingLeft, leakSnapshot } from "../helpers/leak-check.ts";
+import { asUser } from "../helpers/ordinary-user.ts";
 import { imageManifest, program, Workspace } from "../helpers/program.ts";
 
 const work = new Workspace();
@@ -110,7 +111,7 @@ describe("a directory that is not the caller's", () => {
     // What an ordinary user can read, without a store of its own.
     chmodSync(work.directory, 0o755);
     for (const path of ["layout", "layout/rootfs", "layout/rootfs/etc"]) chmodSync(work.path(path), 0o755);
-    const user = ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups", program];
+    mkdirSync(work.path("checkout"));
     for (const words of [
       ["build", "layout", "out/x.aci"],
       ["image", "extract", image, "out/x"],
@@ -119,7 +120,7 @@ describe("a directory that is not the caller's", () => {
       ["publish", "--out", "out", "--url", "https://example.com", image],
     ]) {
       const env = { HOME: "/nonexistent", XDG_DATA_HOME: "/nonexistent", XDG_CONFIG_HOME: "/nonexistent" };
-      const { status, stderr } = work.command([...user, ...words], { env });
+      const { status, stderr } = work.command(asUser(1000, work.path("checkout"), [program, ...words]), { env });
       assert.equal(status, 1, stderr);
       assert.match(stderr, /^error\[IO_FAILED\]: .*out/m);
       assert.match(stderr, /EACCES/);

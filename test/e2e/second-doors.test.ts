@@ -20,6 +20,7 @@ import { after, before, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { canarySnapshot, makeCanary } from "../helpers/canary.ts";
 import { endPods, guestImage, guestWork } from "../helpers/guest-work.ts";
+import { asUser } from "../helpers/ordinary-user.ts";
 import { guest, imageManifest, program, tableOf } from "../helpers/program.ts";
 import { type RawEntry, tar } from "../helpers/raw-tar.ts";
 
@@ -261,6 +262,7 @@ describe("other users of the machine", () => {
   before(() => {
     home = mkdtempSync(join(tmpdir(), `perigee-others-${process.pid}-`));
     chmodSync(home, 0o755);
+    mkdirSync(join(home, "checkout"));
     mkdirSync(join(home, "own"));
     chownSync(join(home, "own"), 1000, 1000);
     mkdirSync(join(home, "closed"), { mode: 0o700 });
@@ -269,7 +271,7 @@ describe("other users of the machine", () => {
   });
   after(() => rmSync(home, { recursive: true, force: true }));
   const as = (uid: number, line: readonly string[]) =>
-    work.command(["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--inh-caps=-all", ...line], {
+    work.command(asUser(uid, join(home, "checkout"), line), {
       env: { HOME: join(home, "own"), XDG_CONFIG_HOME: join(home, "own"), XDG_DATA_HOME: join(home, "own") },
       cwd: "/",
     });

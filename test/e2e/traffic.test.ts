@@ -24,7 +24,7 @@ const canLimit = readCgroupLayout().hierarchies.some(({ controllers }) => contro
 function between(script: string) {
   const cable = [
     "set -e; ip link set lo up; unshare --net sleep 300 & far=$!; trap 'kill $far' EXIT",
-    'own=$(readlink /proc/self/ns/net); for i in 1 2 3 4 5 6 7 8 9 10; do test "$(readlink /proc/$far/ns/net)" != "$own" && break; sleep 0.2; done',
+    'own=$(readlink /proc/self/ns/net); until test "$(readlink /proc/$far/ns/net)" != "$own"; do sleep 0.02; done',
     "ip link add near type veth peer name far netns $far; ip addr add 10.9.8.1/24 dev near; ip link set near up",
     'FAR="nsenter --net=/proc/$far/ns/net"; $FAR ip addr add 10.9.8.2/24 dev far; $FAR ip link set far up; $FAR ip link set lo up',
     'sent() { cat "$SYS/class/net/$1/statistics/tx_bytes"; }',
@@ -60,9 +60,14 @@ describe("a pod's network bandwidth (ACE-43)", { skip: canLimit ? false : "no cg
   });
 
   it("ISO-40: no more is received", () => {
-    const { stdout, stderr } = between(
-      "(sleep 2; for i in 1 2 3; do $FAR $GUEST send 10.9.8.1 9009 500 1000 >/dev/null; sleep 0.3; done) & $P run --net=host example.com/limited -- receive 10.9.8.1 9009 6000",
-    );
+    // Nothing is sent before somebody listens, who says so in the first line.
+    const script = [
+      'mkfifo "$SYS.got"; $P run --net=host example.com/limited -- receive 10.9.8.1 9009 6000 >"$SYS.got" &',
+      'exec 4<"$SYS.got"; read word <&4; test "$word" = receiving',
+      "for i in 1 2 3; do $FAR $GUEST send 10.9.8.1 9009 500 1000 >/dev/null; sleep 0.3; done",
+      'cat <&4; rm "$SYS.got"',
+    ];
+    const { stdout, stderr } = between(script.join("\n"));
     const bytes = number(stdout, "receive.bytes");
     assert.ok(bytes > 0 && bytes <= most(number(stdout, "receive.milliseconds")), stdout + stderr);
   });

@@ -6,6 +6,9 @@ import { project } from "./program.ts";
 
 const kept = join(project, "node_modules", ".cache", "debian");
 
+/** Another may hold apt's lock just now, and a mirror may break off. */
+const patient = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=5"];
+
 function run(command: string, args: readonly string[], cwd = kept): number {
   mkdirSync(kept, { recursive: true });
   const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8", timeout: 600_000 });
@@ -21,9 +24,9 @@ function must(why: string, command: string, args: readonly string[], cwd = kept)
 /** The archive of a package of this system's release. */
 function packageFile(name: string): string {
   const found = () => (existsSync(kept) ? readdirSync(kept).find((file) => file.split("_")[0] === name) : undefined);
-  const download = ["-o", "DPkg::Lock::Timeout=300", "download", name];
+  const download = [...patient, "download", name];
   if (found() === undefined && run("apt-get", download) !== 0) {
-    must("the lists of Debian's packages are needed", "apt-get", ["-o", "DPkg::Lock::Timeout=300", "-qq", "update"]);
+    must("the lists of Debian's packages are needed", "apt-get", [...patient, "-qq", "update"]);
     must("a package of Debian is needed for this test", "apt-get", download);
   }
   return join(kept, found() ?? "");

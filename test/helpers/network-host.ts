@@ -18,11 +18,13 @@ export class NetworkHost {
     this.#far = far;
   }
 
-  /** With `lo` up, and a link `up0`, 192.0.2.2/24, to another host, 192.0.2.1, which the default route leads to. */
+  /** With nothing in /run but what /etc/resolv.conf may lead to; with `lo` up, and a link `up0`, 192.0.2.2/24, to another host, 192.0.2.1, which the default route leads to. */
   static async start(work: Workspace): Promise<NetworkHost> {
     const script = `set -e
 mount --make-rprivate /
+resolv=$(readlink -f /etc/resolv.conf); servers=$(cat "$resolv"; echo .)
 mount -t tmpfs none /run
+case "$resolv" in /run/*) mkdir -p "\${resolv%/*}"; printf %s "\${servers%.}" >"$resolv" ;; esac
 ip link set lo up
 unshare --net sleep infinity & far=$!
 ip link add up0 type veth peer name far0

@@ -27,7 +27,7 @@ export class NetworkWork {
     const busybox = ["/bin/busybox", "/usr/bin/busybox"].find(existsSync) ?? "";
     mkdirSync(join(rootfs, "bin"), { recursive: true });
     copyFileSync(busybox, join(rootfs, "bin", "busybox"));
-    for (const name of ["sh", "ip", "wget", "httpd", "cat", "sleep", "echo", "grep"]) {
+    for (const name of ["sh", "ip", "wget", "httpd", "cat", "sleep", "echo", "grep", "seq"]) {
       symlinkSync("busybox", join(rootfs, "bin", name));
     }
   }

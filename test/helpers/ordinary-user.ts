@@ -85,17 +85,28 @@ export class UserWorkspace extends Workspace {
     return super.command(argv, options);
   }
 
-  /** The checkout stands where every user can come to, wherever it is. */
   #as(argv: readonly string[]): readonly string[] {
-    const checkout = this.path("checkout");
-    const words = argv.map((word) => (word === program ? join(checkout, "dist", "perigee") : word));
-    const script = [
-      "set -e",
-      `mount --bind ${project} ${checkout}`,
-      `mount -t overlay -o lowerdir=${this.path("accounts")}:/etc overlay /etc`,
-      ...(this.#options.around ?? []),
-      `exec setpriv --reuid=${this.uid} --regid=${this.uid} --clear-groups --inh-caps=-all "$@"`,
-    ];
-    return ["unshare", "--mount", "sh", "-c", script.join("\n"), "sh", ...words];
+    const accounts = `mount -t overlay -o lowerdir=${this.path("accounts")}:/etc overlay /etc`;
+    return asUser(this.uid, this.path("checkout"), argv, [accounts, ...(this.#options.around ?? [])]);
   }
+}
+
+/**
+ * What root runs so that somebody without groups and capabilities runs `argv`. Wherever the checkout is, for them it stands on the empty
+ * directory `checkout`, which every user must be able to come to. `around`: lines of sh that root does in the mount namespace before.
+ */
+export function asUser(
+  uid: number,
+  checkout: string,
+  argv: readonly string[],
+  around: readonly string[] = [],
+): readonly string[] {
+  const words = argv.map((word) => (word === program ? join(checkout, "dist", "perigee") : word));
+  const script = [
+    "set -e",
+    `mount --bind ${project} ${checkout}`,
+    ...around,
+    `exec setpriv --reuid=${uid} --regid=${uid} --clear-groups --inh-caps=-all "$@"`,
+  ];
+  return ["unshare", "--mount", "sh", "-c", script.join("\n"), "sh", ...words];
 }

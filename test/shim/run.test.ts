@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -10,6 +10,7 @@ import { type FailedEvent, failureOf } from "../../src/shim/events.ts";
 import { flock } from "../../src/shim/libc.ts";
 import { encodePlan } from "../../src/shim/plan.ts";
 import { type RunOptions, spawnRun } from "../../src/shim/run.ts";
+import { isAlive, untilDead } from "../helpers/processes.ts";
 import { makePod, makeScratch, type PodOptions, repository, type Scratch, shim } from "../helpers/shim-pod.ts";
 
 let scratch: Scratch;
@@ -162,15 +163,12 @@ describe("withCaller", () => {
       assert.equal(signal, "SIGKILL");
       const supervisor = Number(stdout);
       const init = Number((await readFile(join(path, "pid"), "utf8")).split(" ")[0]);
-      const isGone = () => [supervisor, init].every((pid) => !existsSync(`/proc/${pid}/ns/pid`) || isZombie(pid));
-      for (let attempt = 0; attempt < (withCaller ? 200 : 20) && !isGone(); attempt += 1) await sleep(25);
-      assert.equal(isGone(), withCaller);
-      if (!withCaller) process.kill(supervisor, "SIGKILL");
+      if (withCaller) await untilDead(supervisor, init);
+      else {
+        await sleep(500);
+        assert.deepEqual([supervisor, init].map(isAlive), [true, true]);
+        process.kill(supervisor, "SIGKILL");
+      }
     }
   });
 });
-
-function isZombie(pid: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return stat.slice(stat.lastIndexOf(")") + 2)[0] === "Z";
-}
