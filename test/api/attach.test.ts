@@ -7,6 +7,7 @@ import { type AttachOptions, attachPod } from "../../src/api/attach.ts";
 import { stopPods } from "../../src/api/stop.ts";
 import { openPods, Pod } from "../../src/pod/pod.ts";
 import { fails } from "../helpers/failures.ts";
+import { loggedText } from "../helpers/logs.ts";
 import { guestWorld } from "../helpers/pod-world.ts";
 
 const guest = guestWorld();
@@ -15,9 +16,16 @@ const attach = (options: Partial<AttachOptions>) =>
   attachPod(guest.world.settings, { pod: "", input: "keep", ...options });
 const stop = (uuid: string) => stopPods(guest.world.settings, { pods: [uuid], force: true, timeoutMs: 0 });
 
+/** Resolves when the app has printed `waiting`: it has set up its signals then. */
+async function waiting(uuid: string): Promise<void> {
+  const log = join(guest.world.data, "pods", "run", uuid, "logs", "guest");
+  while (!loggedText(log).includes("waiting")) await new Promise((resolve) => setImmediate(resolve));
+}
+
 describe("attachPod", () => {
   it("shows what the app writes from then on, and its status (LIFE-100)", async () => {
     const { uuid } = await guest.world.start(guest.image, ["wait"]);
+    await waiting(uuid);
     const app = await attach({ pod: uuid.slice(0, 8) });
     assert.deepEqual([app.uuid, app.app], [uuid, "guest"]);
     const { stdout, exited } = await app.spawn({ stdio: ["ignore", "pipe", "ignore"] });

@@ -47,20 +47,33 @@ function output(args: readonly string[]): string {
   return stdout;
 }
 
+/** As `output`; the app listed first has the input, and reads it to its end: that comes when another app has printed this. */
+async function inOrder(args: readonly string[], printed: RegExp): Promise<string> {
+  const running = work.startRun(args);
+  await running.until(printed);
+  running.child.stdin?.end();
+  assert.equal(await running.ended, 0, running.stderr + running.stdout);
+  return running.stdout;
+}
+
 const app = (name: string, ...words: readonly string[]): readonly string[] => [guest, "--name", name, "--", ...words];
 const pod = (...apps: readonly (readonly string[])[]): readonly string[] =>
   apps.flatMap((words, index) => (index === 0 ? words : ["---", ...words]));
 
 /** What of the guest's output stands between two marks of this name. */
 const part = (text: string, name: string): string => new RegExp(`<${name}>\n([^]*?)</${name}>\n`).exec(text)?.[1] ?? "";
-const marked = (name: string, ...words: readonly string[]): readonly string[] =>
-  app(name, "echo", `<${name}>`, ",", ...words, ",", "echo", `</${name}>`);
+const marks = (name: string, ...words: readonly string[]): readonly string[] => [
+  ...["echo", `<${name}>`, ",", ...words],
+  ...[",", "echo", `</${name}>`],
+];
+const marked = (name: string, ...words: readonly string[]): readonly string[] => app(name, ...marks(name, ...words));
 
 /** Two apps that say the same kind of thing one after the other cannot mix their lines: each alone has the output. */
-function each(names: readonly [string, string], verb: readonly string[]): readonly [string, string] {
+async function each(names: readonly [string, string], verb: readonly string[]): Promise<readonly [string, string]> {
   const [first, second] = names;
-  const running = output(pod(marked(first, ...verb), marked(second, "sleep", "1", ",", ...verb)));
-  return [part(running, first), part(running, second)];
+  const apps = pod(app(second, "cat", ",", ...marks(second, ...verb)), marked(first, ...verb));
+  const printed = await inOrder(apps, new RegExp(`^</${first}>$`, "m"));
+  return [part(printed, first), part(printed, second)];
 }
 
 describe("the checks of the specification's validator", () => {
@@ -82,8 +95,8 @@ describe("the checks of the specification's validator", () => {
 });
 
 describe("apps of one pod", () => {
-  it("POD-1: share pid, net, ipc and uts, with a root of their own each (ACE-2)", () => {
-    const [a, b] = each(["a", "b"], ["namespaces", ",", "write", "/mine", "x", ",", "list", "/"]);
+  it("POD-1: share pid, net, ipc and uts, with a root of their own each (ACE-2)", async () => {
+    const [a, b] = await each(["a", "b"], ["namespaces", ",", "write", "/mine", "x", ",", "list", "/"]);
     const [ofA, ofB] = [tableOf(a, "ns"), tableOf(b, "ns")];
     for (const kind of ["user", "pid", "net", "ipc", "uts", "time"]) assert.equal(ofA[kind], ofB[kind], kind);
     assert.notEqual(ofA["mnt"], ofB["mnt"]);
@@ -94,21 +107,21 @@ describe("apps of one pod", () => {
       assert.match(uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, "ACE-1");
   });
 
-  it("have each their own user, environment, working directory, root mode, limits and cgroup", () => {
+  it("have each their own user, environment, working directory, root mode, limits and cgroup", async () => {
     const limit = existsSync("/sys/fs/cgroup/memory") ? "memory/memory.limit_in_bytes" : "memory.max";
-    const stdout = output(
+    const words = ["env", ",", "cwd", ",", "ids", ",", "write", "/x", "x", ",", "cat", `/sys/fs/cgroup/${limit}`];
+    const stdout = await inOrder(
       pod(
         [
-          ...[guest, "--name=a", "--user=7", "--group=8", "--environment=WHO=a", "--working-dir=/dev", "--memory=64Mi"],
-          ...["--readonly-rootfs", "--", "echo", "<a>", ",", "env", ",", "cwd", ",", "ids", ",", "write", "/x", "x"],
-          ...[",", "cat", `/sys/fs/cgroup/${limit}`, ",", "echo", "</a>"],
+          ...[guest, "--name=b", "--environment=WHO=b", "--memory=32Mi"],
+          ...["--", "cat", ",", ...marks("b", ...words)],
         ],
         [
-          ...[guest, "--name=b", "--environment=WHO=b", "--memory=32Mi"],
-          ...["--", "sleep", "1", ",", "echo", "<b>", ",", "env", ",", "cwd", ",", "ids", ",", "write", "/x", "x"],
-          ...[",", "cat", `/sys/fs/cgroup/${limit}`, ",", "echo", "</b>"],
+          ...[guest, "--name=a", "--user=7", "--group=8", "--environment=WHO=a", "--working-dir=/dev", "--memory=64Mi"],
+          ...["--readonly-rootfs", "--", ...marks("a", ...words)],
         ],
       ),
+      /^<\/a>$/m,
     );
     const [a, b] = [part(stdout, "a"), part(stdout, "b")];
     const facts = (text: string) => [
@@ -168,13 +181,14 @@ describe("apps of one pod", () => {
 describe("volumes of several apps", () => {
   const mount = (volume: string, target: string): readonly string[] => ["--mount", `volume=${volume},target=${target}`];
 
-  it("POD-2, ACE-10: one is where each app wants it; a target that is missing is made, root's, 0755", () => {
-    const stdout = output([
+  it("POD-2, ACE-10: one is where each app wants it; a target that is missing is made, root's, 0755", async () => {
+    const apps = [
       ...["--volume", "shared,kind=empty"],
-      ...[guest, "--name=a", ...mount("shared", "/one/place"), "--", "write", "/one/place/x", "hello", "---"],
       ...[guest, "--name=b", ...mount("shared", "/another"), "--"],
-      ...["sleep", "1", ",", "cat", "/another/x", ",", "echo", "", ",", "stat", "/another"],
-    ]);
+      ...["cat", ",", "cat", "/another/x", ",", "echo", "", ",", "stat", "/another", "---"],
+      ...[guest, "--name=a", ...mount("shared", "/one/place"), "--", "write", "/one/place/x", "hello"],
+    ];
+    const stdout = await inOrder(apps, /^write\.\/one\/place\/x=ok$/m);
     assert.match(stdout, /^hello/m);
     assert.match(tableOf(stdout, "path")["/another"] ?? "", /^040755,0,0,/);
     assert.match(
@@ -210,10 +224,10 @@ describe("volumes of several apps", () => {
 });
 
 describe("what every app finds", () => {
-  it("OS-1: the kernel's file systems and devices, in each app of a pod", () => {
+  it("OS-1: the kernel's file systems and devices, in each app of a pod", async () => {
     const devices = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
     const places = ["/proc/self", "/sys/kernel", "/dev/pts", "/dev/shm", "/dev/console", "/dev/ptmx", ...devices];
-    for (const text of each(["a", "b"], ["stat", ...places, ",", "mounts"])) {
+    for (const text of await each(["a", "b"], ["stat", ...places, ",", "mounts"])) {
       const found = tableOf(text, "path");
       for (const place of places) assert.match(found[place] ?? "", /^[01]\d{5},/, place);
       for (const device of devices) assert.match(found[device] ?? "", /^020666,/, device);

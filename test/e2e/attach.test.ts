@@ -81,6 +81,7 @@ for (const who of ["root", "an ordinary user"] as const) {
 
     it("LIFE-102: without it input is empty, and what is typed counts for nothing", async () => {
       const uuid = detached(image, "--", "cat", ",", "wait");
+      work.untilPrinted(uuid, "waiting");
       const client = attach(uuid);
       client.child.stdin?.end("typed\n");
       const stopped = new Running(work.start(["stop", uuid]));

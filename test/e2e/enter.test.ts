@@ -87,10 +87,10 @@ function confinement(pid: number): Readonly<Record<string, string>> {
 describe("the confinement of what is entered (T-R30, T-R31, LIFE-41)", () => {
   const pods: readonly (readonly [what: string, args: readonly string[], app: string, insecure?: readonly string[]])[] =
     [
-      ["by default", [image, "--", "stay"], "guest"],
-      ["of a user with groups", [image, "--user=web", "--supplementary-gids=7,9", "--", "stay"], "guest"],
-      ["in the host's user namespace", ["--private-users=no", image, "--", "stay"], "guest"],
-      ["on the host's network", ["--net=host", image, "--", "stay"], "guest"],
+      ["by default", [image, "--", "stay", "600"], "guest"],
+      ["of a user with groups", [image, "--user=web", "--supplementary-gids=7,9", "--", "stay", "600"], "guest"],
+      ["in the host's user namespace", ["--private-users=no", image, "--", "stay", "600"], "guest"],
+      ["on the host's network", ["--net=host", image, "--", "stay", "600"], "guest"],
       [
         "with limits, a score, a directory and a filter of its own",
         [
@@ -98,24 +98,53 @@ describe("the confinement of what is entered (T-R30, T-R31, LIFE-41)", () => {
           ..."--memory=64Mi --cpu=500m --oom-score-adj=300 --working-dir=/etc --environment=A=b".split(" "),
           "--",
           "stay",
+          "600",
         ],
         "guest",
       ],
       [
         "with capabilities and without a filter",
-        [image, "--caps-retain=CAP_NET_RAW", "--", "stay"],
+        [image, "--caps-retain=CAP_NET_RAW", "--", "stay", "600"],
         "guest",
         ["seccomp"],
       ],
-      ["read-only", [image, "--readonly-rootfs", "--", "stay"], "guest"],
+      ["read-only", [image, "--readonly-rootfs", "--", "stay", "600"], "guest"],
       [
         "of the first of two apps",
-        [image, "--name=one", "--memory=64Mi", "--", "stay", "---", image, "--name=two", "--user=web", "--", "stay"],
+        [
+          image,
+          "--name=one",
+          "--memory=64Mi",
+          "--",
+          "stay",
+          "600",
+          "---",
+          image,
+          "--name=two",
+          "--user=web",
+          "--",
+          "stay",
+          "600",
+        ],
         "one",
       ],
       [
         "of the last of two apps",
-        [image, "--name=one", "--memory=64Mi", "--", "stay", "---", image, "--name=two", "--user=web", "--", "stay"],
+        [
+          image,
+          "--name=one",
+          "--memory=64Mi",
+          "--",
+          "stay",
+          "600",
+          "---",
+          image,
+          "--name=two",
+          "--user=web",
+          "--",
+          "stay",
+          "600",
+        ],
         "two",
       ],
     ];
@@ -124,7 +153,7 @@ describe("the confinement of what is entered (T-R30, T-R31, LIFE-41)", () => {
       await inPod(
         args,
         async (uuid, directory) => {
-          const entered = new Running(work.start(["enter", "--app", app, uuid, "/guest", "stay"]));
+          const entered = new Running(work.start(["enter", "--app", app, uuid, "/guest", "stay", "600"]));
           await entered.until(/waiting/);
           while (!readFileSync(join(directory, "logs", app), "latin1").includes("waiting")) await sleep(10);
           const own = readAppProcess(directory, app);
@@ -141,7 +170,7 @@ describe("the confinement of what is entered (T-R30, T-R31, LIFE-41)", () => {
     });
   }
   it("nothing that a pod must not do can be done, and a limit of memory holds", async () => {
-    await inPod([image, "--memory=64Mi", "--", "stay"], (uuid) => {
+    await inPod([image, "--memory=64Mi", "--", "stay", "600"], (uuid) => {
       const inside = work.run([image, "--memory=64Mi", "--", "try"]).stdout;
       assert.deepEqual(tableOf(enter(uuid, "/guest", "try").stdout, "try"), tableOf(inside, "try"));
       assert.equal(enter(uuid, "/guest", "alloc", String(200 << 20)).status, 137);
@@ -154,7 +183,7 @@ describe("the confinement of what is entered (T-R30, T-R31, LIFE-41)", () => {
       [["seccomp"], "ENOKEY"],
     ] as const) {
       await inPod(
-        [image, "--", "stay"],
+        [image, "--", "stay", "600"],
         (uuid) => {
           const { stdout, stderr } = work.command([...line(uuid), "keyring-search"]);
           assert.equal(tableOf(stdout, "try")["keyring-search"], expected, stderr);
@@ -196,7 +225,7 @@ describe("an app that looks on (T-R01, T-R03, T-R04, LIFE-42)", () => {
 
 describe("a command", () => {
   it("has the caller's input and output, and its own status is the status (LIFE-43)", async () => {
-    await inPod([image, "--", "stay"], async (uuid) => {
+    await inPod([image, "--", "stay", "600"], async (uuid) => {
       assert.deepEqual(work.perigee(["enter", uuid, "/guest", "cat"], { input: "a\0b" }), {
         status: 0,
         stdout: "a\0b",
@@ -205,7 +234,7 @@ describe("a command", () => {
       assert.equal(enter(uuid, "/guest", "error", "to stderr").stderr, "to stderr\n");
       assert.equal(enter(uuid, "/guest", "exit", "7").status, 7);
       assert.equal(enter(uuid, "guest").status, 127);
-      const signalled = startEnter(uuid, "/guest", "stay");
+      const signalled = startEnter(uuid, "/guest", "stay", "600");
       await signalled.until(/waiting/);
       signalled.child.kill("SIGUSR1");
       signalled.child.kill("SIGTERM");
@@ -214,13 +243,13 @@ describe("a command", () => {
     });
   });
   it("is not asked about flags behind the pod, and may be missing: then it is a shell (LIFE-40)", async () => {
-    await inPod([shell, "--", "stay"], (uuid) => {
+    await inPod([shell, "--", "stay", "600"], (uuid) => {
       assert.equal(enter(uuid, "/guest", "echo", "--debug", "--", "--format").stdout, "--debug -- --format\n");
       assert.equal(enter(uuid).stdout, "/bin/sh\n");
     });
   });
   it("failures say what is missing, with 125 to 127 (CLI-11)", async () => {
-    await inPod([image, "--", "stay"], (uuid) => {
+    await inPod([image, "--", "stay", "600"], (uuid) => {
       for (const [line, status, words] of [
         [[uuid, "nosuch"], 127, /^error\[EXEC_NOT_FOUND\]: the command is not in the app: nosuch\n/],
         [[uuid, "/etc/passwd"], 126, /^error\[NOT_EXECUTABLE\]: the command cannot be executed: \/etc\/passwd\n/],
@@ -239,7 +268,7 @@ describe("a command", () => {
     });
   });
   it("of a pod of several apps needs a name for which", async () => {
-    const two = [image, "--name=one", "--", "stay", "---", image, "--name=two", "--", "stay"];
+    const two = [image, "--name=one", "--", "stay", "600", "---", image, "--name=two", "--", "stay", "600"];
     await inPod(two, (uuid) => {
       const { status, stderr } = enter(uuid, "/guest", "env");
       assert.equal(status, 125);
@@ -248,8 +277,8 @@ describe("a command", () => {
     });
   });
   it("ends with its pod, and one that ended is not entered (LIFE-44)", async () => {
-    await inPod([image, "--", "stay"], async (uuid) => {
-      const entered = startEnter(uuid, "/guest", "stay");
+    await inPod([image, "--", "stay", "600"], async (uuid) => {
+      const entered = startEnter(uuid, "/guest", "stay", "600");
       await entered.until(/waiting/);
       work.must(["stop", uuid]);
       assert.equal(await entered.ended, 137);
@@ -259,13 +288,13 @@ describe("a command", () => {
     });
   });
   it("ends with perigee, even if that is killed (LIFE-44)", async () => {
-    await inPod([image, "--", "stay"], async (uuid) => {
-      const entered = startEnter(uuid, "/guest", "stay");
+    await inPod([image, "--", "stay", "600"], async (uuid) => {
+      const entered = startEnter(uuid, "/guest", "stay", "600");
       await entered.until(/waiting/);
       const pid = await childOf(entered.child.pid);
       entered.child.kill("SIGKILL");
       await entered.ended;
-      for (let attempt = 0; attempt < 100; attempt++) {
+      for (let attempt = 0; attempt < 3000; attempt++) {
         if (!readdirSync("/proc").includes(String(pid))) return;
         await sleep(20);
       }
@@ -277,7 +306,7 @@ describe("a command", () => {
 describe("a terminal (T-R06, LIFE-45)", () => {
   const onTerminal = [guest, "pty", "80", "24", program, ...work.globals, "enter"];
   it("is the command's own, of the pod's devpts and the caller's size; the caller's cannot be typed into", async () => {
-    await inPod([image, "--", "stay"], (uuid) => {
+    await inPod([image, "--", "stay", "600"], (uuid) => {
       const { stdout, stderr } = work.command([...onTerminal, uuid, "/guest", "tty", ",", "try", "tiocsti"], {
         env: { TERM: "vt220" },
       });
@@ -293,7 +322,7 @@ describe("a terminal (T-R06, LIFE-45)", () => {
     });
   });
   it("is not there when output goes elsewhere, which arrives as it was written", async () => {
-    await inPod([image, "--", "stay"], (uuid) => {
+    await inPod([image, "--", "stay", "600"], (uuid) => {
       assert.equal(enter(uuid, "/guest", "echo", "a").stdout, "a\n");
       assert.match(enter(uuid, "/guest", "tty").stdout, /tty\.0=no/);
     });
@@ -308,7 +337,7 @@ describe("damaged files of a pod (LIFE-46)", () => {
     ["no process", "pids/guest", "all of them\n"],
   ] as const) {
     it(`${what}: nothing is executed`, async () => {
-      await inPod([image, "--", "stay"], (uuid, directory) => {
+      await inPod([image, "--", "stay", "600"], (uuid, directory) => {
         writeFileSync(join(directory, name), content);
         const { status, stderr } = enter(uuid, "/guest", "env");
         assert.equal(status, 125);
@@ -317,7 +346,7 @@ describe("damaged files of a pod (LIFE-46)", () => {
     });
   }
   it("a process of the host instead of the app's: nothing is executed", async () => {
-    await inPod([image, "--", "stay"], (uuid, directory) => {
+    await inPod([image, "--", "stay", "600"], (uuid, directory) => {
       const stat = readFileSync("/proc/self/stat", "latin1");
       const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
       writeFileSync(join(directory, "pids", "guest"), `${process.pid} ${start}\n`);
@@ -327,8 +356,8 @@ describe("damaged files of a pod (LIFE-46)", () => {
     });
   });
   it("the plan of another pod: nothing is executed", async () => {
-    await inPod([image, "--", "stay"], async (uuid, directory) => {
-      await inPod([image, "--", "stay"], (_, other) => {
+    await inPod([image, "--", "stay", "600"], async (uuid, directory) => {
+      await inPod([image, "--", "stay", "600"], (_, other) => {
         writeFileSync(join(directory, "plan"), readFileSync(join(other, "plan")));
         const { status, stderr } = enter(uuid, "/guest", "env");
         assert.equal(status, 125);

@@ -44,7 +44,7 @@ const kinds: Readonly<Record<string, (path: string) => void>> = {
 };
 
 /** Longer than any of these commands takes, however busy the machine is; a command that waits for a FIFO waits for ever. */
-const patience = 30_000;
+const patience = 110_000;
 
 const visits: Outcome[] = [];
 function perigee(args: readonly string[]): Outcome {

@@ -78,6 +78,7 @@ describe("LIFE-115, T-C05: several clients and one pod", () => {
     const { status, stdout, stderr } = work.run(["--detach", image, "--", "wait", "600"]);
     assert.equal(status, 0, stderr);
     const uuid = stdout.trim();
+    work.untilPrinted(uuid, "waiting");
     assert.deepEqual(await all(["stop", "--timeout", "60", uuid]), Array(clients).fill(0));
     assert.equal(work.pods().find((pod) => pod.uuid === uuid)?.apps[0]?.exitStatus, 40);
     // Who looks when it is gone is told that there is no such pod (3), who waits two seconds for another that removes it, so (6, LIFE-32).

@@ -53,7 +53,8 @@ describe("cpu", () => {
     const outcomes = files.map((file) => work.run([image, "--cpu=100m", "--", "cat", file]));
     const [file] = files.filter((_, index) => outcomes[index]?.status === 0);
     assert.ok(file !== undefined);
-    assert.equal(work.run([image, "--cpu=100m", "--", "throttled", file]).stdout, "throttled\n");
+    // So little that also an app that a busy machine gives next to nothing gets more.
+    assert.equal(work.run([image, "--cpu=20m", "--", "throttled", file]).stdout, "throttled\n");
   });
 });
 
@@ -92,8 +93,13 @@ describe("block devices", () => {
       assert.match(work.run(["example.com/slow", "--", "cwd"]).stderr, /KERNEL_LACKS.*block-bandwidth/s);
       return;
     }
-    const [slow, free] = [milliseconds("example.com/slow", 3072), milliseconds("example.com/mounting", 3072)];
-    assert.ok(slow.took > 1500 && slow.took > 3 * free.took, `${slow.took} ms against ${free.took} ms`);
+    const slow = milliseconds("example.com/slow", 3072);
+    // Others who use the disk make a write take long now and then; a limit would make every one.
+    let free = Infinity;
+    for (let tries = 0; tries < 20 && slow.took <= 3 * free; tries++) {
+      free = Math.min(free, milliseconds("example.com/mounting", 3072).took);
+    }
+    assert.ok(slow.took > 1500 && slow.took > 3 * free, `${slow.took} ms against ${free} ms`);
     const isV1 = readCgroupLayout().hierarchies.some(
       ({ version, controllers }) => version === 1 && controllers.includes("io"),
     );
@@ -203,8 +209,9 @@ describe("volumes", () => {
 describe("user namespaces", () => {
   it("T-R07: of 20 pods that run at once do not overlap, nor do their environments", async () => {
     const numbers = Array.from({ length: 20 }, (_, index) => index);
+    const words = ["namespaces", ",", "env", ",", "wait", "600"];
     const pods = numbers.map((number) =>
-      work.startRun([image, `--environment=SECRET=secret-${number}-`, "--", "namespaces", ",", "env", ",", "wait"]),
+      work.startRun([image, `--environment=SECRET=secret-${number}-`, "--", ...words]),
     );
     await Promise.all(pods.map((pod) => pod.until(/waiting/)));
     const bases = pods.map(({ stdout }) => Number(/^uidmap\.\s*0\s+(\d+)\s+65536$/m.exec(stdout)?.[1]));

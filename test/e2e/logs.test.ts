@@ -68,6 +68,7 @@ describe("perigee logs", () => {
 
   it("LIFE-73: follows from the last lines on, and ends with the pod", async () => {
     const uuid = detach(image, "--", "echo", "first", ",", "wait");
+    work.untilPrinted(uuid, "waiting");
     const running = follow("--tail", "1", uuid);
     await running.until(/waiting/);
     work.must(["stop", uuid]);

@@ -189,9 +189,13 @@ describe("--restart", () => {
       const { state, apps } = statusOf(uuid);
       assert.deepEqual([state, apps[0]?.exitStatus, apps[0]?.restarts?.count], ["exited", 40, 1]);
     });
-    await work.inPod([image, "--restart=always", "--", "exit", "6"], async (uuid) => {
+    // Behind a pause of 12.8 s; should it be over even so, the app does not heed what asks it to stop, and ends as ever.
+    await work.inPod([image, "--restart=always", "--", "block", ",", "exit", "6"], async (uuid) => {
       const directory = directoryOf(uuid);
-      await until(() => (readRestarts(directory, "guest")?.count ?? 0) >= 3 || undefined);
+      await until(() => {
+        const restarts = readRestarts(directory, "guest");
+        return (restarts?.isWaiting === true && restarts.count >= 7) || undefined;
+      });
       work.must(["stop", uuid]);
       const { state, apps } = statusOf(uuid);
       assert.deepEqual([state, apps[0]?.exitStatus], ["exited", 6]);

@@ -61,8 +61,9 @@ http {
     root ${work.path("site")};
     port_in_redirect off;
     location ~ big {
+      # A whole one takes half a minute, so that it can be met on its way; what goes on by a range comes at once.
       if ($http_range = "") {
-        set $limit_rate 200k;
+        set $limit_rate 100k;
       }
     }
   }

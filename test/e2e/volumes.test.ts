@@ -57,30 +57,18 @@ describe("tmpfs volumes (POD-50, POD-51)", () => {
       assert.match(stdout, / \/run rw,nosuid,nodev,\S+ .*tmpfs data rw,size=8k/);
     });
 
-    it(`POD-51: are one for all apps and all places, read-only where that is said; --private-users=${mode}`, () => {
-      const { status, stdout, stderr } = work.run([
+    it(`POD-51: are one for all apps and all places, read-only where that is said; --private-users=${mode}`, async () => {
+      const pod = work.startRun([
         ...[`--private-users=${mode}`, "--volume", "data,kind=tmpfs,size=1Mi"],
-        ...[
-          image,
-          "--name=writer",
-          ...mount("/one"),
-          ...mount("/two"),
-          "--",
-          "write",
-          "/one/f",
-          "seen",
-          ",",
-          "cat",
-          "/two/f",
-          ",",
-          "sleep",
-          "3",
-          "---",
-        ],
-        ...[image, "--name=reader", ...mount("/three"), "--", "sleep", "1", ",", "cat", "/three/f"],
+        // The first has the input, and reads the file when that has ended.
+        ...[image, "--name=reader", ...mount("/three"), "--", "cat", ",", "cat", "/three/f", "---"],
+        ...[image, "--name=writer", ...mount("/one"), ...mount("/two")],
+        ...["--", "write", "/one/f", "seen", ",", "cat", "/two/f"],
       ]);
-      assert.equal(status, 0, stderr);
-      assert.equal(stdout.match(/seen/g)?.length, 2, stdout);
+      await pod.until(/seen/);
+      pod.child.stdin?.end();
+      assert.equal(await pod.ended, 0, pod.stderr);
+      assert.equal(pod.stdout.match(/seen/g)?.length, 2, pod.stdout);
       assert.match(run(mode, "kind=tmpfs,readOnly=true", "/run", ["write", "/run/x", "y"]).stdout, /=EROFS/);
     });
   }

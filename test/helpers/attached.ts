@@ -1,7 +1,7 @@
 /** Pods in the background and those who are attached to their apps, for tests of the shim. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,21 +14,29 @@ export interface Attachable {
   readonly running: RunningShim;
 }
 
-/** A pod in the background that one can be attached to, when it is ready; stopped when `use` is done, if it did not end. */
+const log = { path: "main/log", bytes: 65536, files: 1 };
+
+/**
+ * A pod in the background that one can be attached to; stopped when `use` is done, if it did not end. It is ready, and if its app waits,
+ * that has seen to its signals and the supervisor has heard so: nobody who is attached later sees it.
+ */
 export async function inPod(
   scratch: Scratch,
   command: readonly string[],
   app: Partial<AppPlan>,
   use: (attachable: Attachable) => Promise<void>,
 ): Promise<void> {
+  const waits = command.includes("wait");
   const pod = await makePod(scratch, {
     command: ["/guest", ...command],
-    app,
+    app: waits && app.terminal !== true ? { log, ...app } : app,
     plan: { foreground: false, attachable: true },
   });
   const running = await startPod(pod);
   await running.event("ready");
   try {
+    if (waits && app.terminal === true) await untilAsleep(Number((await running.event("app-started"))["pid"]));
+    else if (waits) await untilLogged(pod, "main/log", "waiting");
     await use({ pod, running });
   } finally {
     running.child.kill("SIGTERM");
@@ -84,8 +92,16 @@ export async function isRaw(client: Running): Promise<void> {
   await client.until(/typed\r\n(.|\n)*typed\r\n/);
 }
 
+/** When this is in a log of a pod, given by its path there. */
+export const untilLogged = ({ path }: PodDirectory, file: string, text: string): Promise<void> =>
+  until(() => readFileSync(join(path, file), { encoding: "latin1", flag: "a+" }).includes(text));
+
+/** What a terminal shows is not logged: a guest that waits sleeps once it has seen to its signals, and nowhere before. */
+const untilAsleep = (pid: number): Promise<void> =>
+  until(() => /^State:\tS/m.test(readFileSync(`/proc/${pid}/status`, "latin1")));
+
 export async function until(look: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 1000; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     if (look()) return;
     await sleep(20);
   }

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { attach, inPod, raw, rawText, showSignal, until } from "../helpers/attached.ts";
+import { attach, inPod, raw, rawText, showSignal, until, untilLogged } from "../helpers/attached.ts";
 import { openLinks } from "../helpers/descriptors.ts";
 import { Running } from "../helpers/program.ts";
 import { fileScratch, makeApp, makePod, runPod, startPod, valuesOf } from "../helpers/shim-pod.ts";
@@ -116,10 +116,8 @@ describe("SHIM-51: what a client says", () => {
 
 describe("SHIM-52: output", () => {
   it("is what the app writes from then on, of both streams, for all who are attached; the log has all of it", async () => {
-    const log = { path: "main/log", bytes: 65536, files: 1 };
-    await inPod(scratch, ["echo", "before", ",", "wait"], { log }, async (attachable) => {
+    await inPod(scratch, ["echo", "before", ",", "wait"], {}, async (attachable) => {
       const { pod } = attachable;
-      await until(() => /waiting/.test(readFileSync(join(pod.path, "main/log"), "utf8")));
       const clients = [attach(attachable), attach(attachable), attach(attachable, "--input", "none")];
       for (const client of clients) await client.attached;
       showSignal(attachable);
@@ -143,10 +141,14 @@ describe("SHIM-52: output", () => {
   });
 
   it("is of one app of several only", async () => {
-    const apps = ["main", "other"].map((name) => makeApp(scratch, { name, command: ["/guest", "wait"] }));
+    const names = ["main", "other"];
+    const apps = names.map((name) =>
+      makeApp(scratch, { name, command: ["/guest", "wait"], log: { path: `${name}/log`, bytes: 65536, files: 1 } }),
+    );
     const pod = await makePod(scratch, { apps, plan: { foreground: false, attachable: true } });
     const running = await startPod(pod);
     await running.event("ready");
+    for (const name of names) await untilLogged(pod, `${name}/log`, "waiting");
     const other = raw({ pod, running }, "aother", "take", "end");
     await other.until(/got=t/);
     running.child.kill("SIGTERM");

@@ -53,7 +53,9 @@ async function start(app: Partial<AppPlan>, user = true, plan: Partial<Plan> = {
       await sleep(10);
     }
   };
+  /** When the app, which waits, has seen to its signals. */
   const stop = async () => {
+    await running.output("waiting");
     running.child.kill("SIGTERM");
     return await running.ended;
   };
@@ -210,6 +212,7 @@ describe("a check that does not come to its program", () => {
       const running = await startPod(pod);
       const { pid } = await running.event("ready");
       await held.asked();
+      await running.output("waiting");
       running.stdin.end();
       assert.equal((await running.event("app-exited"))["app"], "first");
       // What init made is still what it was made as: it stands before its program.

@@ -11,7 +11,7 @@ const path = temporary();
 async function failureOf(...line: readonly [string, ...string[]]): Promise<string | undefined> {
   const [program, ...args] = line;
   const started = startInBackground(program, args, path("report"));
-  for (let tries = 0; tries < 500 && started.failure() === undefined; tries++) await sleep(10);
+  for (let tries = 0; tries < 6000 && started.failure() === undefined; tries++) await sleep(10);
   return started.failure();
 }
 
