@@ -49,7 +49,9 @@ const probes = {
   bubblewrap: () => hasProgram("bwrap"),
   hyperfine: () => hasProgram("hyperfine"),
   "qemu-system-x86": () => hasProgram("qemu-system-x86_64"),
-  e2fsprogs: () => hasProgram("mke2fs"),
+  e2fsprogs: () => hasProgram("mke2fs") && hasProgram("mkfs.ext4"),
+  python3: () => hasProgram("python3"),
+  uidmap: () => hasProgram("newuidmap") && hasProgram("newgidmap"),
 };
 
 const forBuild = ["gcc", "libc6-dev", "make"];
@@ -85,6 +87,9 @@ const forTests = [
   "skopeo",
   "umoci",
   "docker-registry",
+  "e2fsprogs",
+  "python3",
+  "uidmap",
 ];
 const forBench = [...forQuickstart, "gnupg", "gpgv", "appc-spec", "podman", "runc", "bubblewrap", "hyperfine"];
 const forV2 = [...forQuickstart, "qemu-system-x86", "e2fsprogs"];

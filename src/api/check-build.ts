@@ -42,7 +42,7 @@ const otherEnvironment = { LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8", TZ: "Paci
 /** @throws Failure DIGEST_MISMATCH naming the first difference; whatever made the second build fail */
 export async function checkBuild(settings: Settings, build: BuildToCheck): Promise<CheckedBuild> {
   const { path, sbom } = build;
-  const work = await mkdtemp(join(tmpdir(), "perigee-check-"));
+  const work = await mkdtemp(join(tmpdir(), `perigee-check-${process.pid}-`));
   try {
     const source = join(work, "source");
     await mkdir(source);

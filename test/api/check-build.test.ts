@@ -20,7 +20,8 @@ async function scene(t: TestContext) {
   return { home, directory, manifest, rootfs, output: join(home, "a.aci") };
 }
 
-const leftOver = async () => (await readdir(tmpdir())).filter((name) => /^perigee-check-/.test(name));
+const leftOver = async () =>
+  (await readdir(tmpdir())).filter((name) => name.startsWith(`perigee-check-${process.pid}-`));
 
 describe("a build that is checked (REPRO-1)", () => {
   it("is the same from a copy, in another process, with another umask, time zone, language and directory", async (t) => {

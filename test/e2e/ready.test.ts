@@ -169,7 +169,7 @@ describe("a pod in the background", () => {
 
 describe("a pod in the foreground, as a unit of a service manager", () => {
   it("LIFE-84, SHIM-32: the manager hears that it is ready when it is, from the process that it started", async () => {
-    for (const address of [work.path("manager"), `@perigee-test-${process.pid}`]) {
+    for (const address of [work.path("manager"), `@perigee-test-${process.pid}-manager`]) {
       const listening = manager(address);
       await listening.until(/listening/);
       const child = startWith({ NOTIFY_SOCKET: address }, [

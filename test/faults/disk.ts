@@ -26,7 +26,8 @@ export class Disk {
 
   /** The caller is in a mount namespace of its own. @throws Error what is missing here */
   static open(): Disk {
-    const disk = new Disk(mkdtempSync(join(tmpdir(), `perigee-e2e-${process.pid}-`)));
+    // Named after whoever started this process and looks for what is left of it (helpers/leak-check.ts).
+    const disk = new Disk(mkdtempSync(join(tmpdir(), `perigee-e2e-${process.ppid}-`)));
     try {
       const image = join(disk.#home, "image");
       must(["truncate", "--size", "192M", image]);

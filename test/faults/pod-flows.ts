@@ -21,6 +21,8 @@ export interface PodFlow {
   readonly status: number;
   /** Exit statuses when it is given again after a fault: 3 and 6 where there is nothing left to do. */
   readonly again: readonly number[];
+  /** Ends its pod, which may go on ending when the command is long dead. */
+  readonly endsSubject?: true;
 }
 
 const insecure = "--insecure-options=image";
@@ -71,8 +73,14 @@ export const podFlows: Readonly<Record<string, PodFlow>> = {
   prepare: { subject: undefined, args: () => [insecure, "prepare", ...exiting], status: 0, again: [0] },
   // The pod that a killed one took is not prepared any more.
   "run-prepared": { subject: prepared, args: (uuid) => [insecure, "run-prepared", uuid], status: 7, again: [7, 125] },
-  stop: { subject: running, args: (uuid) => ["stop", uuid], status: 0, again: [0] },
-  "stop-force": { subject: running, args: (uuid) => ["stop", "--force", uuid], status: 0, again: [0] },
+  stop: { subject: running, args: (uuid) => ["stop", uuid], status: 0, again: [0], endsSubject: true },
+  "stop-force": {
+    subject: running,
+    args: (uuid) => ["stop", "--force", uuid],
+    status: 0,
+    again: [0],
+    endsSubject: true,
+  },
   enter: { subject: running, args: (uuid) => ["enter", uuid, "/guest", "exit", "5"], status: 5, again: [5] },
   rm: { subject: ended, args: (uuid) => ["rm", uuid], status: 0, again: [0, 3] },
   "gc-pods": { subject: ended, args: () => ["gc", "--grace-period=0s"], status: 0, again: [0] },

@@ -7,6 +7,8 @@ export interface FuzzOptions {
   readonly rounds: number;
   /** Ends after the round that runs then. */
   readonly milliseconds: number;
+  /** But not before so many rounds, however slow the machine is. */
+  readonly atLeast?: number;
 }
 
 export interface FuzzResult {
@@ -17,7 +19,7 @@ export interface FuzzResult {
 /** No input needs so long, on the slowest machine. */
 const hangMilliseconds = 20_000;
 
-export function fuzz(target: string, { seed, rounds, milliseconds }: FuzzOptions): Promise<FuzzResult> {
+export function fuzz(target: string, { seed, rounds, milliseconds, atLeast = 0 }: FuzzOptions): Promise<FuzzResult> {
   const shared = new Int32Array(new SharedArrayBuffer(8));
   Atomics.store(shared, 0, -1);
   const work: Work = { target, seed, rounds, shared };
@@ -37,7 +39,7 @@ export function fuzz(target: string, { seed, rounds, milliseconds }: FuzzOptions
         last = round;
         since = Date.now();
       }
-      if (Date.now() - began > milliseconds) Atomics.store(shared, 1, 1);
+      if (Date.now() - began > milliseconds && round + 1 >= atLeast) Atomics.store(shared, 1, 1);
       if (Date.now() - since > hangMilliseconds) finish({ round, why: `no end after ${hangMilliseconds} ms` });
     }, 100);
     worker.once("message", ({ crash }: { readonly crash: Crash | undefined }) => finish(crash));

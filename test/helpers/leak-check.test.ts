@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { afterEach, describe, it, type TestContext } from "node:test";
 import {
   assertNoLeaks,
   differences,
+  isOfAnotherTest,
   leakSnapshot,
   parseAbstractSockets,
   parseMounts,
@@ -97,7 +99,7 @@ describe("the leak check (T-L01)", () => {
 
   it("finds an abstract socket until it is closed", async () => {
     const before = leakSnapshot();
-    const name = `perigee-leak-check-${process.pid}`;
+    const name = `perigee-leak-check-${process.pid}-socket`;
     const server = createServer().listen(`\0${name}`);
     await once(server, "listening");
     const found = about(differences(before, leakSnapshot()), name);
@@ -106,6 +108,23 @@ describe("the leak check (T-L01)", () => {
     assert.equal(found.length, 1);
     assert.match(found[0] ?? "", /^abstract sockets: \+ @perigee-leak-check-\d+/);
     assert.deepEqual(about(differences(before, leakSnapshot()), name), []);
+  });
+
+  it("leaves a mount, a socket and a device of another test to that one, by the process in the name", () => {
+    for (const name of ["/tmp/perigee-e2e-1-x/data", "perigee-test-1-manager", "loop0 /tmp/perigee-e2e-1-x/image"])
+      assert.ok(isOfAnotherTest(name), name);
+    for (const name of [`/tmp/perigee-e2e-${process.pid}-x`, "perigee-shim", "perigee-test-1", "perigee-check-1-x"])
+      assert.ok(!isOfAnotherTest(name), name);
+  });
+
+  it("finds the place of a build that was checked, unless somebody else is still at it", () => {
+    const [ended, going] = [String(spawnSync("true").pid), String(process.ppid)];
+    const places = [ended, going, String(process.pid)].map((pid) =>
+      mkdtempSync(join(tmpdir(), `perigee-check-${pid}-`)),
+    );
+    const found = places.map((place) => leakSnapshot()["temporary files"].has(basename(place)));
+    for (const place of places) rmdirSync(place);
+    assert.deepEqual(found, [true, false, true]);
   });
 
   it("sees what every machine has", () => {

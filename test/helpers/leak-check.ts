@@ -3,7 +3,7 @@
  * must be empty. Looks only; changes nothing. What belongs to another test or checkout is theirs, as far as that can be seen.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,14 +30,15 @@ const permanent: ReadonlySet<string> = new Set(["mounts", "links", "loop devices
 export function leakSnapshot(): Snapshot {
   const all = parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
   const mounts = all.filter(({ point }) => !isOfAnotherTest(point));
+  const sockets = parseAbstractSockets(readFileSync("/proc/net/unix", "utf8"));
   return {
     mounts: new Set(mounts.map(({ id: _, ...mount }) => Object.values(mount).join(" "))),
     cgroups: new Set(mounts.filter(({ type }) => /^cgroup2?$/.test(type)).flatMap(({ point }) => ourCgroupsIn(point))),
     "network namespaces": networkNamespaces(),
     links: new Set(namesIn("/sys/class/net")),
     processes: ourProcesses(),
-    "temporary files": new Set(namesIn(tmpdir()).filter((name) => /^\.?perigee/.test(name) && !isOfAnotherTest(name))),
-    "abstract sockets": new Set(parseAbstractSockets(readFileSync("/proc/net/unix", "utf8"))),
+    "temporary files": new Set(temporaryFiles()),
+    "abstract sockets": new Set(sockets.filter((name) => !isOfAnotherTest(name.slice(1)))),
     "loop devices": new Set(loopDevices()),
   };
 }
@@ -214,11 +215,24 @@ function loopDevices(): readonly string[] {
   return namesIn("/sys/block")
     .filter((name) => /^loop\d+$/.test(name))
     .map((name) => `${name} ${textAt(`/sys/block/${name}/loop/backing_file`).trim()}`)
-    .filter((device) => !device.endsWith(" "));
+    .filter((device) => !device.endsWith(" ") && !isOfAnotherTest(device));
+}
+
+function temporaryFiles(): readonly string[] {
+  const ours = namesIn(tmpdir()).filter((name) => /^\.?perigee/.test(name) && !isOfAnotherTest(name));
+  return ours.filter((name) => !isInUseByAnother(name));
+}
+
+/** Whether it is the place of a `perigee build --check` of somebody else, who is still at it (src/api/check-build.ts). */
+function isInUseByAnother(name: string): boolean {
+  const pid = /^perigee-check-(\d+)-/.exec(name)?.[1];
+  if (pid === undefined || lineageOf(pid).includes(String(process.pid))) return false;
+  // Whoever ended since the names were read may have removed it.
+  return existsSync(`/proc/${pid}`) || !existsSync(join(tmpdir(), name));
 }
 
 /** Whether a path leads into the directory of another test, which looks after it: its name has that one's process. */
-function isOfAnotherTest(path: string): boolean {
+export function isOfAnotherTest(path: string): boolean {
   return testsOf(path).some((pid) => pid !== String(process.pid));
 }
 
@@ -227,7 +241,7 @@ function isOfThisTest(path: string): boolean {
 }
 
 function testsOf(path: string): readonly string[] {
-  return path.split("/").flatMap((name) => /^perigee-[a-z0-9-]+?-(\d+)-/.exec(name)?.[1] ?? []);
+  return path.split("/").flatMap((name) => /^perigee-(?!check-\d)[a-z0-9-]+?-(\d+)-/.exec(name)?.[1] ?? []);
 }
 
 /** What is gone while it is looked at is not there: processes end at any time. */
