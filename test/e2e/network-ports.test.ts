@@ -31,7 +31,7 @@ const curl = (url: string): string =>
     "--retry-max-time",
     "60",
     "--max-time",
-    "60",
+    "5",
     url,
   ]).stdout;
 const until = (line: string, pattern: string): string =>

@@ -9,8 +9,11 @@ import { RecordingPlugins } from "../helpers/recording-plugin.ts";
 
 const scene = networkWork();
 
-/** An address of IPv6 is not used before it was looked for on the link, which takes a second or two. */
-const patience = ["--retry", "100", "--retry-delay", "1", "--retry-max-time", "60", "--max-time", "60"];
+/**
+ * An address of IPv6 is not used before it was looked for on the link, which takes a second or two; a connection that was begun from another
+ * one meanwhile is never answered, and is given up soon.
+ */
+const patience = ["--retry", "100", "--retry-delay", "1", "--retry-max-time", "60", "--max-time", "5"];
 const curl = ["curl", "-sg", "--retry-all-errors", ...patience];
 
 /** Asks until the server answers, since a pod runs before its app listens. */
